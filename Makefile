@@ -1,0 +1,42 @@
+# `make tables` and `make test` set up what they need, then do their work.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+CORES ?= all
+
+.PHONY: tables test bench lint format lock clean
+
+tables: $(INSTALLED)  ## the report at the default tier: reports/all_tables.html
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) reports/all_tables.html
+
+test: $(INSTALLED)  ## all checks: formatting, lint, tests
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest
+
+bench: $(INSTALLED)  ## speed and memory of the networks beside a straightforward formulation
+	$(BIN)/python -m bench.ndr_step
+
+lint:
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflows/rules
+	codespell
+	python -m workflows.lint
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflows/rules
+
+# One environment, made from the lock. Every version is pinned there, so nothing is resolved.
+$(INSTALLED): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, found " + sys.version.split()[0])'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+clean:  ## products of the default tier; data sets and resume states stay
+	rm -rf results reports/all_tables.html logs benchmarks
