@@ -1,0 +1,471 @@
+"""The contract that every restoration system of the suite fulfils, and their registry.
+
+A method is one class in one file. It says what it is (`MethodInfo`), restores images
+(`restore`), states its training losses, and knows how its authors' checkpoints map onto it.
+Training, evaluation and the report use nothing else of it.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ndr.nearest_name import check_names, unknown_name
+
+TIERS = ("smoke", "quick", "small", "paper")
+TASKS = frozenset({"noise", "rain", "haze", "down_x2", "exposure"})
+
+
+class Tiling(Enum):
+    """Whether an image may be restored in tiles."""
+
+    SUPPORTED = "supported"
+    """The output away from the seams does not depend on the tile size."""
+    DISCOURAGED = "discouraged"
+    """It runs, but statistics over the whole image change, and so does the answer."""
+    FORBIDDEN = "forbidden"
+    """The method needs the whole image."""
+
+
+@dataclass(frozen=True, slots=True)
+class SizeRequirements:
+    """Image sizes that the network itself accepts; `Method.restore` pads to them."""
+
+    minimum: int = 1
+    multiple_of: int = 1
+
+    def padded(self, size: int) -> int:
+        """Smallest accepted length that is not below `size` (pixels)."""
+        size = max(size, self.minimum)
+        return -(-size // self.multiple_of) * self.multiple_of
+
+
+@dataclass(frozen=True, slots=True)
+class OfficialWeights:
+    """A checkpoint that the method's authors publish.
+
+    `preset` and `changes` create the method that the checkpoint fits.
+    """
+
+    name: str
+    url: str
+    licence: str
+    sha256: str | None = None
+    bytes: int | None = None
+    preset: str = "paper"
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MethodInfo:
+    """What the suite needs to know of a method without running it."""
+
+    name: str
+    paper_label: str
+    """The method's name in the paper's tables, e.g. "NDR-Restore"."""
+    citation: str
+    tasks: frozenset[str]
+    presets: Mapping[str, Mapping[str, Any]]
+    """Constructor arguments per tier; the tiers are `TIERS`."""
+    trainable: bool = True
+    sizes: SizeRequirements = SizeRequirements()
+    tiling: Tiling = Tiling.SUPPORTED
+    scale: int = 1
+    side_information: frozenset[str] = frozenset()
+    """Fields of `SideInformation` that `restore` cannot do without."""
+    published_parameters: int | None = None
+    """Size at the `paper` preset, as counted from the authors' network."""
+    official_weights: tuple[OfficialWeights, ...] = ()
+    slow: bool = False
+    """Minutes per image: tiers may evaluate it on a named subset of the images."""
+
+    def __post_init__(self) -> None:
+        check_names("task", self.tasks, TASKS)
+        if set(self.presets) != set(TIERS):
+            raise ValueError(
+                f"method {self.name!r}: expected presets for {TIERS}, found {tuple(self.presets)}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class SideInformation:
+    """What is known of a degraded batch beside its pixels.
+
+    Blind methods ignore it. `sigma` is the noise level on the 0..255 scale; `clean` is the
+    ground truth (B, 3, H, W), which only the control `oracle` may look at.
+    """
+
+    sigma: float | Tensor | None = None
+    clean: Tensor | None = None
+
+    def noise_levels(self, images: Tensor) -> Tensor:
+        """Noise level of each image of a batch: (B,), device and type of `images`, 0..255 scale.
+
+        Raises:
+            ValueError: none is given, their number differs from B and from 1, or one of them is
+                negative, NaN or infinite.
+        """
+        if self.sigma is None:
+            raise ValueError("expected a noise level: pass SideInformation(sigma=...)")
+        levels = torch.as_tensor(self.sigma, dtype=images.dtype, device=images.device).flatten()
+        if len(levels) not in (1, len(images)):
+            raise ValueError(
+                f"expected one noise level, or one for each of {len(images)} images, "
+                f"found {len(levels)}"
+            )
+        if not (torch.isfinite(levels) & (levels >= 0)).all():
+            raise ValueError(
+                f"expected noise levels of at least 0 on the 0..255 scale, found {levels.tolist()}"
+            )
+        return levels.expand(len(images))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One training batch: images (B, 3, H, W), RGB, nominally in [0, 1].
+
+    `task` holds B task names; `sigma` (B,) is 0 where no noise was added.
+    """
+
+    degraded: Tensor
+    clean: Tensor
+    task: tuple[str, ...]
+    sigma: Tensor
+
+    def to(self, device: torch.device | str, **kwargs: Any) -> Batch:
+        """Copy the tensors to `device` (keywords as in `torch.Tensor.to`)."""
+        return Batch(
+            self.degraded.to(device, **kwargs),
+            self.clean.to(device, **kwargs),
+            self.task,
+            self.sigma.to(device),
+        )
+
+
+PixelLoss = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingContext:
+    """Where in the training a loss is asked for.
+
+    `step` counts from 0; `optimiser` names the group of `Method.optimiser_groups` whose turn it
+    is (adversarial methods have several); `pixel_loss` is the run's image distance.
+    """
+
+    step: int
+    total_steps: int
+    pixel_loss: PixelLoss
+    optimiser: str = "main"
+
+
+class ImageError(ValueError):
+    """A batch of images that a method cannot take."""
+
+
+def check_images(images: Tensor, what: str = "degraded images") -> None:
+    """Raise unless `images` is a finite floating-point (B, 3, H, W) tensor.
+
+    Finite values outside [0, 1] are legal: unclipped noise has them.
+
+    Raises:
+        TypeError: not a tensor, or not of a floating-point type.
+        ImageError: wrong shape, or NaN or infinite values.
+    """
+    if not isinstance(images, Tensor):
+        raise TypeError(f"{what}: expected a torch.Tensor, found {type(images).__name__}")
+    if not images.is_floating_point():
+        raise TypeError(
+            f"{what}: expected a floating-point tensor with values in [0, 1], found "
+            f"{images.dtype}; divide 8-bit images by 255"
+        )
+    if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
+        raise ImageError(
+            f"{what}: expected shape (B, 3, H, W) with RGB channels, found {tuple(images.shape)}"
+        )
+    if not torch.isfinite(images).all():
+        count = int((~torch.isfinite(images)).sum())
+        raise ImageError(f"{what}: {count} values are NaN or infinite; expected finite values")
+
+
+def pad_by_reflection(images: Tensor, height: int, width: int) -> Tensor:
+    """Pad (B, C, H, W) at the right and bottom to `height` x `width`.
+
+    Reflection needs a source wider than the padding; what is smaller is reflected repeatedly.
+    """
+    if images.shape[-2] > height or images.shape[-1] > width:
+        raise ValueError(
+            f"cannot pad {tuple(images.shape[-2:])} to the smaller size ({height}, {width})"
+        )
+    # One pixel has no neighbour to reflect: repeat it.
+    if images.shape[-2] == 1:
+        images = images.expand(-1, -1, height, -1)
+    if images.shape[-1] == 1:
+        images = images.expand(-1, -1, -1, width)
+    while images.shape[-2] < height or images.shape[-1] < width:
+        bottom = min(height - images.shape[-2], images.shape[-2] - 1)
+        right = min(width - images.shape[-1], images.shape[-1] - 1)
+        images = F.pad(images, (0, right, 0, bottom), mode="reflect")
+    return images
+
+
+class Method(nn.Module):
+    """Base class of every system. Subclasses define `info`, `forward`, and what differs."""
+
+    info: ClassVar[MethodInfo]
+
+    def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
+        """Restore images whose size already fulfils `info.sizes`.
+
+        Args:
+            degraded: (B, 3, H, W), RGB, nominally in [0, 1].
+            side: the fields named in `info.side_information` are set.
+
+        Returns:
+            (B, 3, scale * H, scale * W), not clipped.
+        """
+        raise NotImplementedError
+
+    @property
+    def scale(self) -> int:
+        """Side of the output over side of the input; methods whose scale varies override it."""
+        return self.info.scale
+
+    def restore(self, degraded: Tensor, side: SideInformation | None = None) -> Tensor:
+        """Restore images of any size: check, pad by reflection, run, crop back.
+
+        Args:
+            degraded: (B, 3, H, W), RGB, nominally in [0, 1]; finite values outside are legal.
+            side: what is known beside the pixels; needed by methods that say so.
+
+        Returns:
+            (B, 3, scale * H, scale * W), not clipped: the protocol of a metric decides that.
+
+        Raises:
+            TypeError, ImageError: see `check_images`.
+            ValueError: side information that the method needs is missing.
+        """
+        check_images(degraded)
+        side = side or SideInformation()
+        for name in sorted(self.info.side_information):
+            if getattr(side, name) is None:
+                raise ValueError(
+                    f"{self.info.name} needs {name!r}: pass SideInformation({name}=...)"
+                )
+        height, width = degraded.shape[-2:]
+        padded = pad_by_reflection(
+            degraded, self.info.sizes.padded(height), self.info.sizes.padded(width)
+        )
+        scale = self.scale
+        if side.clean is not None:
+            check_images(side.clean, "clean images")
+            clean = pad_by_reflection(
+                side.clean, scale * padded.shape[-2], scale * padded.shape[-1]
+            )
+            side = SideInformation(side.sigma, clean)
+        restored = self(padded, side)
+        return restored[..., : scale * height, : scale * width]
+
+    def optimiser_groups(self) -> Mapping[str, list[nn.Parameter]]:
+        """Named groups of parameters, one optimiser each, stepped in this order."""
+        return {"main": [parameter for parameter in self.parameters() if parameter.requires_grad]}
+
+    def training_losses(self, batch: Batch, context: TrainingContext) -> dict[str, Tensor]:
+        """Weighted loss terms by name; their sum is minimised.
+
+        Default: the run's pixel loss between the restored and the clean images.
+        """
+        restored = self(batch.degraded, SideInformation(sigma=batch.sigma))
+        return {"restore": context.pixel_loss(restored, batch.clean)}
+
+    def figure_tensors(self, degraded: Tensor) -> dict[str, Tensor]:
+        """Named inner tensors that figures show; empty for most methods."""
+        return {}
+
+    def representation(self) -> Tensor | None:
+        """The learned degradation representation D that Fig. 12 follows, where there is one."""
+        return None
+
+    @classmethod
+    def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the keys of an authors' checkpoint to this class's.
+
+        Keys that the authors' own network never uses are dropped here, by name; any other
+        unknown or missing key makes `load_official` fail.
+        """
+        return dict(state)
+
+
+_REGISTRY: dict[str, type[Method]] = {}
+
+
+def register_method(cls: type[Method]) -> type[Method]:
+    """Class decorator: make the method known by its name."""
+    name = cls.info.name
+    known = _REGISTRY.get(name)
+    if known is not None and known.__module__ != cls.__module__:
+        raise ValueError(f"method {name!r} is defined in {known.__module__} and {cls.__module__}")
+    _REGISTRY[name] = cls
+    return cls
+
+
+@functools.cache
+def _scan() -> None:
+    """Import the suite's own methods and those that other packages offer, once."""
+    importlib.import_module("ndr.ndr_method")
+    package = importlib.import_module("baselines")
+    for module in pkgutil.walk_packages(package.__path__, prefix="baselines."):
+        importlib.import_module(module.name)
+    for entry_point in entry_points(group="ndr.methods"):
+        entry_point.load()
+
+
+def method_names() -> list[str]:
+    """Names of all registered methods, sorted."""
+    _scan()
+    return sorted(_REGISTRY)
+
+
+def method_class(name: str) -> type[Method]:
+    """The registered class; raises `UnknownNameError` with the nearest names."""
+    _scan()
+    if name not in _REGISTRY:
+        raise unknown_name("method", name, _REGISTRY)
+    return _REGISTRY[name]
+
+
+def method_classes() -> Iterator[type[Method]]:
+    """All registered classes in the order of their names."""
+    for name in method_names():
+        yield _REGISTRY[name]
+
+
+def method_arguments(name: str, preset: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Constructor arguments of a method: its defaults, then the preset, then the changes.
+
+    Returns:
+        Every argument of the constructor by name, so that two equal networks have equal
+        arguments however they were asked for.
+
+    Raises:
+        UnknownNameError: unknown method, preset or change, with the nearest names.
+    """
+    cls = method_class(name)
+    if preset not in cls.info.presets:
+        raise unknown_name(f"preset of {name}", preset, cls.info.presets)
+    parameters = [p for key, p in inspect.signature(cls).parameters.items() if key != "self"]
+    defaults = {p.name: p.default for p in parameters}
+    for given in (cls.info.presets[preset], changes):
+        check_names(f"change of {name}", given, defaults)
+    return {**defaults, **cls.info.presets[preset], **changes}
+
+
+def create(name: str, preset: str = "paper", **changes: Any) -> Method:
+    """Create a method.
+
+    Args:
+        name: registered name, see `method_names`.
+        preset: tier whose sizes to take.
+        changes: constructor arguments that differ from the preset, e.g. `use_dq=False`.
+
+    Raises:
+        UnknownNameError: unknown method, preset or change, with the nearest names.
+    """
+    return method_class(name)(**method_arguments(name, preset, changes))
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that does not fit the network it is loaded into."""
+
+
+def load_strictly(method: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Load a state dict; every difference in keys or shapes is an error that lists them.
+
+    Raises:
+        CheckpointError: the first ten missing, unknown and wrongly shaped keys.
+    """
+    expected = method.state_dict()
+    missing = sorted(expected.keys() - state.keys())
+    unknown = sorted(state.keys() - expected.keys())
+    shapes = [
+        f"{key}: expected {tuple(expected[key].shape)}, found {tuple(state[key].shape)}"
+        for key in sorted(expected.keys() & state.keys())
+        if expected[key].shape != state[key].shape
+    ]
+    problems = [
+        f"{len(keys)} {kind}: " + "; ".join(keys[:10])
+        for kind, keys in (("missing", missing), ("unknown", unknown), ("of other shape", shapes))
+        if keys
+    ]
+    if problems:
+        raise CheckpointError(
+            f"{source} does not fit {type(method).__name__}: {' | '.join(problems)}"
+        )
+    method.load_state_dict(state)
+
+
+def _state_of(content: Any, source: str) -> Mapping[str, Tensor]:
+    """The state dict inside a published checkpoint, whatever wraps it."""
+    for wrapper in ("params_ema", "params", "state_dict", "model"):
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+            break
+    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
+        raise CheckpointError(
+            f"{source}: expected a state dict of tensors; it holds something else"
+        )
+    return {key.removeprefix("module."): value for key, value in content.items()}
+
+
+def read_state(path: str | Path) -> Mapping[str, Tensor]:
+    """Read a published checkpoint (.pth, .pt, .ckpt or .safetensors) without unpickling code."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no checkpoint at {path}; expected a .pth or .safetensors file")
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise CheckpointError(f"{path} cannot be read as a checkpoint: {error}") from error
+    return _state_of(content, str(path))
+
+
+def load_official(name: str, path: str | Path, preset: str = "paper", **changes: Any) -> Method:
+    """Create a method with the weights that its authors publish.
+
+    The authors' keys are mapped by the method; anything missing or left over is an error.
+
+    Raises:
+        CheckpointError: keys or shapes differ; the message names them.
+        FileNotFoundError: no such file.
+    """
+    cls = method_class(name)
+    method = create(name, preset, **changes)
+    load_strictly(method, cls.map_official_state(read_state(path)), str(path))
+    return method.eval()
+
+
+def parameter_count(module: nn.Module) -> int:
+    """Number of learned scalars."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def frozen(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Read-only view, for the presets of a class."""
+    return MappingProxyType(dict(mapping))

@@ -1,0 +1,91 @@
+"""A hash of the code that a result depends on, blind to comments and docstrings.
+
+Snakemake does not follow the imports of the programs that it runs. Costly rules therefore take
+this fingerprint as a parameter: a real change of a module, or of what it imports inside this
+repository, re-runs them; a reworded comment does not.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+from pathlib import Path
+
+OWN_PACKAGES = ("ndr", "baselines", "workflows", "reports")
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def module_file(module: str) -> Path | None:
+    """Source file of one of the suite's modules or packages; None for all others."""
+    if module.split(".", maxsplit=1)[0] not in OWN_PACKAGES:
+        return None
+    path = ROOT.joinpath(*module.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@functools.cache
+def _parsed(path: Path) -> tuple[str, frozenset[str]]:
+    """Syntax tree without docstrings as text, and the suite's modules that it imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            imported.add(node.module)
+            imported.update(f"{node.module}.{alias.name}" for alias in node.names)
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            # A bare string is a docstring or a note below an attribute: it computes nothing.
+            node.body = [
+                item
+                for item in body
+                if not (
+                    isinstance(item, ast.Expr)
+                    and isinstance(item.value, ast.Constant)
+                    and isinstance(item.value.value, str)
+                )
+            ]
+    own = frozenset(name for name in imported if module_file(name) is not None)
+    return ast.dump(tree), own
+
+
+def imported_modules(*modules: str) -> list[str]:
+    """The suite's modules that `modules` reach through their imports, themselves included."""
+    found: set[str] = set()
+    open_list = list(modules)
+    while open_list:
+        module = open_list.pop()
+        path = module_file(module)
+        if module in found or path is None:
+            continue
+        found.add(module)
+        open_list.extend(_parsed(path)[1])
+    return sorted(found)
+
+
+def source_fingerprint(*modules: str) -> str:
+    """Hash of the syntax trees of `modules` and of all they import inside this repository.
+
+    Args:
+        modules: dotted names, e.g. `"ndr.train", "baselines.denoising.dncnn"`.
+
+    Returns:
+        16 hexadecimal digits.
+
+    Raises:
+        ModuleNotFoundError: a name that is no module of the suite.
+    """
+    digest = hashlib.sha256()
+    for module in modules:
+        if module_file(module) is None:
+            raise ModuleNotFoundError(f"{module!r} is no module of the suite")
+    for module in imported_modules(*modules):
+        path = module_file(module)
+        assert path is not None
+        digest.update(f"{module}\n{_parsed(path)[0]}\n".encode())
+    return digest.hexdigest()[:16]
