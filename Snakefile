@@ -1,0 +1,32 @@
+# From clean photographs to every table of the paper:
+#
+#   snakemake --cores all reports/all_tables.html
+#
+# What runs is worked out in workflows/planning.py from config/; the rules only carry it out.
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflows/rules/plan.smk"
+include: "workflows/rules/prepare.smk"
+include: "workflows/rules/train.smk"
+include: "workflows/rules/evaluate.smk"
+include: "workflows/rules/summarise.smk"
+include: "workflows/rules/render.smk"
+include: "workflows/rules/targets.smk"
+
+
+onsuccess:
+    print(
+        f"Finished: tier {suite.tier}. The report is reports/all_tables.html once it was asked for."
+    )
+
+
+onerror:
+    print(
+        "Some jobs failed; their logs are named above. What finished is kept: run again to go on."
+    )

@@ -1,0 +1,91 @@
+"""Validated configuration: nearest names for what is misspelt."""
+
+from __future__ import annotations
+
+import pytest
+
+from ndr.nearest_name import UnknownNameError
+from workflows.configuration import (
+    CONFIG,
+    ConfigurationError,
+    Table,
+    Tier,
+    names_in,
+    read_settings,
+    read_table,
+    read_tier,
+    read_yaml,
+    suite_config,
+    validated,
+)
+
+
+def committed() -> dict[str, object]:
+    return read_yaml(CONFIG / "config.yaml")
+
+
+def test_committed_configuration_is_valid() -> None:
+    config = suite_config(committed())
+    assert config.tier == "quick"
+    assert set(config.tables) <= set(names_in("tables"))
+
+
+@pytest.mark.parametrize("tier", names_in("tiers"))
+def test_every_tier_is_valid_and_serves_every_task(tier: str) -> None:
+    found = read_tier(tier)
+    settings = read_settings()
+    assert set(found.train_sets) == set(settings.tasks)
+    assert {test_set.task for test_set in found.test_sets.values()} <= set(settings.tasks)
+    for test_set in found.test_sets.values():
+        assert (test_set.sigma is not None) == (test_set.task == "noise")
+
+
+@pytest.mark.parametrize("table", names_in("tables"))
+def test_every_table_names_known_settings_and_columns(table: str) -> None:
+    found = read_table(table)
+    settings = read_settings().settings
+    for row in found.rows:
+        assert row.setting in settings
+    for tier in names_in("tiers"):
+        assert set(found.columns) <= set(read_tier(tier).test_sets)
+
+
+def test_misspelt_key_stops_with_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match=r"'teir'.*did you mean 'tier'"):
+        suite_config({**committed(), "teir": "smoke"})
+
+
+@pytest.mark.parametrize(
+    ("model", "file", "path", "nearest"),
+    [
+        (Table, "tables/table_05.yaml", ("rows", 0, "methd"), "method"),
+        (Tier, "tiers/quick.yaml", ("recipe", "step"), "steps"),
+        (Tier, "tiers/quick.yaml", ("test_sets", "SOTS", "labl"), "label"),
+    ],
+)
+def test_misspelt_key_deep_inside(model: type, file: str, path: tuple, nearest: str) -> None:
+    content = read_yaml(CONFIG / file)
+    place = content
+    for part in path[:-1]:
+        place = place[part]
+    place[path[-1]] = 1
+    with pytest.raises(UnknownNameError, match=f"'{path[-1]}': did you mean '{nearest}'"):
+        validated(model, content, file)
+
+
+def test_wrong_kind_of_value_says_what_was_found() -> None:
+    with pytest.raises(ConfigurationError, match=r"seeds.*found 'many'"):
+        suite_config({**committed(), "seeds": "many"})
+    with pytest.raises(ConfigurationError, match=r"balance.*'task_uniform'"):
+        suite_config({**committed(), "balance": "fair"})
+
+
+def test_unknown_tier_and_table_name_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="'quick'"):
+        read_tier("quik")
+    with pytest.raises(UnknownNameError, match="'table_05'"):
+        read_table("table_5")
+
+
+def test_one_table_on_the_command_line_may_stand_without_brackets() -> None:
+    assert suite_config({**committed(), "tables": "table_11"}).tables == ("table_11",)

@@ -1,0 +1,189 @@
+"""The workflow itself, run at the smoke tier in a copy of the project."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SOURCES = ("ndr", "baselines", "workflows", "reports", "config", "profiles", "Snakefile")
+PRODUCTS = shutil.ignore_patterns("__pycache__", "all_tables.html", "assets")
+LAMBDA = "ndr_restore__noise_rain_haze__lambda_degrad_0.5__seed_0"
+
+pytestmark = pytest.mark.slow
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    environment.pop("SNAKEMAKE_PROFILE", None)
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+
+
+def succeeded(result: subprocess.CompletedProcess[str]) -> str:
+    output = result.stdout + result.stderr
+    if result.returncode != 0:
+        logs = [Path(result.args[0])]
+        named = re.findall(r"log: (\S+)", output)
+        tails = [
+            f"--- {name}\n" + "\n".join(path.read_text().splitlines()[-15:])
+            for name in dict.fromkeys(named)
+            if (path := logs[0] / name).is_file()
+        ]
+        pytest.fail(output[-4000:] + "\n".join(tails))
+    return output
+
+
+def jobs(output: str) -> Counter[str]:
+    """Jobs per rule, from the table that Snakemake prints before it starts."""
+    found: Counter[str] = Counter()
+    table = re.search(r"Job stats:\n(.*?)\n\n", output, re.DOTALL)
+    if table is not None:
+        for line in table[1].splitlines()[2:]:
+            rule, count = line.split()[:2]
+            found[rule] = int(count)
+    found.pop("total", None)
+    return found
+
+
+def planned(folder: Path, *arguments: str) -> Counter[str]:
+    return jobs(succeeded(snakemake(folder, *arguments, "--config", "tier=smoke", "-n")))
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text, f"{path} does not contain {old!r}"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("project")
+    for name in SOURCES:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=PRODUCTS)
+        else:
+            shutil.copy(source, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def one_table(project: Path) -> str:
+    """Output of the call that makes Table XI alone."""
+    return succeeded(snakemake(project, "table_11", "--config", "tier=smoke"))
+
+
+@pytest.fixture(scope="module")
+def report(project: Path, one_table: str) -> str:
+    """Output of the call that makes everything else."""
+    return succeeded(snakemake(project, "reports/all_tables.html", "--config", "tier=smoke"))
+
+
+def test_one_table_runs_what_it_needs(one_table: str) -> None:
+    ran = jobs(one_table)
+    assert ran["train_run"] == 5
+    assert ran["evaluate_run"] == 6  # the degraded input's too
+    assert ran["summarise_table"] == 1
+    assert ran["render_report"] == 0
+
+
+def test_report_is_complete(project: Path, report: str) -> None:
+    html = (project / "reports" / "all_tables.html").read_text(encoding="utf-8")
+    for table in ("Table V", "Table IX", "Table X", "Table XI", "Table XII"):
+        assert table in html
+    for name in ("table_05", "table_09", "table_10", "table_11", "table_12"):
+        folder = project / "results" / "smoke" / "tables"
+        assert {path.suffix for path in folder.glob(f"{name}.*")} == {
+            ".json",
+            ".csv",
+            ".md",
+            ".tex",
+        }
+        assert json.loads((folder / f"{name}.json").read_text())
+
+
+def test_what_one_table_made_is_not_made_again(one_table: str, report: str) -> None:
+    # 24 trainings in all; the five of Table XI were there.
+    assert jobs(report)["train_run"] == 24 - 5
+
+
+def test_second_call_does_nothing(project: Path, report: str) -> None:
+    again = succeeded(snakemake(project, "reports/all_tables.html", "--config", "tier=smoke"))
+    assert "Nothing to be done" in again
+
+
+def test_one_run_by_its_id(project: Path, report: str) -> None:
+    assert not planned(project, LAMBDA)
+    (project / "results" / "smoke" / "runs" / LAMBDA / "checkpoint.safetensors").unlink()
+    assert planned(project, LAMBDA)["train_run"] == 1
+    succeeded(snakemake(project, LAMBDA, "--config", "tier=smoke"))
+
+
+def test_comment_runs_nothing_and_code_runs_what_it_touches(project: Path, report: str) -> None:
+    path = project / "baselines" / "all_in_one" / "restormer.py"
+    original = path.read_text(encoding="utf-8")
+    try:
+        path.write_text(original + "\n# a remark\n", encoding="utf-8")
+        assert not planned(project, "reports/all_tables.html")
+        path.write_text(original + "\nREMARK = 1\n", encoding="utf-8")
+        assert planned(project, "reports/all_tables.html")["train_run"] == 4
+    finally:
+        path.write_text(original, encoding="utf-8")
+
+
+def test_changed_weight_trains_one_run(project: Path, report: str) -> None:
+    path = project / "config" / "tables" / "table_11.yaml"
+    edit(path, "lambda_degrad: 0.5}", "lambda_degrad: 0.7}")
+    try:
+        wanted = planned(project, "table_11")
+        assert wanted["train_run"] == 1
+        assert wanted["evaluate_run"] == 1
+        assert wanted["summarise_table"] == 1
+    finally:
+        edit(path, "lambda_degrad: 0.7}", "lambda_degrad: 0.5}")
+
+
+def test_touched_and_copied_files_run_nothing(project: Path, report: str) -> None:
+    path = project / "results" / "smoke" / "runs" / LAMBDA / "checkpoint.safetensors"
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content)
+    assert not planned(project, "reports/all_tables.html")
+
+
+@pytest.mark.parametrize("tier", ["quick", "small", "paper"])
+def test_other_tiers_resolve(project: Path, tier: str) -> None:
+    result = snakemake(project, "reports/all_tables.html", "--config", f"tier={tier}", "-n")
+    assert jobs(succeeded(result))["train_run"] == 24
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--config", "teir=smoke", "-n"), "did you mean 'tier'"),
+        (("--config", "tier=smok", "-n"), "did you mean 'smoke'"),
+        (("--config", "tables=table_111", "-n"), "did you mean 'table_11'"),
+    ],
+)
+def test_misspelt_configuration_stops(
+    project: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    result = snakemake(project, "reports/all_tables.html", *arguments)
+    assert result.returncode != 0
+    assert message in result.stdout + result.stderr

@@ -1,0 +1,1 @@
+"""What Snakemake runs: the configuration, the plan, and the rules."""

@@ -1,0 +1,18 @@
+# The configuration becomes the plan: run specs, evaluation specs and table plans by name.
+from workflows.configuration import suite_config
+from workflows.suite import Suite
+
+suite = Suite(suite_config(config))
+
+
+pathvars:
+    results=f"results/{suite.tier}",
+    logs=f"logs/{suite.tier}",
+    benchmarks=f"benchmarks/{suite.tier}",
+    sets="data/sets",
+
+
+wildcard_constraints:
+    set="[A-Za-z0-9_]+",
+    run="[A-Za-z0-9_.-]+",
+    table="[a-z0-9_]+",

@@ -1,0 +1,36 @@
+# Means, differences to the paper and marks of one table, in four formats.
+rule summarise_table:
+    input:
+        suite.table_results,
+    output:
+        json="<results>/tables/{table}.json",
+        csv="<results>/tables/{table}.csv",
+        md="<results>/tables/{table}.md",
+        tex="<results>/tables/{table}.tex",
+    log:
+        "<logs>/summarise/{table}.log",
+    params:
+        plan=suite.table_plan,
+        results=suite.results_folder,
+        source=suite.fingerprint("reports.summarise"),
+    shell:
+        "python -m reports.summarise"
+        " --table-json {params.plan:q}"
+        " --results {params.results:q}"
+        " --out-json {output.json:q}"
+        " --out-csv {output.csv:q}"
+        " --out-md {output.md:q}"
+        " --out-tex {output.tex:q}"
+        " > {log:q} 2>&1"
+
+
+# Count the learned numbers of the method and of its ablations at the paper's width.
+rule count_parameters:
+    output:
+        "<results>/parameter_counts.json",
+    log:
+        "<logs>/summarise/parameter_counts.log",
+    params:
+        source=suite.fingerprint("ndr.parameter_counts"),
+    shell:
+        "python -m ndr.parameter_counts --out {output:q} > {log:q} 2>&1"

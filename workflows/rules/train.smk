@@ -1,0 +1,33 @@
+# Train one run. Its resume state is no output on purpose: Snakemake deletes outputs before a job
+# and after a crash, and with them the progress.
+rule train_run:
+    input:
+        suite.training_manifests,
+    output:
+        checkpoint="<results>/runs/{run}/checkpoint.safetensors",
+        curve="<results>/runs/{run}/curve.csv",
+        representation="<results>/runs/{run}/representation.safetensors",
+        provenance="<results>/runs/{run}/provenance.json",
+    log:
+        "<logs>/train/{run}.log",
+    benchmark:
+        "<benchmarks>/train/{run}.jsonl"
+    threads: suite.cpu_threads
+    resources:
+        gpu=suite.gpus,
+    params:
+        spec=suite.run_spec,
+        source=suite.training_fingerprint,
+        device=suite.device,
+    shell:
+        "python -m ndr.train"
+        " --spec-json {params.spec:q}"
+        " --source-fingerprint {params.source:q}"
+        " --sets data/sets"
+        " --checkpoint {output.checkpoint:q}"
+        " --curve {output.curve:q}"
+        " --representation {output.representation:q}"
+        " --provenance {output.provenance:q}"
+        " --resume resume"
+        " --device {params.device:q}"
+        " > {log:q} 2>&1"

@@ -1,0 +1,214 @@
+"""What the rules ask: the plan, answered per wildcard."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from ndr.data.catalogue import Catalogue, FolderSet, load_catalogue
+from ndr.method import method_class
+from ndr.nearest_name import unknown_name
+from ndr.source_fingerprint import source_fingerprint
+from workflows.configuration import SuiteConfig
+from workflows.planning import (
+    INPUT_CONTROL,
+    TRUTH_CONTROL,
+    Plan,
+    make_plan,
+    sets_of_evaluation,
+    sets_of_training,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+SETS = "data/sets"
+ORIGINALS = "data/originals"
+
+
+def _manifest(set_name: str) -> str:
+    return f"{SETS}/{set_name}/manifest.csv"
+
+
+class Suite:
+    """One configuration's plan in the shape that Snakemake's rules take.
+
+    The methods with `wildcards` are input and parameter functions. Parameters decide what
+    re-runs, so each is canonical text: equal content, equal text.
+    """
+
+    def __init__(self, config: SuiteConfig) -> None:
+        self.config = config
+        self.catalogue: Catalogue = load_catalogue(ROOT / "config" / "datasets.yaml")
+        self.plan: Plan = make_plan(config, self.catalogue)
+        self.results = f"results/{config.tier}"
+
+    @property
+    def tier(self) -> str:
+        """Name of the budget; part of every result's path."""
+        return self.config.tier
+
+    def results_folder(self, wildcards: Any) -> str:
+        """Folder of the tier's results."""
+        return self.results
+
+    @property
+    def device(self) -> str:
+        """`auto`, `cpu` or `cuda`."""
+        return self.config.device
+
+    @property
+    def cpu_threads(self) -> int:
+        """Threads of one training or evaluation."""
+        return self.plan.tier.cpu_threads
+
+    @functools.cached_property
+    def gpus(self) -> int:
+        """GPUs that a job asks for: one where it will use one."""
+        import torch
+
+        if self.config.device == "cpu":
+            return 0
+        return int(self.config.device == "cuda" or torch.cuda.is_available())
+
+    @property
+    def table_names(self) -> list[str]:
+        """All tables of the suite."""
+        return list(self.plan.all_tables)
+
+    @property
+    def run_names(self) -> list[str]:
+        """All runs of the suite, the controls' included."""
+        return list(self.plan.evaluations)
+
+    @staticmethod
+    def fingerprint(module: str) -> str:
+        """Hash of a module's code and of what it imports here."""
+        return source_fingerprint(module)
+
+    def source_manifests(self, wildcards: Any) -> list[str]:
+        """Manifests of the set that a synthesised set is made from."""
+        return [_manifest(name) for name in self.catalogue.sources(wildcards.set)[1:2]]
+
+    def set_identity(self, wildcards: Any) -> str:
+        """Identity of a set."""
+        return self.catalogue.identity(wildcards.set, self.config.suite_seed)
+
+    def prepare_options(self, wildcards: Any) -> list[str]:
+        """Options of the preparation.
+
+        Mirrors and the leave to be partial are named only where they can matter, so that changing
+        them for one set prepares no other set anew.
+        """
+        options = ["--suite-seed", str(self.config.suite_seed)]
+        entry = self.catalogue.entry(wildcards.set)
+        if isinstance(entry, FolderSet):
+            options += ["--originals", ORIGINALS]
+            folders = {layout.dataset for layout in entry.layouts if layout.dataset}
+            for mirror in self.config.data_mirrors:
+                if any((Path(mirror) / folder).is_dir() for folder in folders):
+                    options += ["--mirror", mirror]
+                    break
+            if self.config.allow_partial_sets:
+                options.append("--partial")
+        return options
+
+    def _training(self, run: str) -> Any:
+        if run not in self.plan.runs:
+            raise unknown_name("run", run, self.plan.runs)
+        return self.plan.runs[run]
+
+    def _evaluation(self, run: str) -> Any:
+        if run not in self.plan.evaluations:
+            raise unknown_name("run", run, self.plan.evaluations)
+        return self.plan.evaluations[run]
+
+    def training_manifests(self, wildcards: Any) -> list[str]:
+        """Manifests of the sets that a training reads."""
+        return [_manifest(name) for name in sets_of_training(self._training(wildcards.run))]
+
+    def run_spec(self, wildcards: Any) -> str:
+        """The run spec as canonical JSON."""
+        return self._training(wildcards.run).canonical_json()
+
+    def training_fingerprint(self, wildcards: Any) -> str:
+        """Hash of the code that a training runs."""
+        module = method_class(self._training(wildcards.run).method).__module__
+        return source_fingerprint("ndr.train", module)
+
+    def evaluation_manifests(self, wildcards: Any) -> list[str]:
+        """Manifests of the sets that an evaluation reads."""
+        return [_manifest(name) for name in sets_of_evaluation(self._evaluation(wildcards.run))]
+
+    def evaluation_spec(self, wildcards: Any) -> str:
+        """The evaluation spec as canonical JSON."""
+        return self._evaluation(wildcards.run).canonical_json()
+
+    def evaluation_fingerprint(self, wildcards: Any) -> str:
+        """Hash of the code that an evaluation runs."""
+        module = method_class(self._evaluation(wildcards.run).method).__module__
+        return source_fingerprint("ndr.evaluate", module)
+
+    def checkpoints(self, wildcards: Any) -> list[str]:
+        """The checkpoint of a trained run; nothing for a method without training."""
+        if self._evaluation(wildcards.run).training_sha256 is None:
+            return []
+        return [f"{self.results}/runs/{wildcards.run}/checkpoint.safetensors"]
+
+    def checkpoint_option(self, wildcards: Any) -> list[str]:
+        """The command-line option that names the checkpoint."""
+        return [option for path in self.checkpoints(wildcards) for option in ("--checkpoint", path)]
+
+    def _evaluation_results(self, runs: list[str]) -> list[str]:
+        return [f"{self.results}/evaluations/{run}/per_image.csv" for run in runs]
+
+    def table_results(self, wildcards: Any) -> list[str]:
+        """Result files that fill a table."""
+        return self._evaluation_results(self.plan.runs_of_table(wildcards.table))
+
+    def table_plan(self, wildcards: Any) -> str:
+        """The table plan as canonical JSON."""
+        if wildcards.table not in self.plan.tables:
+            raise unknown_name("table", wildcards.table, self.plan.tables)
+        return self.plan.tables[wildcards.table].canonical_json()
+
+    @property
+    def report_tables(self) -> list[str]:
+        """Tables of the report."""
+        return [f"{self.results}/tables/{name}.json" for name in self.config.tables]
+
+    @property
+    def report_evaluations(self) -> list[str]:
+        """Result files whose pictures the report shows beside those of the tables."""
+        controls = [self.plan.control_run(name) for name in (INPUT_CONTROL, TRUTH_CONTROL)]
+        return self._evaluation_results(controls)
+
+    @functools.cached_property
+    def report_description(self) -> str:
+        """What the page says beside its tables, as canonical JSON."""
+        test_sets = [test_set.set for test_set in self.plan.tier.test_sets.values()]
+        train_sets = [name for names in self.plan.tier.train_sets.values() for name in names]
+        sets = list(dict.fromkeys(train_sets + test_sets))
+        return json.dumps(
+            {
+                "tier": self.tier,
+                "tier_note": self.plan.tier.note.strip(),
+                "comparable_with_paper": self.plan.tier.comparable_with_paper,
+                "balance": self.config.balance,
+                "noise_variant": self.config.noise_variant,
+                "attributions": self.catalogue.attributions(sets),
+                "input_run": self.plan.control_run(INPUT_CONTROL),
+                "truth_run": self.plan.control_run(TRUTH_CONTROL),
+            },
+            sort_keys=True,
+        )
+
+    @functools.cached_property
+    def report_fingerprint(self) -> str:
+        """Hash of the page's code, templates, styles and committed paper values."""
+        digest = hashlib.sha256(source_fingerprint("reports.build").encode())
+        for folder in ("templates", "static", "paper_values"):
+            for path in sorted((ROOT / "reports" / folder).iterdir()):
+                digest.update(path.name.encode() + path.read_bytes())
+        return digest.hexdigest()[:16]

@@ -1,0 +1,58 @@
+"""A table of the paper as the suite plans to fill it: plain data, no training, no results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ndr.run_spec import CanonicalSpec
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedColumn:
+    """One test set of a table."""
+
+    test_set: str
+    """Name of the test set at this tier, e.g. `photographs_sigma25`."""
+    label: str
+    """Head of the column, e.g. "Noise, sigma = 25"."""
+    paper_column: str
+    """The column's name in the file of the paper's numbers, e.g. `BSD68_sigma25`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRow:
+    """One system of a table; `run` is None where it cannot be run yet, with the reason."""
+
+    block: str
+    """Block of the table, as in the file of the paper's numbers, e.g. `noise+rain`."""
+    label: str
+    paper_method: str
+    """The method's name in the file of the paper's numbers."""
+    run: str | None
+    columns: tuple[str, ...]
+    """Test sets of this row; the paper leaves the others blank."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TablePlan(CanonicalSpec):
+    """One table at one tier."""
+
+    name: str
+    """E.g. `table_05`."""
+    label: str
+    """E.g. "Table V"."""
+    title: str
+    tier: str
+    metrics: tuple[str, ...]
+    protocol: str
+    """Protocol of the numbers shown; the result file holds all."""
+    columns: tuple[PlannedColumn, ...]
+    rows: tuple[PlannedRow, ...]
+    degraded_input_run: str
+    """Run of the control `identity`: the first row of the table."""
+    average: bool = False
+    """Whether the paper prints the plain mean over the row's columns."""
+    paper_values: str | None = None
+    """File in `reports/paper_values/`."""
+    notes: tuple[str, ...] = ()
