@@ -31,6 +31,15 @@ def _manifest(set_name: str) -> str:
     return f"{SETS}/{set_name}/manifest.csv"
 
 
+def _fingerprint_with_files(module: str, *folders: str) -> str:
+    """Hash of a module of `reports` and of the committed files that it reads."""
+    digest = hashlib.sha256(source_fingerprint(module).encode())
+    for folder in folders:
+        for path in sorted((ROOT / "reports" / folder).iterdir()):
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 class Suite:
     """One configuration's plan in the shape that Snakemake's rules take.
 
@@ -205,10 +214,11 @@ class Suite:
         )
 
     @functools.cached_property
+    def table_fingerprint(self) -> str:
+        """Hash of the code that summarises tables, and of the paper's numbers."""
+        return _fingerprint_with_files("reports.summarise", "paper_values")
+
+    @functools.cached_property
     def report_fingerprint(self) -> str:
-        """Hash of the page's code, templates, styles and committed paper values."""
-        digest = hashlib.sha256(source_fingerprint("reports.build").encode())
-        for folder in ("templates", "static", "paper_values"):
-            for path in sorted((ROOT / "reports" / folder).iterdir()):
-                digest.update(path.name.encode() + path.read_bytes())
-        return digest.hexdigest()[:16]
+        """Hash of the page's code, templates, styles and the paper's numbers."""
+        return _fingerprint_with_files("reports.build", "paper_values", "static", "templates")

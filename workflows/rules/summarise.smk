@@ -12,7 +12,7 @@ rule summarise_table:
     params:
         plan=suite.table_plan,
         results=suite.results_folder,
-        source=suite.fingerprint("reports.summarise"),
+        source=suite.table_fingerprint,
     shell:
         "python -m reports.summarise"
         " --table-json {params.plan:q}"
