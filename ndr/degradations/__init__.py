@@ -1,0 +1,1 @@
+"""Seeded synthesis of degradations, NumPy and SciPy only."""

@@ -1,0 +1,86 @@
+"""Additive white Gaussian noise in the four forms that the field's code uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ndr.degradations.image_check import check_image
+from ndr.nearest_name import unknown_name
+
+Image = np.ndarray
+
+
+def _float_clip(levels: Image, noise: Image) -> Image:
+    return np.clip(levels + noise, 0, 255)
+
+
+def _uint8_trunc(levels: Image, noise: Image) -> Image:
+    return np.floor(np.clip(levels + noise, 0, 255))
+
+
+def _uint8_round(levels: Image, noise: Image) -> Image:
+    return np.rint(np.clip(levels + noise, 0, 255))
+
+
+def _float_noclip(levels: Image, noise: Image) -> Image:
+    return levels + noise
+
+
+VARIANTS: dict[str, Callable[[Image, Image], Image]] = {
+    "float_clip": _float_clip,
+    "uint8_trunc": _uint8_trunc,
+    "uint8_round": _uint8_round,
+    "float_noclip": _float_noclip,
+}
+"""How grey levels 0..255 and noise are joined.
+
+`float_clip` is NDR-Restore's released code, `uint8_trunc` AirNet's, PromptIR's and AdaIR's (a cast
+to unsigned byte, which truncates and so darkens by half a level), `uint8_round` what a saved PNG
+holds, `float_noclip` Restormer's and KAIR's. Train and test with the same one: input PSNR cannot
+tell the 8-bit forms apart, a trained network can.
+"""
+
+
+def add_gaussian_noise(
+    image: Image,
+    sigma: float,
+    variant: str = "float_clip",
+    generator: np.random.Generator | np.random.RandomState | None = None,
+) -> Image:
+    """Add white Gaussian noise, independent per pixel and channel.
+
+    Args:
+        image: float32 (H, W, 3), RGB in [0, 1].
+        sigma: standard deviation in grey levels of the 0..255 scale, at least 0.
+        variant: name in `VARIANTS`.
+        generator: where the draws come from. `RandomState(0)` gives the noise of the benchmarks
+            that restart seed 0 for each image, `RandomState(0).randn(H, W, 3) * sigma / 255`.
+
+    Returns:
+        float32 (H, W, 3), in [0, 1] except for `float_noclip`.
+
+    Raises:
+        UnknownNameError: unknown variant, with the nearest names.
+        ValueError: negative sigma, no generator, or an image that is not (H, W, 3) in [0, 1].
+
+    >>> grey = np.full((256, 256, 3), 128 / 255, dtype=np.float32)
+    >>> noisy = add_gaussian_noise(grey, 15, "float_clip", np.random.default_rng(0))
+    >>> round(float(-10 * np.log10(np.mean((noisy - grey) ** 2))), 1)  # 20 log10(255 / 15)
+    24.6
+    """
+    if variant not in VARIANTS:
+        raise unknown_name("noise variant", variant, VARIANTS)
+    if not np.isfinite(sigma) or sigma < 0:
+        raise ValueError(f"noise: expected sigma >= 0 on the 0..255 scale, found {sigma!r}")
+    if generator is None:
+        raise ValueError("noise: pass a generator, e.g. from ndr.seeds.numpy_generator(...)")
+    check_image(image, "image to add noise to")
+    if isinstance(generator, np.random.RandomState):
+        draws = generator.standard_normal(image.shape)
+    else:
+        draws = generator.standard_normal(image.shape, dtype=np.float32)
+    # In double precision, k / 255 in float32 times 255 is never below k: truncation is safe.
+    levels = image.astype(np.float64) * 255
+    return (VARIANTS[variant](levels, draws * float(sigma)) / 255).astype(np.float32)

@@ -1,0 +1,139 @@
+"""Depth of a scene for the synthesis of haze: invented, or from a measured disparity.
+
+The unit is the one of RESIDE's OTS, see `ndr.degradations.haze`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt, gaussian_filter, uniform_filter
+
+from ndr.degradations.downsampling import cubic_kernel
+
+NEAREST, FARTHEST = (1.0, 2.5), (3.5, 7.0)
+"""Ranges from which the depth at the bottom of the picture and at the horizon is drawn."""
+HORIZONS = (0.05, 0.45)
+"""Height of the horizon, as a share of the picture's height from its top."""
+RELIEF, SKY_RELIEF = 0.3, 0.1
+"""Standard deviation of the logarithm of the smooth noise below and above the horizon: things
+stand on the plane, haze in the sky is nearly even."""
+MEDIAN_DEPTH = 3.0
+"""Median that a measured depth is scaled to: that of SOTS outdoor pairs."""
+DEPTH_LIMITS = (0.75, 12.5)
+"""With OTS's beta (0.04..0.2) these give optical depths 0.03..2.5."""
+
+
+def _smooth_noise(height: int, width: int, generator: np.random.Generator) -> np.ndarray:
+    """Sum of three octaves of smooth noise, mean 0 and deviation 1, (H, W).
+
+    Each octave is a coarse grid of normal draws under cubic interpolation.
+    """
+
+    def interpolation(length: int, cells: int) -> np.ndarray:
+        position = (np.arange(length) + 0.5) / length * cells + 1
+        return cubic_kernel(position[:, None] - np.arange(cells + 3))
+
+    total = np.zeros((height, width))
+    for octave, cells in enumerate((3, 6, 12)):
+        coarse = generator.standard_normal((cells + 3, cells + 3))
+        fine = interpolation(height, cells) @ coarse @ interpolation(width, cells).T
+        total += fine / 2**octave
+    return (total - total.mean()) / max(float(total.std()), 1e-6)
+
+
+def guided_filter(
+    values: np.ndarray, guide: np.ndarray, radius: int, smoothness: float
+) -> np.ndarray:
+    """Smooth `values` but keep the edges of `guide` (He, Sun and Tang, TPAMI 2013).
+
+    In each window the result is the linear function of the guide that fits the values best.
+
+    Args:
+        values: (H, W).
+        guide: (H, W).
+        radius: half the side of the window in pixels.
+        smoothness: variance of the guide below which it counts as flat.
+
+    Returns:
+        (H, W). A constant stays constant:
+
+    >>> bool(np.allclose(guided_filter(np.full((9, 9), 2.0), np.eye(9), 2, 0.01), 2.0))
+    True
+    """
+
+    def mean(array: np.ndarray) -> np.ndarray:
+        return uniform_filter(array, 2 * radius + 1, mode="nearest")
+
+    guide_mean, values_mean = mean(guide), mean(values)
+    variance = mean(guide * guide) - guide_mean**2
+    slope = (mean(guide * values) - guide_mean * values_mean) / (variance + smoothness)
+    return mean(slope) * guide + mean(values_mean - slope * guide_mean)
+
+
+def generated_depth(
+    height: int,
+    width: int,
+    generator: np.random.Generator,
+    guide: np.ndarray | None = None,
+) -> np.ndarray:
+    """Invent the depth of an outdoor scene: a ground plane that recedes to the top, with relief.
+
+    Below the horizon the inverse depth grows linearly with the row, as on a plane; above it lies
+    the farthest depth. Smooth noise multiplies it, and the edges of the picture cut it.
+
+    Args:
+        height: rows.
+        width: columns.
+        generator: source of the draws; they do not depend on the guide.
+        guide: the image, float (H, W, 3) in [0, 1], whose edges the depth should follow.
+
+    Returns:
+        float32 (H, W) in OTS units, within `DEPTH_LIMITS`.
+
+    >>> depth = generated_depth(64, 96, np.random.default_rng(0))
+    >>> bool(depth[:8].mean() > depth[-8:].mean())
+    True
+    """
+    nearest, farthest = generator.uniform(*NEAREST), generator.uniform(*FARTHEST)
+    horizon = generator.uniform(*HORIZONS)
+    row = (np.arange(height) + 0.5) / height
+    below = np.clip((row - horizon) / (1 - horizon), 0, 1)[:, None]
+    plane = 1 / (1 / farthest + (1 / nearest - 1 / farthest) * below)
+    relief = SKY_RELIEF + (RELIEF - SKY_RELIEF) * np.sqrt(below)
+    depth = plane * np.exp(relief * _smooth_noise(height, width, generator))
+    if guide is not None:
+        grey = guide.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
+        radius = max(2, min(height, width) // 16)
+        depth = guided_filter(depth, gaussian_filter(grey, 1.0), radius, 1e-3)
+    return np.clip(depth, *DEPTH_LIMITS).astype(np.float32)
+
+
+def depth_from_disparity(disparity: np.ndarray, offset: float = 0.0) -> np.ndarray:
+    """Turn a stereo disparity into depth, d proportional to 1 / (disparity + offset).
+
+    Unknown pixels (not finite, or not above 0) take the value of the nearest known one. The scale
+    of the cameras is dropped: the median becomes `MEDIAN_DEPTH`, so that OTS's beta fits.
+
+    Args:
+        disparity: (H, W) in pixels.
+        offset: difference in pixels of the two cameras' principal points, which a true depth
+            needs where the rectified pair was cropped (Middlebury 2014 calls it doffs).
+
+    Returns:
+        float32 (H, W) in OTS units, within `DEPTH_LIMITS`.
+
+    Raises:
+        ValueError: not two-dimensional, or no known pixel.
+
+    >>> depth_from_disparity(np.array([[10.0, 20.0, np.inf]])).round(2).tolist()
+    [[6.0, 3.0, 3.0]]
+    """
+    if disparity.ndim != 2:
+        raise ValueError(f"disparity: expected shape (H, W), found {disparity.shape}")
+    known = np.isfinite(disparity) & (np.where(np.isfinite(disparity), disparity, 0) > 0)
+    if not known.any():
+        raise ValueError("disparity: no pixel is finite and above 0; pass a measured disparity")
+    nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    depth = 1 / (disparity.astype(np.float64)[tuple(nearest)] + offset)
+    depth *= MEDIAN_DEPTH / np.median(depth)
+    return np.clip(depth, *DEPTH_LIMITS).astype(np.float32)
