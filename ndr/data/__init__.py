@@ -1,0 +1,1 @@
+"""From named sets of images to pairs and training batches."""

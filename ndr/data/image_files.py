@@ -1,0 +1,169 @@
+"""8-bit RGB images on disk: strict reading, atomic writing, hashes of their pixels.
+
+Reading never changes a pixel silently. What cannot become 8-bit RGB without loss is refused with
+the reason. Colour profiles and the EXIF orientation are ignored, as in the authors' code: the
+stored numbers count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError, features
+
+from ndr.atomic_file import atomic_path
+
+FORMATS = ("PNG", "JPEG", "BMP")
+LOSSLESS_MODES = ("RGB", "L", "P", "1")
+"""Modes that become RGB without loss: a grey value stands in all three channels."""
+ALPHA_MODES = ("RGBA", "LA", "PA")
+FAST_COMPRESSION = 1
+"""zlib level of the PNG files: level 6 takes several times as long for a tenth of the size."""
+
+
+class ImageFileError(ValueError):
+    """A file that cannot be read as an 8-bit RGB image; the message says why and what to do."""
+
+
+def decoder_version() -> str:
+    """Versions of the image decoder; another JPEG decoder may give other pixels."""
+    library = "libjpeg-turbo" if features.check_feature("libjpeg_turbo") else "libjpeg"
+    version = features.version("libjpeg_turbo") or features.version("jpg")
+    return f"Pillow {features.version('pil')}, {library} {version}"
+
+
+def _refuse(path: Path, found: str, advice: str) -> ImageFileError:
+    return ImageFileError(f"{path}: expected an 8-bit RGB image, found {found}; {advice}")
+
+
+def _check_size(path: Path, image: Image.Image) -> None:
+    """Refuse where Pillow warns: turning its warning into an error is not safe with threads."""
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and image.width * image.height > limit:
+        raise _refuse(path, f"too many pixels (more than {limit})", "cut it into parts")
+
+
+def _check_depth(path: Path, image: Image.Image) -> None:
+    """Refuse more than 8 bits: Pillow would cut a 16-bit PNG to 8 bits without a word."""
+    raw_modes = [str(tile[3]) for tile in image.tile]
+    if image.mode.startswith(("I", "F")) or any(";16" in mode for mode in raw_modes):
+        raise _refuse(
+            path,
+            "more than 8 bits per channel",
+            "convert it to 8 bits on purpose (and say how), then use the converted file",
+        )
+
+
+def _to_rgb(path: Path, image: Image.Image) -> Image.Image:
+    """Convert without loss, or refuse."""
+    if image.mode in ALPHA_MODES or "transparency" in image.info:
+        image = image.convert("RGBA")
+        lowest, _ = image.getchannel("A").getextrema()
+        if lowest < 255:
+            raise _refuse(
+                path,
+                "transparent pixels",
+                "composite it onto the background that you mean, then use that file",
+            )
+        return image.convert("RGB")
+    if image.mode not in LOSSLESS_MODES:
+        raise _refuse(path, f"colour mode {image.mode}", "convert it to RGB yourself")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def read_rgb(path: str | Path) -> np.ndarray:
+    """Read an image file as 8-bit RGB.
+
+    Grey images, palettes and fully opaque alpha channels are converted, which loses nothing.
+
+    Args:
+        path: a PNG, JPEG or BMP file.
+
+    Returns:
+        uint8 array (H, W, 3), C-contiguous, its own memory.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ImageFileError: empty, truncated, damaged, of another format, animated, more than 8 bits
+            per channel, partly transparent, CMYK, or too large for Pillow's limit.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such image file; was the set moved or half deleted?")
+    if path.stat().st_size == 0:
+        raise _refuse(path, "an empty file", "copy or download it again")
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            _check_size(path, image)
+            if getattr(image, "n_frames", 1) > 1:
+                raise _refuse(
+                    path, f"{image.n_frames} frames", "save the frame that you mean as PNG"
+                )
+            _check_depth(path, image)
+            image.load()
+            return np.array(_to_rgb(path, image))
+    except ImageFileError:
+        raise
+    except UnidentifiedImageError as error:
+        raise _refuse(
+            path,
+            f"something that is none of {', '.join(FORMATS)}",
+            "remove it from the set or copy it again",
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise _refuse(path, f"too many pixels ({error})", "cut it into parts") from error
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
+        raise _refuse(
+            path, f"a truncated or damaged file ({error})", "copy or download it again"
+        ) from error
+
+
+def check_rgb(image: np.ndarray, what: str) -> None:
+    """Raise unless `image` is a non-empty uint8 array (H, W, 3)."""
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+        found = getattr(image, "dtype", type(image).__name__)
+        raise TypeError(f"{what}: expected a uint8 array, found {found}")
+    if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise ValueError(f"{what}: expected shape (H, W, 3), found {image.shape}")
+
+
+def write_png(path: str | Path, image: np.ndarray) -> None:
+    """Write a uint8 image (H, W, 3) as PNG: the file appears complete or not at all.
+
+    Raises:
+        TypeError, ValueError: `image` is no uint8 (H, W, 3) array, or `path` does not end in .png.
+        OSError: the disk is full or not writable.
+    """
+    path = Path(path)
+    if path.suffix != ".png":
+        raise ValueError(f"{path}: expected a name that ends in .png")
+    check_rgb(image, str(path))
+    with atomic_path(path) as temporary:
+        Image.fromarray(np.ascontiguousarray(image)).save(
+            temporary, format="PNG", compress_level=FAST_COMPRESSION
+        )
+
+
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """Round a float image in [0, 1] to 8 bits, half to even; values outside are clipped.
+
+    >>> to_uint8(np.array([-0.1, 0.5, 1.0, 2.0], dtype=np.float32)).tolist()
+    [0, 128, 255, 255]
+    """
+    return np.rint(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+def pixels_sha256(image: np.ndarray) -> str:
+    """Hash of decoded pixels and of their shape: equal images give equal hashes in any format.
+
+    Args:
+        image: uint8 array (H, W, 3).
+    """
+    check_rgb(image, "pixels to hash")
+    digest = hashlib.sha256(f"uint8 {image.shape[0]}x{image.shape[1]}x3\n".encode())
+    digest.update(np.ascontiguousarray(image).data)
+    return digest.hexdigest()

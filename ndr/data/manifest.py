@@ -1,0 +1,180 @@
+"""The manifest of a prepared set: one row per image or pair, with hashes."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from ndr.atomic_file import write_text
+from ndr.data.file_locations import resolve
+
+FILE_NAME = "manifest.csv"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class ManifestError(ValueError):
+    """A manifest that cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRow:
+    """One image, or one pair of a clean and a degraded image, of a prepared set."""
+
+    name: str
+    """Unique in the set; synthesis and noise are seeded by it."""
+    scene: str
+    """Images of one scene are not independent: intervals group by it."""
+    clean: str
+    """Path relative to the manifest's folder, absolute path, or `package:<package>/<path>`."""
+    degraded: str
+    """As `clean`; empty where the degradation is added on reading."""
+    width: int
+    height: int
+    clean_sha256: str
+    """Hash of the file's bytes."""
+    degraded_sha256: str
+    clean_pixels_sha256: str
+    """Hash of the decoded RGB pixels and their shape (`ndr.data.image_files.pixels_sha256`)."""
+    degraded_pixels_sha256: str
+    parameters: str = ""
+    """JSON object of the synthesis (rain rate, airlight, ...), or empty."""
+
+    @property
+    def parameter_values(self) -> dict[str, Any]:
+        """The synthesis parameters as a dictionary; empty where there are none."""
+        return json.loads(self.parameters) if self.parameters else {}
+
+
+COLUMNS = tuple(column.name for column in fields(ManifestRow))
+
+
+def _parse_row(values: list[str], where: str) -> ManifestRow:
+    if len(values) != len(COLUMNS):
+        raise ManifestError(f"{where}: expected {len(COLUMNS)} values, found {len(values)}")
+    row: dict[str, Any] = dict(zip(COLUMNS, values, strict=True))
+    for column in ("width", "height"):
+        if not row[column].isdecimal() or int(row[column]) < 1:
+            raise ManifestError(f"{where}: {column}: expected pixels, found {row[column]!r}")
+        row[column] = int(row[column])
+    if not _NAME.fullmatch(row["name"]):
+        raise ManifestError(
+            f"{where}: name {row['name']!r}: expected letters, digits, '.', '-' and '_'"
+        )
+    for side in ("clean", "degraded"):
+        for column in (f"{side}_sha256", f"{side}_pixels_sha256"):
+            if bool(row[side]) != bool(row[column]) or (
+                row[column] and not _SHA256.fullmatch(row[column])
+            ):
+                raise ManifestError(
+                    f"{where}: {column}: expected 64 hexadecimal digits where {side!r} names a "
+                    f"file, found {row[column]!r}"
+                )
+    if not row["clean"]:
+        raise ManifestError(f"{where}: it names no clean image")
+    try:
+        if row["parameters"] and not isinstance(json.loads(row["parameters"]), dict):
+            raise ValueError("no JSON object")
+    except ValueError as error:
+        raise ManifestError(f"{where}: parameters {row['parameters']!r}: {error}") from error
+    return ManifestRow(**row)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The rows of a set in their order, and the folder that relative paths start from."""
+
+    rows: tuple[ManifestRow, ...]
+    folder: Path
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """Facts that are no part of the identity: `decoder`, and `expected` of a partial set."""
+
+    def __post_init__(self) -> None:
+        if not self.rows:
+            raise ManifestError(f"{self.folder}: the set holds no image")
+        seen: set[str] = set()
+        for row in self.rows:
+            if row.name in seen:
+                raise ManifestError(f"{self.folder}: the name {row.name!r} stands there twice")
+            seen.add(row.name)
+
+    @property
+    def expected(self) -> int:
+        """Number of images that the complete set has; more than `len(rows)` for a partial one."""
+        return int(self.notes.get("expected", len(self.rows)))
+
+    def path(self, location: str) -> Path:
+        """File behind a row's `clean` or `degraded`."""
+        return resolve(location, self.folder)
+
+    def text(self, with_notes: bool = True) -> str:
+        """The file's content: notes as `# key: value` lines, a header, one line per row."""
+        buffer = io.StringIO()
+        if with_notes:
+            for key in sorted(self.notes):
+                buffer.write(f"# {key}: {self.notes[key]}\n")
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row in self.rows:
+            writer.writerow([getattr(row, column) for column in COLUMNS])
+        return buffer.getvalue()
+
+    @property
+    def sha256(self) -> str:
+        """Identity: hash of the rows, whatever the notes and line ends of the file."""
+        return hashlib.sha256(self.text(with_notes=False).encode()).hexdigest()
+
+    def write(self, path: str | Path) -> None:
+        """Write the file atomically."""
+        write_text(path, self.text())
+
+    @classmethod
+    def read(cls, path: str | Path) -> Manifest:
+        """Read and check a manifest.
+
+        Raises:
+            FileNotFoundError: the set has not been prepared (or a preparation was cut off).
+            ManifestError: wrong columns, values that cannot be, a name twice, no row.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{path}: no such manifest; prepare the set first: "
+                f"python -m ndr.data.prepare --set {path.parent.name}"
+            )
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError as error:
+            raise ManifestError(f"{path}: not a text file ({error}); prepare it again") from error
+        notes = dict(_parse_notes(lines, path))
+        reader = csv.reader(line for line in lines if not line.startswith("#"))
+        header = tuple(next(reader, ()))
+        if header != COLUMNS:
+            raise ManifestError(
+                f"{path}: expected the columns {','.join(COLUMNS)}, found {','.join(header)}; "
+                "delete it and prepare the set again"
+            )
+        rows = tuple(
+            _parse_row(values, f"{path}, row {number}") for number, values in enumerate(reader, 1)
+        )
+        try:
+            return cls(rows, path.parent, notes)
+        except ManifestError as error:
+            raise ManifestError(f"{path}: {error}; prepare the set again") from error
+
+
+def _parse_notes(lines: Iterable[str], path: Path) -> Iterable[tuple[str, str]]:
+    for line in lines:
+        if not line.startswith("#"):
+            return
+        key, separator, value = line.removeprefix("#").strip().partition(": ")
+        if not separator or (key == "expected" and not value.isdecimal()):
+            raise ManifestError(f"{path}: expected '# key: value', found {line!r}")
+        yield key, value

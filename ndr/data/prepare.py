@@ -1,0 +1,163 @@
+"""Prepare a set of images: check or make its files, and write its manifest last.
+
+Run it as `python -m ndr.data.prepare --set photographs_test --suite-seed 9 --sets data/sets`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ndr.data.catalogue import Catalogue, FolderSet, PackagedSet, SynthesisedSet, load_catalogue
+from ndr.data.folder_set import folder_manifest, for_committing
+from ndr.data.manifest import FILE_NAME, Manifest
+from ndr.data.sample_photographs import check_photographs, photograph_manifest
+from ndr.data.synthesised_set import synthesised_manifest
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where sets are read from and written to."""
+
+    sets: Path
+    """Prepared sets: `<sets>/<set>/manifest.csv`."""
+    originals: Path = Path("data/originals")
+    """Published sets as they were downloaded: `<originals>/<set>/`."""
+    mirrors: tuple[Path, ...] = ()
+    """Folders in the layout `<dataset>/<split>/{clean,degraded}/`."""
+
+
+def commit_manifest(catalogue: Catalogue, name: str, places: Places) -> Path:
+    """Write the committed manifest of a published set from a trusted, complete copy.
+
+    Raises:
+        ValueError: the set is no published one, or the files break its rule.
+        OSError: it is nowhere, or the manifest cannot be written.
+    """
+    entry = catalogue.entry(name)
+    if not isinstance(entry, FolderSet):
+        raise ValueError(
+            f"only published sets are committed from files, {name!r} is {entry.kind}; for "
+            "packaged ones run python -m ndr.data.sample_photographs"
+        )
+    manifest = folder_manifest(
+        name,
+        entry,
+        places.sets / name,
+        originals=places.originals,
+        mirrors=places.mirrors,
+        partial=False,
+    )
+    path = catalogue.committed_manifest(name)
+    for_committing(manifest).write(path)
+    return path
+
+
+def remove_manifest(folder: Path) -> None:
+    """Remove what an earlier preparation, finished or cut off, left of a manifest.
+
+    Without it nobody takes the rest of the folder for complete.
+    """
+    (folder / FILE_NAME).unlink(missing_ok=True)
+    for partial in folder.glob(".manifest.*"):
+        partial.unlink()
+
+
+def prepare_set(
+    catalogue: Catalogue, name: str, places: Places, suite_seed: int, partial: bool = False
+) -> Manifest:
+    """Prepare one set; an earlier preparation of it is replaced.
+
+    Args:
+        catalogue: all sets.
+        name: the set to prepare; a synthesised one needs its source prepared.
+        places: folders.
+        suite_seed: root of the seeds of a synthesis.
+        partial: accept a published set of which only a part is there.
+
+    Returns:
+        The manifest, as written to `<sets>/<set>/manifest.csv`.
+
+    Raises:
+        UnknownNameError: no such set.
+        ValueError, OSError: what is wrong with the files, see the kinds of sets.
+    """
+    entry = catalogue.entry(name)
+    folder = places.sets / name
+    committed_path = catalogue.committed_manifest(name)
+    if isinstance(entry, SynthesisedSet):
+        source = Manifest.read(places.sets / entry.source / FILE_NAME)
+        remove_manifest(folder)
+        if (folder / "degraded").exists():
+            shutil.rmtree(folder / "degraded")
+        manifest = synthesised_manifest(name, entry, source, folder, suite_seed)
+    elif isinstance(entry, PackagedSet):
+        committed = Manifest.read(committed_path)
+        remove_manifest(folder)
+        manifest = photograph_manifest(entry, folder)
+        check_photographs(committed, manifest, committed_path)
+    else:
+        remove_manifest(folder)
+        known = (
+            (Manifest.read(committed_path), committed_path) if committed_path.is_file() else None
+        )
+        manifest = folder_manifest(
+            name,
+            entry,
+            folder,
+            originals=places.originals,
+            mirrors=places.mirrors,
+            partial=partial,
+            committed=known,
+        )
+    manifest.write(folder / FILE_NAME)
+    return manifest
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Prepare a set of images.")
+    parser.add_argument("--set", required=True, dest="name", metavar="NAME")
+    parser.add_argument("--catalogue", type=Path, default=Path("config/datasets.yaml"))
+    parser.add_argument("--suite-seed", type=int, required=True)
+    parser.add_argument("--sets", type=Path, required=True, help="folder of the prepared sets")
+    parser.add_argument("--originals", type=Path, default=Path("data/originals"))
+    parser.add_argument("--mirror", type=Path, action="append", default=[], metavar="DIR")
+    parser.add_argument(
+        "--partial", action="store_true", help="accept a published set of which a part is there"
+    )
+    parser.add_argument(
+        "--commit-manifest",
+        action="store_true",
+        help="do not prepare: write the committed manifest of a published set",
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prepare one set; errors end with their message and exit status 1."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        catalogue = load_catalogue(options.catalogue)
+        places = Places(options.sets, options.originals, tuple(options.mirror))
+        if options.commit_manifest:
+            print(commit_manifest(catalogue, options.name, places))
+            return
+        manifest = prepare_set(catalogue, options.name, places, options.suite_seed, options.partial)
+    except (ValueError, OSError) as error:
+        sys.exit(f"{options.name}: {error}")
+    print(
+        f"{options.name}: {len(manifest.rows)} of {manifest.expected} images, "
+        f"identity {manifest.sha256[:16]}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ndr.data.catalogue import (
+    CatalogueError,
+    FolderSet,
+    PackagedSet,
+    SynthesisedSet,
+    load_catalogue,
+)
+from ndr.data.manifest import Manifest
+from ndr.degradations.synthesis import KINDS
+from ndr.nearest_name import UnknownNameError
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMITTED = ROOT / "config" / "datasets.yaml"
+
+
+def edited(project, old: str, new: str):
+    text = project.config.read_text()
+    assert old in text
+    project.config.write_text(text.replace(old, new, 1))
+    return project.catalogue
+
+
+# ---- The committed catalogue ----
+
+
+def test_every_set_of_this_step_is_there() -> None:
+    names = set(load_catalogue(COMMITTED).entries)
+    assert names >= {
+        *("photographs_train", "photographs_test", "photographs_rain_train"),
+        *("photographs_rain_test", "photographs_haze_train", "photographs_haze_test"),
+        *("smoke_rain_train", "smoke_rain_test", "smoke_haze_train", "smoke_haze_test"),
+        *("bsd400", "wed", "rain100l_train", "ots", "cbsd68", "rain100l_test"),
+        *("sots_outdoor", "bsds500_train"),
+    }
+
+
+def test_every_set_of_the_tiers_is_in_the_catalogue() -> None:
+    names = set(load_catalogue(COMMITTED).entries)
+    for tier in sorted((ROOT / "config" / "tiers").glob("*.yaml")):
+        content = yaml.safe_load(tier.read_text())
+        used = {name for sets in content["train_sets"].values() for name in sets}
+        used |= {test_set["set"] for test_set in content["test_sets"].values()}
+        assert used <= names, tier
+
+
+def test_published_counts_are_those_of_the_protocol() -> None:
+    entries = load_catalogue(COMMITTED).entries
+    counts = {name: e.expected for name, e in entries.items() if isinstance(e, FolderSet)}
+    assert counts == {
+        "bsd400": 400,
+        "bsds500_train": 362,
+        "wed": 4744,
+        "cbsd68": 68,
+        "rain100l_train": 200,
+        "rain100l_test": 100,
+        "ots": 72135,
+        "sots_outdoor": 500,
+    }
+
+
+def test_degradations_of_the_catalogue_exist_and_training_never_sees_a_test_image() -> None:
+    catalogue = load_catalogue(COMMITTED)
+    for name, entry in catalogue.entries.items():
+        if isinstance(entry, SynthesisedSet):
+            assert entry.degradation in KINDS, name
+            assert name.endswith("_train") == entry.source.endswith("_train"), name
+    train, test = (
+        {row.clean_pixels_sha256 for row in Manifest.read(catalogue.committed_manifest(n)).rows}
+        for n in ("photographs_train", "photographs_test")
+    )
+    assert len(train) == 20
+    assert len(test) == 8
+    assert not train & test
+
+
+def test_committed_manifests_hold_no_path_of_a_machine() -> None:
+    catalogue = load_catalogue(COMMITTED)
+    paths = sorted(catalogue.manifests.glob("*.csv"))
+    assert len(paths) >= 4
+    for path in paths:
+        entry = catalogue.entry(path.stem)
+        rows = Manifest.read(path).rows
+        for row in rows:
+            if isinstance(entry, PackagedSet):
+                assert row.clean == f"package:{entry.images[row.name]}"
+            else:
+                assert "/" not in row.clean + row.degraded
+        assert len(rows) == len(
+            entry.images if isinstance(entry, PackagedSet) else [0] * entry.expected
+        )
+
+
+def test_attributions_name_the_cc_by_photographs_once() -> None:
+    catalogue = load_catalogue(COMMITTED)
+    lines = catalogue.attributions(
+        ["photographs_test", "photographs_rain_test", "photographs_haze_test", "cbsd68"]
+    )
+    assert len(lines) == len(set(lines))
+    text = "\n".join(lines)
+    for words in (r"china\.jpg.*danielbuechele.*CC BY 2\.0", r"flower\.jpg.*vultilion.*CC BY 2\.0"):
+        assert re.search(words, text)
+    assert "Berkeley" in text
+    assert "foolbox" not in text
+    assert catalogue.attributions(["smoke_rain_test"]) == catalogue.attributions(
+        ["photographs_test"]
+    )
+
+
+def test_import_is_light() -> None:
+    program = (
+        "import sys, time\n"
+        "start = time.process_time()\n"
+        "import ndr.data.catalogue\n"
+        "seconds = time.process_time() - start\n"
+        "heavy = {'torch', 'pandas', 'skimage', 'numpy', 'scipy', 'PIL'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "assert seconds < 0.5, seconds\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
+# ---- Identity ----
+
+
+def test_identity_follows_what_can_change_a_pixel(project) -> None:
+    names = ("tiny", "tiny_rain", "tiny_pairs")
+    before = {name: project.catalogue.identity(name, 9) for name in names}
+    assert all(re.fullmatch("[0-9a-f]{64}", value) for value in before.values())
+    assert before["tiny"] == Manifest.read(project.catalogue.committed_manifest("tiny")).sha256
+    assert project.catalogue.identity("tiny_rain", 10) != before["tiny_rain"]
+    assert project.catalogue.identity("tiny", 10) == before["tiny"]
+
+    words = edited(project, "title: rain,", "title: streaks of rain,")
+    assert {name: words.identity(name, 9) for name in names} == before
+    real = edited(project, "variants: 2", "variants: 3")
+    assert real.identity("tiny_rain", 9) != before["tiny_rain"]
+    assert real.identity("tiny", 9) == before["tiny"]
+    counted = edited(project, "expected: 3", "expected: 4")
+    assert counted.identity("tiny_pairs", 9) != before["tiny_pairs"]
+
+
+def test_identity_of_a_synthesis_follows_its_source(project) -> None:
+    before = project.catalogue.identity("tiny_rain", 9)
+    manifest = project.catalogue.committed_manifest("tiny")
+    manifest.write_text(manifest.read_text().replace("apple,apple", "apple,apple_tree"))
+    assert project.catalogue.identity("tiny_rain", 9) != before
+
+
+def test_a_packaged_set_needs_its_committed_manifest(project) -> None:
+    project.catalogue.committed_manifest("tiny").unlink()
+    with pytest.raises(FileNotFoundError, match=r"sample_photographs --write"):
+        project.catalogue.identity("tiny", 9)
+
+
+# ---- Bad input ----
+
+
+def test_unknown_set_names_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'cbsd68'"):
+        load_catalogue(COMMITTED).entry("cbsd86")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("variants: 2", "variant: 2", r"tiny_rain.*unknown key 'variant'.*'variants'"),
+        ("variants: 2", "variants: 0", r"tiny_rain.*variants.*greater than or equal to 1"),
+        ("from: tiny, degradation: rain", "from: tinny, degradation: rain", r"did you mean 'tiny'"),
+        ("from: tiny, degradation: rain", "from: tiny_rain, degradation: rain", "made from itself"),
+        ("kind: packaged", "kind: packed", r"tiny.*'packaged', 'synthesised', 'folder'"),
+        ("  tiny:", "  Tiny:", r"set 'Tiny': expected lower-case"),
+        ("degraded: [", "degradd: [", r"unknown key 'degradd'.*'degraded'"),
+        (r"norain-0*(?P<key>\d+)", r"norain-0*(\d+)", r"has no group \(\?P<key>"),
+        (r"norain-0*(?P<key>\d+)", r"norain-0*(?P<key>\d+", "no regular expression"),
+        (
+            'name: "rain-{key}"',
+            'name: "rain-{kay}"',
+            r"unknown group in 'rain-\{kay\}' 'kay'.*'key'",
+        ),
+        ("expected: 3", "expected: many", r"tiny_pairs.*expected.*valid integer"),
+        ("variants: 2", "disparity: {a: {file: x/y, sha256: '0'}}", r"disparity.*sha256"),
+        ("sets:", "sets: [", "not a YAML file"),
+        ("licence: none", "", r"licence.*Field required"),
+    ],
+)
+def test_mistakes_are_named_with_the_file(project, old: str, new: str, message: str) -> None:
+    with pytest.raises(CatalogueError, match=message) as caught:
+        edited(project, old, new)
+    assert str(project.config) in str(caught.value)
+
+
+def test_disparity_serves_haze_only(project) -> None:
+    disparity = "variants: 2, disparity: {apple: {file: x/y, sha256: '" + "0" * 64 + "'}}"
+    with pytest.raises(CatalogueError, match="disparity serves haze, not 'rain'"):
+        edited(project, "variants: 2", disparity)

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ndr.data.file_locations import PackageFileError, location_from, package_file, resolve
+
+
+def test_a_file_is_found_without_importing_its_package(project) -> None:
+    # The package's __init__ raises: importing it would fail the test.
+    path = package_file(f"package:{project.package}/images/apple.png")
+    assert path == project.package_folder / "images" / "apple.png"
+    assert project.package not in sys.modules
+
+
+def test_packaged_photographs_are_found_without_importing_heavy_packages() -> None:
+    program = (
+        "import sys\n"
+        "from ndr.data.file_locations import package_file\n"
+        "for place in ('skimage/data/coffee.png', 'foolbox/data/imagenet_00_243.jpg',\n"
+        "              'sklearn/datasets/images/china.jpg',\n"
+        "              'matplotlib/mpl-data/sample_data/grace_hopper.jpg'):\n"
+        "    assert package_file(place).stat().st_size > 10000\n"
+        "loaded = {'skimage', 'foolbox', 'sklearn', 'matplotlib', 'torch'} & set(sys.modules)\n"
+        "assert not loaded, loaded\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    subprocess.run([sys.executable, "-c", program], cwd=root, check=True)
+
+
+def test_a_missing_package_or_file_says_what_to_install(project) -> None:
+    with pytest.raises(PackageFileError, match="pip install no-such-package==2"):
+        package_file("no_such_package/a.png", "no-such-package==2")
+    with pytest.raises(PackageFileError, match=r"does not hold this file.*requirements\.lock"):
+        package_file(f"{project.package}/images/zebra.png")
+
+
+@pytest.mark.parametrize("location", ["apple.png", "../secrets/a.png", "a/../b.png", "a-b/c.png"])
+def test_locations_that_leave_a_package_are_refused(location: str) -> None:
+    with pytest.raises(ValueError, match="expected <python package>/<path inside>"):
+        package_file(location)
+
+
+def test_locations_lead_back_to_the_file(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "sets" / "kodak"
+    near = tmp_path / "data" / "originals" / "kodak" / "1.png"
+    assert location_from(near, folder) == "../../originals/kodak/1.png"
+    assert resolve("../../originals/kodak/1.png", folder).resolve() == near
+    far = tmp_path / "mirror" / "1.png"
+    assert location_from(far, folder) == far.as_posix()
+    assert resolve(far.as_posix(), folder) == far

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ndr.data.manifest import Manifest
+from ndr.data.pairs import PairedSet
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start(project, name: str) -> subprocess.Popen:
+    arguments = ["--set", name, "--catalogue", str(project.config), "--suite-seed", "9"]
+    path = os.pathsep.join([str(ROOT), str(project.package_folder.parent)])
+    return subprocess.Popen(
+        [sys.executable, "-m", "ndr.data.prepare", *arguments, "--sets", str(project.places.sets)],
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_kill_leaves_no_manifest_and_a_rerun_completes(project) -> None:
+    text = project.config.read_text()
+    project.config.write_text(text.replace("variants: 2", "variants: 20"))
+    project.prepare("tiny")
+    expected = project.prepare("tiny_rain").text()
+    folder = project.places.sets / "tiny_rain"
+
+    # The manifest of the earlier, complete set is there: it must not survive the kill either.
+    shutil.rmtree(folder / "degraded")
+    process = start(project, "tiny_rain")
+    deadline = time.monotonic() + 60
+    while (folder / "manifest.csv").exists() or len(list(folder.glob("degraded/*.png"))) < 3:
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    process.stderr.close()
+    assert len(list(folder.glob("degraded/*.png"))) < 60, "the kill came in the middle"
+    assert not (folder / "manifest.csv").exists()
+    with pytest.raises(FileNotFoundError, match="prepare the set first"):
+        PairedSet(project.places.sets, "tiny_rain")
+
+    process = start(project, "tiny_rain")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert Manifest.read(folder / "manifest.csv").text() == expected
+    assert len(PairedSet(project.places.sets, "tiny_rain")) == 60
+    left = [path.name for path in folder.rglob("*") if "partial" in path.name]
+    assert left == [], "files of the killed process are gone"
+
+
+def test_fewer_images_leave_no_files_of_the_earlier_set(project) -> None:
+    project.prepare("tiny")
+    project.prepare("tiny_rain")
+    project.config.write_text(project.config.read_text().replace("variants: 2", "variants: 1"))
+    project.prepare("tiny_rain")
+    files = sorted(path.name for path in (project.places.sets / "tiny_rain/degraded").iterdir())
+    assert files == ["apple.png", "bridge.png", "cloud.png"]
+
+
+def test_preparing_twice_writes_the_same_bytes(project) -> None:
+    folder = project.places.sets
+    for name in ("tiny", "tiny_haze"):
+        project.prepare(name)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for name in ("tiny", "tiny_haze"):
+        project.prepare(name)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
