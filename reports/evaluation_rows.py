@@ -1,0 +1,146 @@
+"""Reads `evaluations/<run>/per_image.csv` and refuses to average what contradicts itself."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HEADER = ("run", "test_set", "image", "scene", "protocol", "metric", "value")
+Series = dict[str, float]
+"""Value per image."""
+
+
+class ResultFileError(ValueError):
+    """A result file that cannot be used at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesKey:
+    """One metric under one protocol on one test set."""
+
+    test_set: str
+    protocol: str
+    metric: str
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """The per-image values of one run."""
+
+    path: Path
+    run: str
+    series: dict[SeriesKey, Series] = field(default_factory=dict)
+    problems: dict[SeriesKey, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Series that must not be averaged, with the reasons."""
+
+    def images(self, test_set: str) -> set[str]:
+        """Names of all images of the test set that occur in the file."""
+        return {
+            image
+            for key, values in self.series.items()
+            if key.test_set == test_set
+            for image in values
+        }
+
+    def keys_of(self, test_set: str) -> list[SeriesKey]:
+        """The test set's series in the order of the file."""
+        return [key for key in self.series if key.test_set == test_set]
+
+    def sound(self, key: SeriesKey) -> Mapping[str, float] | None:
+        """The values of a series; None where it is missing or has a problem."""
+        return None if key in self.problems else self.series.get(key)
+
+
+def mean(values: Mapping[str, float]) -> float:
+    """Plain mean over images, correctly rounded; infinite where one value is.
+
+    >>> mean({"a": 30.0, "b": 31.0})
+    30.5
+    """
+    return math.fsum(values.values()) / len(values)
+
+
+def _value_problem(metric: str, text: str) -> tuple[float, str | None]:
+    try:
+        value = float(text)
+    except ValueError:
+        return math.nan, f"{text!r} is no number"
+    if math.isnan(value):
+        return value, "the value is NaN"
+    if metric == "SSIM" and not -1.0 <= value <= 1.0:
+        return value, f"{text} is no SSIM (expected -1 to 1)"
+    if value == -math.inf:
+        return value, "the value is minus infinity"
+    return value, None
+
+
+def _read_line(evaluation: Evaluation, number: int, line: Mapping[str, str]) -> None:
+    """Add one line of the file; what is wrong with it is noted for its series."""
+    key = SeriesKey(line["test_set"], line["protocol"], line["metric"])
+    values = evaluation.series.setdefault(key, {})
+    where = f"line {number}, image {line['image']!r}"
+    if line["run"] != evaluation.run:
+        evaluation.problems[key].append(
+            f"{where}: expected run {evaluation.run!r}, found {line['run']!r}"
+        )
+    value, problem = _value_problem(line["metric"], line["value"])
+    if problem:
+        evaluation.problems[key].append(f"{where}: {problem}")
+    if line["image"] in values:
+        evaluation.problems[key].append(f"{where}: the image stands there twice")
+    values[line["image"]] = value
+
+
+def read_evaluation(path: str | Path, run: str) -> Evaluation:
+    """Read and check the per-image values of a run.
+
+    Double images, NaN, values out of range, lines of another run and images that lack a protocol
+    make their series unusable; `Evaluation.problems` says why.
+
+    Args:
+        path: `per_image.csv`.
+        run: id that every line must carry.
+
+    Raises:
+        FileNotFoundError: the evaluation was not run.
+        ResultFileError: other columns than `HEADER`, a line of another length, or no line at all.
+    """
+    path = Path(path)
+    evaluation = Evaluation(path, run)
+    advice = f"delete {path.parent} and run again"
+    with path.open(encoding="utf-8", newline="") as stream:
+        reader = csv.DictReader(stream, strict=True)
+        try:
+            if tuple(reader.fieldnames or ()) != HEADER:
+                raise ResultFileError(
+                    f"{path}: expected the columns {', '.join(HEADER)}; found "
+                    f"{', '.join(reader.fieldnames or ()) or 'none'}; {advice}"
+                )
+            for line in reader:
+                if None in line or None in line.values():
+                    raise ResultFileError(
+                        f"{path}: line {reader.line_num} has not {len(HEADER)} fields; {advice}"
+                    )
+                _read_line(evaluation, reader.line_num, line)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ResultFileError(f"{path}: {error}; {advice}") from error
+    if not evaluation.series:
+        raise ResultFileError(f"{path}: no values; {advice}")
+    _check_completeness(evaluation)
+    return evaluation
+
+
+def _check_completeness(evaluation: Evaluation) -> None:
+    """A series must have every image that the other series of its test set have."""
+    images = {key.test_set: evaluation.images(key.test_set) for key in evaluation.series}
+    for key, values in evaluation.series.items():
+        missing = sorted(images[key.test_set] - values.keys())
+        if missing:
+            evaluation.problems[key].append(
+                f"{len(missing)} of {len(images[key.test_set])} images have no {key.metric} under "
+                f"protocol {key.protocol!r}, e.g. {missing[0]!r}"
+            )

@@ -1,0 +1,85 @@
+"""How numbers are printed: digits per metric, signs, seconds, counts."""
+
+from __future__ import annotations
+
+import math
+
+DECIMALS = {"PSNR": 2, "SSIM": 4}
+UNITS = {"PSNR": "dB"}
+MISSING = "\N{EN DASH}"
+INFINITE = "\N{INFINITY}"
+MINUS = "\N{MINUS SIGN}"
+
+
+def metric_text(metric: str, value: float | None, infinite: bool = False) -> str:
+    """A metric with the digits that the paper prints (PSNR 2, SSIM 4).
+
+    >>> metric_text("PSNR", 31.456), metric_text("SSIM", 0.88), metric_text("PSNR", None, True)
+    ('31.46', '0.8800', '∞')
+    """
+    if infinite or (value is not None and math.isinf(value)):
+        return INFINITE
+    if value is None:
+        return MISSING
+    return f"{value:.{DECIMALS.get(metric, 4)}f}".replace("-", MINUS)
+
+
+def difference_text(metric: str, difference: float | None) -> str:
+    """A difference with its sign; what rounds to zero has none.
+
+    >>> difference_text("PSNR", -0.126), difference_text("PSNR", 0.001)
+    ('−0.13', '±0.00')
+    """
+    if difference is None:
+        return MISSING
+    decimals = DECIMALS.get(metric, 4)
+    size = f"{abs(difference):.{decimals}f}"
+    if float(size) == 0:
+        return f"±{size}"
+    return ("+" if difference > 0 else MINUS) + size
+
+
+def csv_number(value: float | None, infinite: bool = False) -> str:
+    """A number at full precision for files; empty where there is none.
+
+    >>> csv_number(0.1), csv_number(None, infinite=True), csv_number(None)
+    ('0.1', 'inf', '')
+    """
+    if infinite:
+        return "inf"
+    return "" if value is None else repr(value)
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds in the two largest units that matter.
+
+    >>> duration_text(3.21), duration_text(75), duration_text(7384), duration_text(190_000)
+    ('3.2 s', '1 min 15 s', '2 h 3 min', '2 d 4 h')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min"
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def count_text(count: int | None) -> str:
+    """A count with separated thousands.
+
+    >>> count_text(27330315)
+    '27,330,315'
+    """
+    return MISSING if count is None else f"{count:,}"
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> counted(1, "error"), counted(0, "error")
+    ('1 error', '0 errors')
+    """
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")

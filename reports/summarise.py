@@ -1,0 +1,59 @@
+"""Summarise one table: `python -m reports.summarise --table-json ... --results results/quick ...`.
+
+Reads the per-image values of the table's runs, averages them over images, sets them beside the
+paper's numbers and writes the table as JSON (`reports.table_result`), CSV, Markdown and LaTeX.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from ndr.atomic_file import write_text
+from ndr.run_spec import SpecError
+from reports.quality import table_entries
+from reports.table_assembly import assemble_table
+from reports.table_csv import table_csv
+from reports.table_markdown import table_markdown
+from reports.table_result import TableResult, write_table_result
+from reports.table_tex import table_tex
+from workflows.table_plan import TablePlan
+
+
+def summarise(plan: TablePlan, results: Path) -> TableResult:
+    """The table with its numbers and its quality entries.
+
+    Args:
+        plan: rows, columns and runs.
+        results: `results/<tier>`.
+
+    Raises:
+        UnknownNameError: the plan names what the paper's table does not have.
+        ProvenanceError: a provenance file is damaged.
+    """
+    table = assemble_table(plan, results)
+    return dataclasses.replace(table, quality=table_entries(table))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Command-line entry point."""
+    parser = argparse.ArgumentParser(prog="python -m reports.summarise", description=__doc__)
+    parser.add_argument("--table-json", required=True, help="the TablePlan as JSON")
+    parser.add_argument("--results", required=True, type=Path, help="results/<tier>")
+    for suffix in ("json", "csv", "md", "tex"):
+        parser.add_argument(f"--out-{suffix}", required=True, type=Path)
+    arguments = parser.parse_args(argv)
+    try:
+        table = summarise(TablePlan.from_json(arguments.table_json), arguments.results)
+    except (SpecError, ValueError, OSError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+    write_text(arguments.out_csv, table_csv(table))
+    write_text(arguments.out_md, table_markdown(table))
+    write_text(arguments.out_tex, table_tex(table))
+    write_table_result(arguments.out_json, table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,317 @@
+"""Fills a planned table with the results of its runs and the paper's numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from reports import table_result as t
+from reports.evaluation_rows import Evaluation, SeriesKey, mean
+from reports.printed_values import NOT_PRINTED, PrintedValue, printed_value
+from reports.ranking import ranks
+from reports.run_results import RunResults, read_run_results
+from reports.table_result import Block, Cell, Column, Number, Row, Shown, TableResult
+from workflows.table_plan import PlannedColumn, PlannedRow, TablePlan
+
+CONTROL_METHODS = ("identity", "oracle", "bicubic")
+"""Methods that bound the others and do not compete with them."""
+
+
+def _number(metric: str, protocol: str, value: float) -> Number:
+    infinite = math.isinf(value)
+    return Number(metric, protocol, None if infinite else value, infinite)
+
+
+def _shown(
+    metric: str, ours: Number | None, printed: PrintedValue, degraded_input: float | None
+) -> Shown:
+    value = ours.value if ours else None
+    paper = printed.value
+    finite_input = degraded_input is not None and math.isfinite(degraded_input)
+    return Shown(
+        metric=metric,
+        value=value,
+        infinite=ours.infinite if ours else False,
+        paper=paper,
+        paper_text="" if paper is None else printed.text,
+        difference=None if value is None or paper is None else value - paper,
+        degraded_input=degraded_input if finite_input else None,
+        below_input=ours is not None
+        and degraded_input is not None
+        and ours.as_float <= degraded_input,
+    )
+
+
+class TableAssembly:
+    """One planned table being filled; `table()` returns the result."""
+
+    def __init__(self, plan: TablePlan, results: Path) -> None:
+        self.plan = plan
+        runs = {row.run for row in plan.rows if row.run} | {plan.degraded_input_run}
+        self.runs: Mapping[str, RunResults] = {
+            run: read_run_results(results, run) for run in sorted(runs)
+        }
+
+    def table(self) -> TableResult:
+        """The table without its quality entries."""
+        columns = [
+            Column(c.test_set, c.label, c.paper_column, c.test_set) for c in self.plan.columns
+        ]
+        if self.plan.average:
+            columns.append(Column(t.AVERAGE, "Average", t.AVERAGE, None))
+        names = dict.fromkeys(row.block for row in self.plan.rows)
+        return TableResult(
+            schema=t.SCHEMA,
+            name=self.plan.name,
+            label=self.plan.label,
+            title=self.plan.title,
+            tier=self.plan.tier,
+            protocol=self.plan.protocol,
+            metrics=self.plan.metrics,
+            average=self.plan.average,
+            paper_values=self.plan.paper_values,
+            degraded_input_run=self.plan.degraded_input_run,
+            plan_sha256=self.plan.sha256(),
+            columns=tuple(columns),
+            blocks=tuple(self._block(name) for name in names),
+            quality=(),
+            notes=self.plan.notes,
+        )
+
+    def _block(self, name: str) -> Block:
+        planned = [row for row in self.plan.rows if row.block == name]
+        tested = {test_set for row in planned for test_set in row.columns}
+        degraded_input = PlannedRow(
+            block=name,
+            label="Degraded input",
+            paper_method="",
+            run=self.plan.degraded_input_run,
+            columns=tuple(c.test_set for c in self.plan.columns if c.test_set in tested),
+        )
+        rows = [self._row(degraded_input, t.DEGRADED_INPUT)]
+        for row in planned:
+            control = row.run is not None and row.run.split("__")[0] in CONTROL_METHODS
+            rows.append(self._row(row, t.CONTROL if control else t.METHOD))
+        return Block(name, tuple(self._ranked(rows)))
+
+    def _row(self, row: PlannedRow, kind: str) -> Row:
+        cells = [self._cell(row, column) for column in self.plan.columns]
+        if self.plan.average:
+            own = [cell for cell in cells if cell.column in row.columns]
+            cells.append(self._average(row, own))
+        run = self.runs[row.run] if row.run else None
+        return Row(
+            kind=kind,
+            label=row.label,
+            paper_method=row.paper_method,
+            run=row.run,
+            reason=row.reason,
+            training=run.training if run else None,
+            evaluation=run.facts if run else None,
+            cells=tuple(cells),
+        )
+
+    def _printed(self, row: PlannedRow, paper_column: str, metric: str) -> PrintedValue:
+        if not row.paper_method:
+            return NOT_PRINTED
+        key = (row.block, row.paper_method, paper_column, metric)
+        return printed_value(self.plan.paper_values, key)
+
+    def _empty(
+        self, row: PlannedRow, key: str, paper_column: str, status: str, reason: str
+    ) -> Cell:
+        shown = tuple(
+            _shown(metric, None, self._printed(row, paper_column, metric), None)
+            for metric in self.plan.metrics
+        )
+        return Cell(key, status, reason, None, None, shown, ())
+
+    def _state(self, row: PlannedRow, test_set: str) -> tuple[str, str]:
+        """Status of a cell and the reason where it cannot be filled."""
+        if test_set not in row.columns:
+            return t.BLANK, ""
+        if row.run is None:
+            return t.NOT_IN_SUITE, row.reason
+        run = self.runs[row.run]
+        if run.evaluation is None:
+            return (t.INVALID, run.invalid) if run.invalid else (t.NOT_RUN, run.missing)
+        if not run.evaluation.images(test_set):
+            return t.NOT_RUN, f"{run.evaluation.path} has no test set {test_set!r}"
+        problems = self._problems(run, run.evaluation, test_set)
+        return (t.INVALID, "; ".join(problems)) if problems else (t.OK, "")
+
+    def _problems(self, run: RunResults, evaluation: Evaluation, test_set: str) -> list[str]:
+        """Why the numbers of the shown protocol must not be averaged."""
+        images = len(evaluation.images(test_set))
+        expected = run.images[test_set].n if test_set in run.images else 0
+        problems = []
+        if expected != images:
+            problems.append(
+                f"the provenance of the evaluation says {expected} images, the file has {images}"
+            )
+        for metric in self.plan.metrics:
+            key = SeriesKey(test_set, self.plan.protocol, metric)
+            problems += evaluation.problems.get(key, [])
+            if key not in evaluation.series:
+                problems.append(f"no {metric} under protocol {self.plan.protocol!r}")
+        return problems
+
+    def _cell(self, row: PlannedRow, column: PlannedColumn) -> Cell:
+        test_set = column.test_set
+        status, reason = self._state(row, test_set)
+        if status != t.OK:
+            return self._empty(row, test_set, column.paper_column, status, reason)
+        assert row.run is not None
+        run = self.runs[row.run]
+        assert run.evaluation is not None
+        numbers, warnings = [], []
+        for key in run.evaluation.keys_of(test_set):
+            values = run.evaluation.sound(key)
+            if values is None:
+                warnings += run.evaluation.problems[key]
+            else:
+                numbers.append(_number(key.metric, key.protocol, mean(values)))
+        warnings += self._missing_protocols(run, test_set)
+        shown = self._shown_numbers(row, column.paper_column, numbers, test_set)
+        return Cell(
+            column=test_set,
+            status=_measured_status(shown),
+            reason="",
+            n=run.images[test_set].n,
+            n_total=run.images[test_set].n_total,
+            shown=shown,
+            numbers=tuple(numbers),
+            warnings=tuple(warnings),
+        )
+
+    def _missing_protocols(self, run: RunResults, test_set: str) -> list[str]:
+        assert run.evaluation is not None
+        return [
+            f"no {metric} under protocol {protocol!r}"
+            for protocol in run.protocols
+            for metric in self.plan.metrics
+            if SeriesKey(test_set, protocol, metric) not in run.evaluation.series
+        ]
+
+    def _shown_numbers(
+        self, row: PlannedRow, paper_column: str, numbers: Iterable[Number], test_set: str
+    ) -> tuple[Shown, ...]:
+        ours = {n.metric: n for n in numbers if n.protocol == self.plan.protocol}
+        return tuple(
+            _shown(
+                metric,
+                ours[metric],
+                self._printed(row, paper_column, metric),
+                self._degraded_input(row, SeriesKey(test_set, self.plan.protocol, metric)),
+            )
+            for metric in self.plan.metrics
+        )
+
+    def _degraded_input(self, row: PlannedRow, key: SeriesKey) -> float | None:
+        """Mean of the degraded input over the images that the row was evaluated on."""
+        control = self.runs[self.plan.degraded_input_run].evaluation
+        if row.run is None or row.run == self.plan.degraded_input_run or control is None:
+            return None
+        own, values = self.runs[row.run].evaluation, control.sound(key)
+        if own is None or values is None:
+            return None
+        images = own.images(key.test_set)
+        if not images <= values.keys():
+            return None
+        return mean({image: values[image] for image in images})
+
+    def _average(self, row: PlannedRow, own: Sequence[Cell]) -> Cell:
+        """Plain mean over the row's own columns (Tables V and VI); all of them or nothing."""
+        for status in (t.NOT_IN_SUITE, t.INVALID, t.NOT_RUN):
+            missing = [cell.column for cell in own if cell.status == status]
+            if missing:
+                reason = row.reason if status == t.NOT_IN_SUITE else f"needs {', '.join(missing)}"
+                return self._empty(row, t.AVERAGE, t.AVERAGE, status, reason)
+        if not own:
+            return self._empty(row, t.AVERAGE, t.AVERAGE, t.BLANK, "")
+        numbers = []
+        for first in own[0].numbers:
+            parts = [_find(cell.numbers, first) for cell in own]
+            if all(part is not None for part in parts):
+                total = math.fsum(part.as_float for part in parts if part is not None)
+                numbers.append(_number(first.metric, first.protocol, total / len(own)))
+        ours = {n.metric: n for n in numbers if n.protocol == self.plan.protocol}
+        shown = []
+        for index, metric in enumerate(self.plan.metrics):
+            inputs = [cell.shown[index].degraded_input for cell in own]
+            known = [value for value in inputs if value is not None]
+            reference = math.fsum(known) / len(own) if len(known) == len(own) else None
+            printed = self._printed(row, t.AVERAGE, metric)
+            shown.append(_shown(metric, ours[metric], printed, reference))
+        status = _measured_status(shown)
+        return Cell(t.AVERAGE, status, "", None, None, tuple(shown), tuple(numbers))
+
+    def _ranked(self, rows: Sequence[Row]) -> list[Row]:
+        """Mark best and second best; only rows evaluated on the same images compete."""
+        cells = [list(row.cells) for row in rows]
+        comparable = [True] * len(rows)
+        for position, column in enumerate(cells[0]):
+            competes = [
+                row.kind == t.METHOD and row.cells[position].status in t.MEASURED for row in rows
+            ]
+            if column.column == t.AVERAGE:
+                competes = [a and b for a, b in zip(competes, comparable, strict=True)]
+            else:
+                same = self._evaluated_on_all(rows, column.column)
+                comparable = [a and b for a, b in zip(comparable, same, strict=True)]
+                competes = [a and b for a, b in zip(competes, same, strict=True)]
+            _mark(cells, position, competes)
+        return [
+            dataclasses.replace(row, cells=tuple(own)) for row, own in zip(rows, cells, strict=True)
+        ]
+
+    def _evaluated_on_all(self, rows: Sequence[Row], test_set: str) -> list[bool]:
+        """Whether each row has every image of the test set that any row of the block has."""
+        images = []
+        for row in rows:
+            evaluation = self.runs[row.run].evaluation if row.run else None
+            images.append(evaluation.images(test_set) if evaluation else set())
+        everything = set().union(*images)
+        return [not own or own == everything for own in images]
+
+
+def _measured_status(shown: Sequence[Shown]) -> str:
+    return t.OK if any(s.paper is not None for s in shown) else t.NO_PAPER_VALUE
+
+
+def _find(numbers: Iterable[Number], like: Number) -> Number | None:
+    for number in numbers:
+        if (number.metric, number.protocol) == (like.metric, like.protocol):
+            return number
+    return None
+
+
+def _mark(cells: list[list[Cell]], position: int, competes: Sequence[bool]) -> None:
+    """Write the ranks of one column into its cells."""
+    column = [own[position] for own in cells]
+    for metric in range(len(column[0].shown)):
+        values = [
+            None if not takes_part else math.inf if s.infinite else s.value
+            for takes_part, s in zip(competes, (c.shown[metric] for c in column), strict=True)
+        ]
+        for row, rank in enumerate(ranks(values)):
+            cell = cells[row][position]
+            shown = list(cell.shown)
+            shown[metric] = dataclasses.replace(shown[metric], rank=rank)
+            cells[row][position] = dataclasses.replace(
+                cell, shown=tuple(shown), ranked=competes[row]
+            )
+
+
+def assemble_table(plan: TablePlan, results: Path) -> TableResult:
+    """Fill `plan` from the files below `results` (`results/<tier>`).
+
+    Missing result files give cells marked `not run`, contradictory ones cells marked `invalid`.
+
+    Raises:
+        UnknownNameError: the plan names a block, method or column that the paper lacks.
+        ProvenanceError: a provenance file is damaged.
+    """
+    return TableAssembly(plan, results).table()

@@ -1,0 +1,230 @@
+"""The file `results/<tier>/tables/<table>.json`: one table with its numbers and their origin.
+
+Everything that the page and the exports show is in here, so that nothing is computed twice. The
+file is plain JSON without NaN or infinity: an infinite mean (PSNR of an exact copy) is `value:
+null` with `infinite: true`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from ndr.atomic_file import write_json
+from ndr.run_spec import CanonicalSpec, SpecError
+
+SCHEMA = 1
+"""Raised when a key changes its meaning; files of another version are refused."""
+
+OK = "ok"
+NO_PAPER_VALUE = "no value in the paper"
+"""Measured here; the paper prints nothing to compare with."""
+NOT_IN_SUITE = "not in the suite yet"
+NOT_RUN = "not run"
+"""Planned, but the result file is not there."""
+INVALID = "invalid"
+"""The result file is there and contradicts itself; nothing is averaged from it."""
+BLANK = "blank"
+"""The paper leaves this cell of the row empty, and so does the suite."""
+STATUSES = (OK, NO_PAPER_VALUE, NOT_IN_SUITE, NOT_RUN, INVALID, BLANK)
+MEASURED = (OK, NO_PAPER_VALUE)
+
+METHOD, CONTROL, DEGRADED_INPUT = "method", "control", "degraded input"
+AVERAGE = "Average"
+"""Key of the column of averages, as in the files of the paper's numbers."""
+
+ERROR, WARNING, NOTE = "error", "warning", "note"
+SEVERITIES = (ERROR, WARNING, NOTE)
+
+
+class TableResultError(ValueError):
+    """A table file that this version of the suite cannot read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """Mean of one metric over the images of a test set, under one protocol."""
+
+    metric: str
+    protocol: str
+    value: float | None
+    """None where infinite."""
+    infinite: bool = False
+
+    @property
+    def as_float(self) -> float:
+        """The mean as a float, infinite where it is."""
+        return math.inf if self.value is None else self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a table prints for one metric of a cell, under the table's own protocol."""
+
+    metric: str
+    value: float | None
+    infinite: bool
+    paper: float | None
+    paper_text: str
+    """The paper's digits as printed; empty where it prints none."""
+    difference: float | None
+    """Ours minus the paper's; None where either is missing or infinite."""
+    degraded_input: float | None
+    """Mean of the degraded input over the same images."""
+    below_input: bool = False
+    """The restored images are no better than what the method was given."""
+    rank: int = 0
+    """1 best, 2 second best within the block, 0 neither."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One system on one test set."""
+
+    column: str
+    """Key of the column."""
+    status: str
+    reason: str
+    n: int | None
+    """Images that were evaluated; None where nothing was, and for averages."""
+    n_total: int | None
+    """Images of the test set."""
+    shown: tuple[Shown, ...]
+    numbers: tuple[Number, ...]
+    """All metrics under all protocols."""
+    ranked: bool = False
+    """Whether the cell takes part in best and second best."""
+    warnings: tuple[str, ...] = ()
+    """What is wrong with the numbers of other protocols than the shown one."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFacts:
+    """What `runs/<run>/provenance.json` says of the training behind a row."""
+
+    spec_sha256: str
+    source_fingerprint: str
+    steps_done: int
+    steps_planned: int
+    wall_seconds: float
+    parameters: int | None
+    balance: str | None
+    """How the tasks of the training mix were balanced; None where not recorded."""
+    batch: int | None
+    patch: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationFacts:
+    """What `evaluations/<run>/provenance.json` says of the evaluation behind a row."""
+
+    source: str
+    """`retrained`, `official_weights`, or `no_training`."""
+    spec_sha256: str
+    training_sha256: str | None
+    checkpoint_sha256: str | None
+    wall_seconds: float
+    parameters: int | None
+    tiling: str
+    """The tiles as JSON; empty: whole images in one pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One system of a block."""
+
+    kind: str
+    label: str
+    paper_method: str
+    run: str | None
+    reason: str
+    training: TrainingFacts | None
+    evaluation: EvaluationFacts | None
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Rows that share a training mix; best and second best are sought inside a block."""
+
+    name: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One test set, or the average."""
+
+    key: str
+    label: str
+    paper_column: str
+    test_set: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QualityEntry:
+    """Something that a reader must know before trusting a number."""
+
+    severity: str
+    kind: str
+    table: str
+    block: str
+    row: str
+    run: str | None
+    column: str
+    message: str
+    metric: str = ""
+    value: float | None = None
+    reference: float | None = None
+    """What `value` was compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableResult(CanonicalSpec):
+    """One table of the paper at one tier."""
+
+    schema: int
+    name: str
+    label: str
+    title: str
+    tier: str
+    protocol: str
+    metrics: tuple[str, ...]
+    average: bool
+    paper_values: str | None
+    degraded_input_run: str
+    plan_sha256: str
+    columns: tuple[Column, ...]
+    blocks: tuple[Block, ...]
+    quality: tuple[QualityEntry, ...]
+    notes: tuple[str, ...]
+
+
+def write_table_result(path: str | Path, table: TableResult) -> None:
+    """Write the table as JSON, atomically."""
+    write_json(path, dataclasses.asdict(table))
+
+
+def read_table_result(path: str | Path) -> TableResult:
+    """Read a table file.
+
+    Raises:
+        TableResultError: not JSON, of another schema version, or with unknown or missing keys.
+        FileNotFoundError: no such file.
+    """
+    text = Path(path).read_text(encoding="utf-8")
+    advice = f"delete {path} and run again"
+    try:
+        content = json.loads(text)
+        schema = content["schema"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise TableResultError(f"{path} is no table file ({error!r}); {advice}") from error
+    if schema != SCHEMA:
+        raise TableResultError(f"{path}: expected schema {SCHEMA}, found {schema!r}; {advice}")
+    try:
+        return TableResult.from_json(text)
+    except SpecError as error:
+        raise TableResultError(f"{path}: {error}; {advice}") from error
