@@ -1,0 +1,124 @@
+"""Evaluate one run on its test sets: `python -m ndr.evaluate --help`.
+
+Writes `per_image.csv` (one row per image, protocol and metric), pictures of restored images, and
+the provenance of both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+
+import torch
+
+from ndr.atomic_file import write_json
+from ndr.data.image_files import ImageFileError
+from ndr.data.manifest import ManifestError
+from ndr.evaluation.degraded_images import EvaluationError
+from ndr.evaluation.evaluation import evaluate
+from ndr.evaluation.loaded_method import load_method
+from ndr.evaluation.per_image_file import write_scores
+from ndr.evaluation.tiling import TilingError
+from ndr.method import CheckpointError
+from ndr.nearest_name import UnknownNameError
+from ndr.provenance import Stopwatch
+from ndr.run_spec import EvaluationSpec, SpecError
+
+logger = logging.getLogger("ndr.evaluate")
+
+EXPECTED_ERRORS = (
+    CheckpointError,
+    EvaluationError,
+    FileNotFoundError,
+    ImageFileError,
+    ManifestError,
+    SpecError,
+    TilingError,
+    UnknownNameError,
+)
+"""Errors whose message says all that the user needs; others keep their traceback."""
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    """Command line of the evaluation."""
+    parser = argparse.ArgumentParser(prog="python -m ndr.evaluate", description=__doc__)
+    parser.add_argument("--spec-json", required=True, help="evaluation spec as JSON")
+    weights = parser.add_mutually_exclusive_group()
+    weights.add_argument("--checkpoint", metavar="FILE", help="final checkpoint of the run")
+    weights.add_argument("--official-weights", metavar="FILE", help="the authors' checkpoint")
+    parser.add_argument("--sets", required=True, metavar="DIR", help="folder of prepared sets")
+    parser.add_argument("--out", required=True, metavar="FILE", help="per_image.csv to write")
+    parser.add_argument("--pictures", required=True, metavar="DIR", help="folder for pictures")
+    parser.add_argument("--provenance", required=True, metavar="FILE", help="JSON file to write")
+    parser.add_argument(
+        "--device", default="auto", help="auto (a GPU if PyTorch sees one), cpu, cuda, cuda:1 ..."
+    )
+    return parser
+
+
+def chosen_device(name: str) -> torch.device:
+    """The device of that name; `auto` is the GPU where PyTorch sees one.
+
+    Raises:
+        UnknownNameError: no such kind of device, or no GPU where one is named.
+
+    >>> chosen_device("cpu")
+    device(type='cpu')
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UnknownNameError(f"unknown device {name!r}: use auto, cpu or cuda") from error
+    count = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise UnknownNameError(
+            f"device {name!r}: PyTorch sees {count} GPUs; use --device auto or cpu"
+        )
+    return device
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Evaluate and write the files; the scores come last, as the sign that all is done."""
+    stopwatch = Stopwatch()
+    spec = EvaluationSpec.from_json(arguments.spec_json)
+    device = chosen_device(arguments.device)
+    loaded = load_method(spec, arguments.checkpoint, arguments.official_weights, device)
+    result = evaluate(spec, loaded, arguments.sets, arguments.pictures, device)
+    provenance = stopwatch.record(
+        run=spec.run,
+        evaluation_sha256=spec.sha256(),
+        training_sha256=spec.training_sha256,
+        **loaded.record(),
+        **result.record(),
+        protocols=list(spec.protocols),
+        precision=spec.precision,
+        device=str(device),
+    )
+    write_json(arguments.provenance, provenance)
+    write_scores(arguments.out, result.scores)
+    logger.info(
+        "%s: %d numbers of %d images in %s",
+        spec.run,
+        len(result.scores),
+        sum(evaluated for evaluated, _ in result.images.values()),
+        arguments.out,
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    arguments = argument_parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        run(arguments)
+    except EXPECTED_ERRORS as error:
+        logger.error("%s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

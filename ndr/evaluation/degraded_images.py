@@ -1,0 +1,182 @@
+"""The images of a test set as a method gets them: degraded input, truth, and what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ndr.data.pairs import PairedSet
+from ndr.degradations.gaussian_noise import add_gaussian_noise
+from ndr.run_spec import NoiseSpec, SpecError, TestSetSpec
+from ndr.seeds import numpy_generator
+
+Image = NDArray[np.float32]
+
+
+class EvaluationError(ValueError):
+    """A test set that does not fit the method or the spec, or a result that is no image."""
+
+
+@dataclass(frozen=True, slots=True)
+class DegradedImage:
+    """One image of a test set.
+
+    `degraded` (H, W, 3) and `clean` (scale * H, scale * W, 3) are RGB, nominally in [0, 1];
+    `sigma` is the noise level on the 0..255 scale, None where no noise was added.
+    """
+
+    name: str
+    scene: str
+    degraded: Image
+    clean: Image
+    sigma: float | None
+
+
+class DegradedImages:
+    """A test set: images of its prepared set in manifest order, degraded as the spec says.
+
+    Noise is drawn for the whole image from a generator of its own, so it depends on neither the
+    crop nor the other images. It is added to the degraded image of the pair where there is one,
+    and to the clean image otherwise.
+    """
+
+    def __init__(
+        self, spec: TestSetSpec, pairs: PairedSet, suite_seed: int, scale: int = 1
+    ) -> None:
+        """Check the test set against its prepared set.
+
+        Args:
+            spec: the test set.
+            pairs: the prepared set that it names.
+            suite_seed: seed that the noise is derived from.
+            scale: size of the truth over the size of the input (`MethodInfo.scale`).
+
+        Raises:
+            SpecError: not exactly one noise level, a crop that `scale` does not divide, or less
+                than one image.
+        """
+        if spec.noise is not None and len(spec.noise.sigmas) != 1:
+            raise SpecError(
+                f"test set {spec.name!r}: expected one noise level, found {spec.noise.sigmas}; "
+                "define one test set per level"
+            )
+        if spec.crop is not None and (spec.crop < 1 or spec.crop % scale):
+            raise SpecError(
+                f"test set {spec.name!r}: expected a crop that is a multiple of the scale {scale}, "
+                f"found {spec.crop}"
+            )
+        if spec.first_images is not None and spec.first_images < 1:
+            raise SpecError(
+                f"test set {spec.name!r}: expected first_images of at least 1, or null for all, "
+                f"found {spec.first_images}"
+            )
+        self.spec = spec
+        self._pairs = pairs
+        self._suite_seed = suite_seed
+        self._scale = scale
+        self._count = min(len(pairs), spec.first_images or len(pairs))
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def total(self) -> int:
+        """Images of the complete set, those that are left out here or missing included."""
+        return self._pairs.manifest.expected
+
+    def __iter__(self) -> Iterator[DegradedImage]:
+        for index in range(self._count):
+            yield self._read(index)
+
+    def _read(self, index: int) -> DegradedImage:
+        pair = self._pairs.read(index)
+        noise = self.spec.noise
+        if pair.degraded is None and noise is None:
+            raise EvaluationError(
+                f"test set {self.spec.name!r}, image {pair.name!r}: set {self.spec.set!r} has no "
+                "degraded images and the test set adds no noise; give the test set a noise level"
+            )
+        clean = pair.clean
+        degraded = clean if pair.degraded is None else pair.degraded
+        self._check_sizes(pair.name, degraded, clean)
+        if noise is not None:
+            degraded = noisy(degraded, noise, self._suite_seed, self.spec.set, pair.name)
+        if self.spec.crop is not None:
+            degraded, clean = centre_crop(degraded, clean, self.spec.crop, self._scale)
+        return DegradedImage(
+            pair.name, pair.scene, degraded, clean, None if noise is None else noise.sigmas[0]
+        )
+
+    def _check_sizes(self, name: str, degraded: Image, clean: Image) -> None:
+        expected = (self._scale * degraded.shape[0], self._scale * degraded.shape[1], 3)
+        if clean.shape != expected:
+            raise EvaluationError(
+                f"test set {self.spec.name!r}, image {name!r}: expected a clean image of "
+                f"{expected[1]} x {expected[0]} pixels, {self._scale} times the degraded image's, "
+                f"found {clean.shape[1]} x {clean.shape[0]}; evaluate a method of scale "
+                f"{self._scale} on a set of that scale"
+            )
+
+
+def noisy(image: Image, noise: NoiseSpec, suite_seed: int, set_name: str, name: str) -> Image:
+    """Add the test set's noise to one image.
+
+    With seeding `image_name` the generator is derived from the suite's seed, the set, the image's
+    name and the level. With `zero_per_image` it is NumPy's legacy generator with seed 0 for each
+    image, as in the public tests of FFDNet and Restormer.
+
+    Args:
+        image: (H, W, 3), RGB in [0, 1].
+        noise: one level; its variant and seeding.
+        suite_seed: the suite's seed.
+        set_name: name of the prepared set.
+        name: the image's name in its manifest.
+
+    Returns:
+        (H, W, 3) float32; outside [0, 1] where the variant does not clip.
+
+    >>> grey = np.full((8, 8, 3), 0.5, np.float32)
+    >>> spec = NoiseSpec(sigmas=(25.0,), variant="float_noclip", seeding="zero_per_image")
+    >>> round(float(noisy(grey, spec, 9, "set", "a")[0, 0, 0]), 6)  # 0.5 + 1.764052 * 25 / 255
+    0.672946
+    """
+    (sigma,) = noise.sigmas
+    generator: np.random.Generator | np.random.RandomState
+    if noise.seeding == "zero_per_image":
+        generator = np.random.RandomState(0)
+    else:
+        # Levels are written as in the configuration: 25 and 25.0 are one level.
+        level = int(sigma) if float(sigma).is_integer() else repr(float(sigma))
+        generator = numpy_generator(suite_seed, "noise", set_name, name, level)
+    return add_gaussian_noise(image, sigma, noise.variant, generator)
+
+
+def centre_crop(degraded: Image, clean: Image, side: int, scale: int = 1) -> tuple[Image, Image]:
+    """Cut the same centre out of a pair.
+
+    Args:
+        degraded: (H, W, 3).
+        clean: (scale * H, scale * W, 3).
+        side: pixels of the clean image, a multiple of `scale`; where the image is smaller it is
+            taken whole.
+        scale: size of the clean over the size of the degraded image.
+
+    Returns:
+        Views of both images.
+
+    >>> small, large = centre_crop(np.zeros((20, 30, 3)), np.zeros((40, 60, 3)), 32, scale=2)
+    >>> small.shape, large.shape
+    ((16, 16, 3), (32, 32, 3))
+    """
+    height, width = (min(length, side // scale) for length in degraded.shape[:2])
+    top, left = (degraded.shape[0] - height) // 2, (degraded.shape[1] - width) // 2
+    return (
+        degraded[top : top + height, left : left + width],
+        clean[
+            scale * top : scale * (top + height),
+            scale * left : scale * (left + width),
+        ],
+    )

@@ -1,0 +1,123 @@
+"""Weights of an evaluation: the right ones, or an error that says what is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ndr.checkpoint import write_checkpoint
+from ndr.evaluation.loaded_method import load_method
+from ndr.method import CheckpointError, Method, create, method_arguments
+from ndr.nearest_name import UnknownNameError
+from ndr.run_spec import EvaluationSpec
+
+TRAINING = "ab" * 32
+
+
+def spec(method: str = "dncnn", **changes: Any) -> EvaluationSpec:
+    content = {
+        "tier": "smoke",
+        "run": f"{method}__noise__seed_0",
+        "method": method,
+        "arguments": method_arguments(method, "smoke", {}) if method != "dncn" else {},
+        "training_sha256": TRAINING,
+        "test_sets": (),
+        "protocols": ("ndr",),
+        "suite_seed": 9,
+    }
+    return EvaluationSpec(**(content | changes))
+
+
+@pytest.fixture(scope="module")
+def trained() -> Method:
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        return create("dncnn", "smoke")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(trained: Method, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("run") / "checkpoint.safetensors"
+    write_checkpoint(path, trained, {"run": "dncnn__noise__seed_0", "spec_sha256": TRAINING})
+    return path
+
+
+def test_the_checkpoint_of_the_run_is_loaded(trained: Method, checkpoint: Path) -> None:
+    loaded = load_method(spec(), checkpoint)
+    assert not loaded.method.training
+    assert not any(parameter.requires_grad for parameter in loaded.method.parameters())
+    for key, value in trained.state_dict().items():
+        assert torch.equal(loaded.method.state_dict()[key], value), key
+    record = loaded.record()
+    assert record["source"] == "retrained"
+    assert record["checkpoint_sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    assert record["parameters"] == sum(p.numel() for p in trained.parameters())
+
+
+def test_a_checkpoint_of_another_spec_is_refused_with_both_hashes(checkpoint: Path) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        load_method(spec(training_sha256="cd" * 32), checkpoint)
+    assert "cd" * 32 in str(caught.value)
+    assert TRAINING in str(caught.value)
+
+
+def test_a_checkpoint_of_another_network_is_refused(checkpoint: Path) -> None:
+    narrower = method_arguments("dncnn", "smoke", {}) | {"depth": 5}
+    with pytest.raises(CheckpointError, match="does not fit DnCNN"):
+        load_method(spec(arguments=narrower), checkpoint)
+
+
+def test_trained_methods_need_weights() -> None:
+    with pytest.raises(CheckpointError, match="dncnn has weights to load; give the run's"):
+        load_method(spec())
+
+
+def test_controls_take_no_weights(checkpoint: Path) -> None:
+    loaded = load_method(spec("identity", training_sha256=None))
+    assert (loaded.source, loaded.checkpoint_sha256) == ("no_training", None)
+    with pytest.raises(CheckpointError, match="identity is not trained and takes no weights"):
+        load_method(spec("identity"), checkpoint)
+
+
+def test_two_sources_or_no_training_to_check_against_are_refused(checkpoint: Path) -> None:
+    with pytest.raises(CheckpointError, match="give one of them"):
+        load_method(spec(), checkpoint, checkpoint)
+    with pytest.raises(CheckpointError, match="names no training"):
+        load_method(spec(training_sha256=None), checkpoint)
+
+
+def test_missing_and_damaged_files_are_named(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"absent\.safetensors"):
+        load_method(spec(), tmp_path / "absent.safetensors")
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(checkpoint.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match=r"damaged\.safetensors"):
+        load_method(spec(), damaged)
+
+
+def test_a_misspelt_method_names_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'dncnn'"):
+        load_method(spec("dncn"))
+
+
+def test_official_weights_are_loaded_strictly(tmp_path: Path) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(4)
+        authors = create("ffdnet", "smoke")
+    path = tmp_path / "ffdnet.pth"
+    torch.save(authors.state_dict(), path)
+    evaluation = spec("ffdnet", training_sha256=None)
+    loaded = load_method(evaluation, official_weights=path)
+    assert loaded.source == "official_weights"
+    assert loaded.official_weights is None  # no file of the authors has this hash
+    for key, value in authors.state_dict().items():
+        assert torch.equal(loaded.method.state_dict()[key], value), key
+    state = authors.state_dict()
+    state["model.99.weight"] = state.pop("model.0.weight")
+    torch.save(state, path)
+    with pytest.raises(CheckpointError, match=r"model\.0\.weight.*model\.99\.weight"):
+        load_method(evaluation, official_weights=path)
