@@ -1,0 +1,213 @@
+"""The training loop.
+
+A step: take the batch of this step, ask the method for its losses, step its optimisers, write
+down what happened. All a step needs follows from the spec and the number of the step, so
+stopping after any step and going on gives the bits of an uninterrupted training.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import time
+
+import torch
+from torch import Tensor, nn
+
+from ndr.data.mixture import Mixture
+from ndr.method import Batch, TrainingContext
+from ndr.run_spec import RunSpec
+from ndr.training.batches import batches
+from ndr.training.interruption import Interrupted, Interruption
+from ndr.training.numerics import autocast, seed_step
+from ndr.training.optimisation import (
+    clipped_gradient_norm,
+    learning_rate,
+    pixel_loss,
+    set_learning_rate,
+)
+from ndr.training.processes import Processes, loss_module
+from ndr.training.progress import Progress
+from ndr.training.resume_state import ResumeFile, TrainingState
+
+log = logging.getLogger(__name__)
+
+
+class NonFiniteError(ArithmeticError):
+    """A loss or a gradient became NaN or infinite; the message says where and in which batch."""
+
+
+def train(
+    state: TrainingState,
+    mixture: Mixture,
+    processes: Processes,
+    resume: ResumeFile,
+    interruption: Interruption,
+    *,
+    workers: int = 0,
+    save_every: float = 60.0,
+) -> None:
+    """Do the remaining steps of a run.
+
+    Args:
+        state: where to begin; afterwards, where the training ended.
+        mixture: the samples, and with them the spec.
+        processes: this process's place among those that train together.
+        resume: file that the state is saved to.
+        interruption: asked after each step whether to stop.
+        workers: processes that read batches ahead.
+        save_every: seconds between saved states; 0 saves after each step.
+
+    Raises:
+        NonFiniteError: NaN or infinity in a loss or a gradient. The step is not taken.
+        Interrupted: a signal came; the state is saved.
+        OSError: the state could not be saved when a signal came.
+    """
+    spec = mixture.spec
+    module = loss_module(state.method.train(), processes)
+    share = processes.share(spec.recipe.batch)
+    if state.step == 0:
+        state.snapshots.take(0, state.method.representation())
+    earlier, started = state.seconds, time.perf_counter()
+    last_saved = started
+    with (
+        Progress(spec.run, spec.recipe.steps, state.step, shown=processes.leads) as progress,
+        contextlib.closing(batches(mixture, share, state.step, workers)) as remaining,
+    ):
+        for batch in remaining:
+            seed_step(spec, state.step, processes.rank)
+            rate = learning_rate(spec.recipe, state.step)
+            try:
+                values, stop = take_step(
+                    module,
+                    state.optimisers,
+                    batch.to(processes.device),
+                    (spec, state.step, rate),
+                    processes=processes,
+                    stop=interruption.signal is not None,
+                )
+            except NonFiniteError as error:
+                raise NonFiniteError(f"{error}\n{_where(state, mixture, resume)}") from None
+            state.step += 1
+            state.seconds = earlier + time.perf_counter() - started
+            state.curve.add(state.step, rate, values, state.seconds)
+            state.snapshots.take(state.step, state.method.representation())
+            progress.update(state.step, rate, values)
+            if stop and state.step < spec.recipe.steps:
+                _stop(state, processes, resume, interruption)
+            if processes.leads and time.perf_counter() - last_saved >= save_every:
+                _save_and_go_on(state, resume)
+                last_saved = time.perf_counter()
+
+
+def take_step(
+    module: nn.Module,
+    optimisers: dict[str, torch.optim.Optimizer],
+    batch: Batch,
+    moment: tuple[RunSpec, int, float],
+    *,
+    processes: Processes,
+    stop: bool = False,
+) -> tuple[dict[str, float], bool]:
+    """Step each optimiser of a method once, in order, on its own losses.
+
+    A group that states no loss in this step rests (methods that train in stages).
+
+    Args:
+        module: gives the loss terms of a batch (`processes.loss_module`).
+        optimisers: by group.
+        batch: this process's share, on its device.
+        moment: the spec, the step and its learning rate.
+        processes: losses are averaged over them.
+        stop: whether this process wants to end after the step.
+
+    Returns:
+        The loss terms, their `total` and the `gradient_norm` before clipping (with several
+        groups: terms as `group/term`, totals summed, norms as one), and whether any process
+        wants to end.
+
+    Raises:
+        NonFiniteError: before the optimiser of the group has changed a weight.
+    """
+    spec, step, rate = moment
+    total, squared_norm, ends = 0.0, 0.0, False
+    terms: dict[str, float] = {}
+    for group, optimiser in optimisers.items():
+        set_learning_rate(optimiser, rate)
+        context = TrainingContext(step, spec.recipe.steps, pixel_loss(spec.recipe), group)
+        with autocast(spec.precision, processes.device):
+            losses = module(batch, context)
+        if not losses:
+            continue
+        for each in optimisers.values():  # losses of one group reach parameters of the others
+            each.zero_grad()
+        sum(losses.values()).backward()
+        parameters = [p for item in optimiser.param_groups for p in item["params"]]
+        norm = clipped_gradient_norm(parameters, spec.recipe.gradient_clip_norm)
+        *found, norm_value, stops = _joint(losses, norm, stop, processes)
+        prefix = f"{group}/" if len(optimisers) > 1 else ""
+        named = {f"{prefix}{name}": value for name, value in zip(losses, found, strict=True)}
+        _check_finite({**named, "gradient norm": norm_value}, rate)
+        optimiser.step()
+        terms |= named
+        total += sum(found)
+        squared_norm += norm_value**2
+        ends = stops > 0
+    return {**terms, "total": total, "gradient_norm": math.sqrt(squared_norm)}, ends
+
+
+def _joint(
+    losses: dict[str, Tensor], norm: Tensor, stop: bool, processes: Processes
+) -> list[float]:
+    """Loss terms, gradient norm and the wish to stop as means over the processes.
+
+    They travel together: one exchange, and one wait for the GPU, in each step.
+    """
+    values = [value.detach().float() for value in losses.values()]
+    wish = torch.tensor(float(stop), device=processes.device)
+    return processes.mean(torch.stack([*values, norm.float(), wish])).tolist()
+
+
+def _check_finite(values: dict[str, float], rate: float) -> None:
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise NonFiniteError(f"{name} is {value} at a learning rate of {rate:.3g}")
+
+
+def _where(state: TrainingState, mixture: Mixture, resume: ResumeFile) -> str:
+    """Step, batch and last good state, for the message of a training that broke down."""
+    batch = mixture.spec.recipe.batch
+    first = state.step * batch
+    positions = range(first, first + batch)
+    images = "; ".join(mixture.describe(position) for position in positions)
+    saved = (
+        "no state was saved before it"
+        if resume.saved_step is None
+        else f"the last good state is {resume.path}, after step {resume.saved_step}"
+    )
+    return (
+        f"step {state.step} (counted from 0), positions {first} to {positions[-1]}: {images}\n"
+        f"{saved}; try a lower learning rate, a smaller gradient_clip_norm, or fp32"
+    )
+
+
+def _stop(
+    state: TrainingState, processes: Processes, resume: ResumeFile, interruption: Interruption
+) -> None:
+    number = interruption.signal or 15  # another process had the signal: end as it does
+    if processes.leads:
+        resume.save(state)
+    raise Interrupted(
+        number,
+        f"stopped by signal {number} after step {state.step}; the state is {resume.path}: "
+        "the same command goes on from there",
+    )
+
+
+def _save_and_go_on(state: TrainingState, resume: ResumeFile) -> None:
+    try:
+        resume.save(state)
+    except OSError as error:
+        # Hours of training are worth more than a save that may succeed the next time.
+        log.warning("%s; the training goes on, the last saved step is %s", error, resume.saved_step)

@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_training import (
+    BreaksDown,
+    Explodes,
+    TinyMethod,
+    TwoPlayers,
+    resume_file,
+    tiny_spec,
+    tiny_state,
+    train_tiny,
+    write_sets,
+)
+
+from ndr.data.mixture import Mixture
+from ndr.method import TrainingContext
+from ndr.run_spec import RunSpec
+from ndr.training.batches import StepBatches, batches
+from ndr.training.interruption import Interrupted, Interruption
+from ndr.training.loop import NonFiniteError
+from ndr.training.numerics import autocast, seed_step
+from ndr.training.optimisation import pixel_loss
+from ndr.training.resume_state import TrainingState
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_sets(tmp_path_factory.mktemp("sets"))
+
+
+def same(left: TrainingState, right: TrainingState) -> bool:
+    """Whether two trainings are at the same place, bit for bit, but for the time they took."""
+    for mine, other in zip(
+        (left.method.state_dict(), *(o.state_dict()["state"] for o in left.optimisers.values())),
+        (right.method.state_dict(), *(o.state_dict()["state"] for o in right.optimisers.values())),
+        strict=True,
+    ):
+        flat = [
+            [v for e in s.values() for v in (e.values() if isinstance(e, dict) else [e])]
+            for s in (mine, other)
+        ]
+        if len(flat[0]) != len(flat[1]):
+            return False
+        if not all(torch.equal(a, b) for a, b in zip(*flat, strict=True)):
+            return False
+    rows = [
+        [{k: v for k, v in row.items() if k != "seconds"} for row in state.curve.rows]
+        for state in (left, right)
+    ]
+    snapshots = [state.snapshots.state() for state in (left, right)]
+    return (
+        left.step == right.step
+        and rows[0] == rows[1]
+        and snapshots[0].keys() == snapshots[1].keys()
+        and all(torch.equal(snapshots[0][step], snapshots[1][step]) for step in snapshots[0])
+    )
+
+
+class StopsAfter(Interruption):
+    """A signal arrives during the given step, without a real one."""
+
+    def __init__(self, steps: int, number: int = signal.SIGTERM) -> None:
+        self._left, self._number = steps, number
+
+    @property
+    def signal(self) -> int | None:  # asked once in each step
+        self._left -= 1
+        return self._number if self._left <= 0 else None
+
+
+@pytest.mark.parametrize("cls", [TinyMethod, TwoPlayers])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("stops", [(3,), (1, 2, 4)])
+def test_steps_with_interruptions_are_the_steps_without(
+    cls: type[TinyMethod], precision: str, stops: tuple[int, ...], sets: Path, tmp_path: Path
+) -> None:
+    spec = tiny_spec(steps=7, precision=precision)
+    whole = train_tiny(tiny_state(spec, cls), spec, sets, resume_file(tmp_path / "none", spec))
+    assert whole.step == 7
+    for stop in stops:
+        state, file = tiny_state(spec, cls), resume_file(tmp_path, spec)
+        content = file.read()
+        if content is not None:
+            state.load(content, str(file.path))
+        with pytest.raises(Interrupted, match="the same command goes on"):
+            train_tiny(state, spec, sets, file, interruption=StopsAfter(stop - state.step))
+        assert state.step == stop
+        torch.rand(5)  # what happens between two processes must not matter
+    state, file = tiny_state(spec, cls), resume_file(tmp_path, spec)
+    state.load(file.read(), str(file.path))
+    assert state.step == stops[-1]
+    train_tiny(state, spec, sets, file)
+    assert same(state, whole)
+    assert state.resumed_at == list(stops)
+    different = tiny_spec(steps=7, precision=precision, seed=1)
+    other = train_tiny(tiny_state(different, cls), different, sets, file)
+    assert not same(other, whole)
+
+
+def literal_training(spec: RunSpec, sets: Path) -> tuple[TinyMethod, list[float]]:
+    """The same training spelt out with PyTorch's own optimiser and scheduler."""
+    method = tiny_state(spec).method.train()
+    recipe = spec.recipe
+    optimiser = torch.optim.Adam(
+        method.parameters(), recipe.learning_rate, recipe.betas, weight_decay=recipe.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, list(recipe.milestones), 0.5)
+    mixture, totals = Mixture(spec, sets), []
+    for step in range(recipe.steps):
+        samples = [mixture.sample(4 * step + index) for index in range(4)]
+        degraded, clean = (
+            torch.stack([torch.from_numpy(getattr(s, side)) for s in samples])
+            .permute(0, 3, 1, 2)
+            .contiguous()  # dropout draws in the order of the memory
+            for side in ("degraded", "clean")
+        )
+        seed_step(spec, step, 0)
+        loss = (method(degraded, None) - clean).abs().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(method.parameters(), recipe.gradient_clip_norm)
+        optimiser.step()
+        schedule.step()
+        totals.append(loss.item())
+    return method, totals
+
+
+@pytest.mark.parametrize("clip", [0.1, 10.0])
+def test_the_loop_does_what_pytorch_spelt_out_does(clip: float, sets: Path, tmp_path: Path) -> None:
+    arguments = {"width": 4, "dropout": 0.2, "norm": False}
+    spec = tiny_spec(steps=8, gradient_clip_norm=clip, weight_decay=0.1, arguments=arguments)
+    state = train_tiny(tiny_state(spec), spec, sets, resume_file(tmp_path, spec))
+    method, totals = literal_training(spec, sets)
+    assert [row["total"] for row in state.curve.rows] == pytest.approx(totals, rel=1e-5)
+    for mine, literal in zip(state.method.parameters(), method.parameters(), strict=True):
+        assert torch.allclose(mine, literal, atol=1e-5)
+    assert state.curve.rows[-1]["learning_rate"] == pytest.approx(5e-3)
+
+
+def test_training_learns(sets: Path, tmp_path: Path) -> None:
+    spec = tiny_spec(steps=60, arguments={"width": 8, "dropout": 0.0, "norm": False})
+    state = train_tiny(tiny_state(spec), spec, sets, resume_file(tmp_path, spec))
+    totals = [row["total"] for row in state.curve.rows]
+    assert np.mean(totals[-10:]) < 0.8 * np.mean(totals[:10])
+
+
+def test_each_optimiser_moves_its_own_parameters_by_its_own_losses(
+    sets: Path, tmp_path: Path
+) -> None:
+    spec = tiny_spec(steps=3)
+    state = tiny_state(spec, TwoPlayers)
+    train_tiny(state, spec, sets, resume_file(tmp_path, spec))
+    rows = state.curve.rows
+    assert rows[0].keys() >= {"critic/l2", "critic/decay", "painter/l1", "total", "gradient_norm"}
+    assert "painter/l1" not in rows[2]  # it rested
+    for row in rows:
+        terms = [value for key, value in row.items() if "/" in key]
+        assert row["total"] == pytest.approx(sum(terms))
+    counts = {
+        name: {int(v["step"]) for v in optimiser.state_dict()["state"].values()}
+        for name, optimiser in state.optimisers.items()
+    }
+    assert counts == {"critic": {3}, "painter": {2}}
+
+
+@pytest.mark.parametrize("broken", [(BreaksDown, 3, "restore is nan"), (Explodes, 2, "norm is")])
+@pytest.mark.parametrize("save_every", [0.0, 60.0])
+def test_non_finite_values_stop_the_training(
+    broken: tuple[type[TinyMethod], int, str], save_every: float, sets: Path, tmp_path: Path
+) -> None:
+    (cls, step, what), spec = broken, tiny_spec()
+    state, file = tiny_state(spec, cls), resume_file(tmp_path, spec)
+    with pytest.raises(NonFiniteError) as caught:
+        train_tiny(state, spec, sets, file, save_every=save_every)
+    message = str(caught.value)
+    mixture = Mixture(spec, sets)
+    assert what in message
+    assert f"step {step} (" in message
+    assert f"positions {4 * step} to {4 * step + 3}" in message
+    assert all(mixture.describe(4 * step + i) in message for i in range(4))
+    if save_every:
+        assert "no state was saved" in message
+        assert not file.path.exists()
+    else:
+        assert f"{file.path}, after step {step}" in message
+        assert file.read()["step"] == step
+    assert all(torch.isfinite(p).all() for p in state.method.parameters())
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_read_the_same_batches(workers: int, sets: Path) -> None:
+    mixture = Mixture(tiny_spec(steps=7), sets)
+    alone = list(batches(mixture, range(4), 2, 0))
+    ahead = list(batches(mixture, range(4), 2, workers))
+    assert len(alone) == len(ahead) == 5
+    for left, right in zip(alone, ahead, strict=True):
+        assert torch.equal(left.degraded, right.degraded)
+        assert torch.equal(left.clean, right.clean)
+        assert torch.equal(left.sigma, right.sigma)
+        assert left.task == right.task
+
+
+def test_shares_make_up_the_joint_batch(sets: Path) -> None:
+    mixture = Mixture(tiny_spec(), sets)
+    joint = StepBatches(mixture, range(4))[5]
+    parts = [StepBatches(mixture, share)[5] for share in (range(2), range(2, 4))]
+    assert torch.equal(joint.degraded, torch.cat([part.degraded for part in parts]))
+    assert joint.task == parts[0].task + parts[1].task
+    assert joint.degraded.shape == (4, 3, 8, 8)
+
+
+def test_bf16_computes_in_bf16_and_keeps_weights_and_losses_in_32_bits(
+    sets: Path, tmp_path: Path
+) -> None:
+    totals = {}
+    for precision in ("fp32", "bf16"):
+        spec = tiny_spec(steps=4, precision=precision)
+        state = train_tiny(tiny_state(spec), spec, sets, resume_file(tmp_path, spec))
+        assert {p.dtype for p in state.method.parameters()} == {torch.float32}
+        totals[precision] = [row["total"] for row in state.curve.rows]
+    assert totals["bf16"] != totals["fp32"]
+    assert totals["bf16"] == pytest.approx(totals["fp32"], rel=0.02)
+    batch = StepBatches(Mixture(spec, sets), range(4))[0]
+    with autocast("bf16", torch.device("cpu")):
+        losses = state.method.training_losses(batch, TrainingContext(0, 4, pixel_loss(spec.recipe)))
+        assert state.method.first(batch.clean).dtype == torch.bfloat16
+    assert losses["restore"].dtype == torch.float32
+
+
+def test_the_gradient_norm_is_reported_before_clipping(sets: Path, tmp_path: Path) -> None:
+    norms = {}
+    for clip in (None, 1e-3):
+        spec = tiny_spec(steps=1, gradient_clip_norm=clip)
+        state = train_tiny(tiny_state(spec), spec, sets, resume_file(tmp_path, spec))
+        norms[clip] = state.curve.rows[0]["gradient_norm"]
+        kept = math.sqrt(sum(float(p.grad.square().sum()) for p in state.method.parameters()))
+        assert kept == pytest.approx(norms[clip] if clip is None else clip, rel=1e-3)
+    assert norms[None] == pytest.approx(norms[1e-3])
+
+
+def test_a_full_disk_does_not_end_a_training(
+    sets: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = tiny_spec()
+    (tmp_path / "resume").write_text("a file where the folder should be")
+    file = resume_file(tmp_path / "resume", spec)
+    state = train_tiny(tiny_state(spec), spec, sets, file, save_every=0.0)
+    assert state.step == 6
+    assert "the training goes on" in caplog.text
+    with pytest.raises(OSError, match="resume"):
+        train_tiny(tiny_state(spec), spec, sets, file, interruption=StopsAfter(2))
+
+
+def test_draws_between_steps_do_not_change_a_step(sets: Path, tmp_path: Path) -> None:
+    spec = tiny_spec()
+    quiet = train_tiny(tiny_state(spec), spec, sets, resume_file(tmp_path, spec))
+    torch.manual_seed(77)
+    noisy = train_tiny(tiny_state(spec), spec, sets, resume_file(tmp_path, spec))
+    assert same(quiet, noisy)
+    slower = dataclasses.replace(spec, suite_seed=10)
+    assert not same(
+        quiet, train_tiny(tiny_state(slower), slower, sets, resume_file(tmp_path, spec))
+    )

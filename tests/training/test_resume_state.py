@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import logging
+import resource
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_training import TinyMethod, resume_file, tiny_spec, tiny_state, train_tiny, write_sets
+
+from ndr.method import CheckpointError
+from ndr.training.resume_state import ResumeFile
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_sets(tmp_path_factory.mktemp("sets"))
+
+
+@pytest.fixture
+def saved(sets: Path, tmp_path: Path) -> ResumeFile:
+    spec = tiny_spec(steps=4)
+    file = resume_file(tmp_path, spec)
+    train_tiny(tiny_state(spec), spec, sets, file, save_every=0.0)
+    return file
+
+
+def test_the_file_is_named_by_spec_and_source(saved: ResumeFile) -> None:
+    assert saved.path.name == f"{tiny_spec(steps=4).sha256()}-{'f' * 16}.pt"
+    assert [path.name for path in saved.path.parent.iterdir()] == [saved.path.name]
+
+
+def test_the_file_holds_tensors_and_plain_values_only(saved: ResumeFile) -> None:
+    content = torch.load(saved.path, weights_only=True)
+    assert content["step"] == 4
+    assert {"model", "optimisers", "curve", "snapshots", "random", "seconds"} <= content.keys()
+
+
+def test_a_state_of_another_run_is_another_file(saved: ResumeFile) -> None:
+    assert resume_file(saved.path.parent, tiny_spec(steps=5)).read() is None
+    assert ResumeFile(saved.path.parent, tiny_spec(steps=4).sha256(), "e" * 16).read() is None
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "flipped", "text", "pickle", "foreign"])
+def test_a_damaged_file_is_set_aside_by_name(
+    damage: str, saved: ResumeFile, sets: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    content = saved.path.read_bytes()
+    if damage == "truncated":
+        saved.path.write_bytes(content[: len(content) // 2])
+    elif damage == "empty":
+        saved.path.write_bytes(b"")
+    elif damage == "flipped":  # a bit of a weight, which PyTorch itself would not notice
+        weight = saved.read()["model"]["last.weight"].numpy().tobytes()
+        place = content.index(weight)
+        saved.path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    elif damage == "text":
+        saved.path.write_text("no state at all")
+    elif damage == "pickle":
+        torch.save({"run": Path("/an/object")}, saved.path)
+    else:
+        other = ResumeFile(saved.path.parent, "0" * 64, "f" * 16)
+        state = tiny_state(tiny_spec(steps=4))
+        other.save(state)
+        other.path.replace(saved.path)
+    with caplog.at_level(logging.WARNING):
+        assert saved.read() is None
+    aside = saved.path.with_name(saved.path.name + ".damaged")
+    assert str(saved.path) in caplog.text
+    assert str(aside) in caplog.text
+    assert aside.exists()
+    assert not saved.path.exists()
+    spec = tiny_spec(steps=4)
+    assert train_tiny(tiny_state(spec), spec, sets, saved).step == 4
+
+
+def test_a_failed_save_leaves_the_old_state(saved: ResumeFile) -> None:
+    before = saved.path.read_bytes()
+    state = tiny_state(tiny_spec(steps=4))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2048, hard))  # as if the disk were full
+    try:
+        with pytest.raises(OSError, match=saved.path.name):
+            saved.save(state)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert saved.path.read_bytes() == before
+    assert list(saved.path.parent.iterdir()) == [saved.path]
+
+
+def test_a_state_of_another_network_is_refused(saved: ResumeFile) -> None:
+    wider = tiny_spec(steps=4, arguments={"width": 5, "dropout": 0.2, "norm": True})
+    with pytest.raises(CheckpointError, match=r"first\.weight"):
+        tiny_state(wider).load(saved.read(), str(saved.path))
+
+
+def test_the_file_can_be_removed_twice(saved: ResumeFile) -> None:
+    saved.remove()
+    saved.remove()
+    assert not saved.path.exists()
+    assert saved.read() is None
+
+
+def test_draws_between_steps_continue(saved: ResumeFile) -> None:
+    state = tiny_state(tiny_spec(steps=4))
+    torch.manual_seed(5)
+    saved.save(state)
+    expected = torch.rand(3)
+    again = tiny_state(tiny_spec(steps=4))
+    again.load(saved.read(), str(saved.path))
+    assert torch.equal(torch.rand(3), expected)
+    assert isinstance(again.method, TinyMethod)
