@@ -21,9 +21,39 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from ndr.image_batch import ImageError, SizeRequirements, check_images, pad_by_reflection
 from ndr.nearest_name import check_names, unknown_name
+from ndr.state_dict import CheckpointError, load_strictly, read_state
+
+__all__ = [
+    "TASKS",
+    "TIERS",
+    "Batch",
+    "CheckpointError",
+    "ImageError",
+    "Method",
+    "MethodInfo",
+    "OfficialWeights",
+    "PixelLoss",
+    "SideInformation",
+    "SizeRequirements",
+    "Tiling",
+    "TrainingContext",
+    "check_images",
+    "create",
+    "frozen",
+    "load_official",
+    "load_strictly",
+    "method_arguments",
+    "method_class",
+    "method_classes",
+    "method_names",
+    "pad_by_reflection",
+    "parameter_count",
+    "read_state",
+    "register_method",
+]
 
 TIERS = ("smoke", "quick", "small", "paper")
 TASKS = frozenset({"noise", "rain", "haze", "down_x2", "exposure"})
@@ -38,19 +68,6 @@ class Tiling(Enum):
     """It runs, but statistics over the whole image change, and so does the answer."""
     FORBIDDEN = "forbidden"
     """The method needs the whole image."""
-
-
-@dataclass(frozen=True, slots=True)
-class SizeRequirements:
-    """Image sizes that the network itself accepts; `Method.restore` pads to them."""
-
-    minimum: int = 1
-    multiple_of: int = 1
-
-    def padded(self, size: int) -> int:
-        """Smallest accepted length that is not below `size` (pixels)."""
-        size = max(size, self.minimum)
-        return -(-size // self.multiple_of) * self.multiple_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +98,7 @@ class MethodInfo:
     presets: Mapping[str, Mapping[str, Any]]
     """Constructor arguments per tier; the tiers are `TIERS`."""
     trainable: bool = True
-    sizes: SizeRequirements = SizeRequirements()
+    sizes: SizeRequirements = field(default_factory=SizeRequirements)
     tiling: Tiling = Tiling.SUPPORTED
     scale: int = 1
     side_information: frozenset[str] = frozenset()
@@ -172,60 +189,14 @@ class TrainingContext:
     optimiser: str = "main"
 
 
-class ImageError(ValueError):
-    """A batch of images that a method cannot take."""
-
-
-def check_images(images: Tensor, what: str = "degraded images") -> None:
-    """Raise unless `images` is a finite floating-point (B, 3, H, W) tensor.
-
-    Finite values outside [0, 1] are legal: unclipped noise has them.
-
-    Raises:
-        TypeError: not a tensor, or not of a floating-point type.
-        ImageError: wrong shape, or NaN or infinite values.
-    """
-    if not isinstance(images, Tensor):
-        raise TypeError(f"{what}: expected a torch.Tensor, found {type(images).__name__}")
-    if not images.is_floating_point():
-        raise TypeError(
-            f"{what}: expected a floating-point tensor with values in [0, 1], found "
-            f"{images.dtype}; divide 8-bit images by 255"
-        )
-    if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
-        raise ImageError(
-            f"{what}: expected shape (B, 3, H, W) with RGB channels, found {tuple(images.shape)}"
-        )
-    if not torch.isfinite(images).all():
-        count = int((~torch.isfinite(images)).sum())
-        raise ImageError(f"{what}: {count} values are NaN or infinite; expected finite values")
-
-
-def pad_by_reflection(images: Tensor, height: int, width: int) -> Tensor:
-    """Pad (B, C, H, W) at the right and bottom to `height` x `width`.
-
-    Reflection needs a source wider than the padding; what is smaller is reflected repeatedly.
-    """
-    if images.shape[-2] > height or images.shape[-1] > width:
-        raise ValueError(
-            f"cannot pad {tuple(images.shape[-2:])} to the smaller size ({height}, {width})"
-        )
-    # One pixel has no neighbour to reflect: repeat it.
-    if images.shape[-2] == 1:
-        images = images.expand(-1, -1, height, -1)
-    if images.shape[-1] == 1:
-        images = images.expand(-1, -1, -1, width)
-    while images.shape[-2] < height or images.shape[-1] < width:
-        bottom = min(height - images.shape[-2], images.shape[-2] - 1)
-        right = min(width - images.shape[-1], images.shape[-1] - 1)
-        images = F.pad(images, (0, right, 0, bottom), mode="reflect")
-    return images
-
-
 class Method(nn.Module):
     """Base class of every system. Subclasses define `info`, `forward`, and what differs."""
 
     info: ClassVar[MethodInfo]
+
+    def __init__(self) -> None:
+        # Named, because the arguments of a constructor are the changes that a run may ask for.
+        super().__init__()
 
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
         """Restore images whose size already fulfils `info.sizes`.
@@ -245,7 +216,7 @@ class Method(nn.Module):
         return self.info.scale
 
     def restore(self, degraded: Tensor, side: SideInformation | None = None) -> Tensor:
-        """Restore images of any size: check, pad by reflection, run, crop back.
+        """Restore images of any size: check, pad as `info.sizes` says, run, crop back.
 
         Args:
             degraded: (B, 3, H, W), RGB, nominally in [0, 1]; finite values outside are legal.
@@ -255,7 +226,7 @@ class Method(nn.Module):
             (B, 3, scale * H, scale * W), not clipped: the protocol of a metric decides that.
 
         Raises:
-            TypeError, ImageError: see `check_images`.
+            TypeError, ImageError: see `check_images`; clean images of another size.
             ValueError: side information that the method needs is missing.
         """
         check_images(degraded)
@@ -266,12 +237,16 @@ class Method(nn.Module):
                     f"{self.info.name} needs {name!r}: pass SideInformation({name}=...)"
                 )
         height, width = degraded.shape[-2:]
-        padded = pad_by_reflection(
-            degraded, self.info.sizes.padded(height), self.info.sizes.padded(width)
-        )
+        padded = self.info.sizes.pad(degraded)
         scale = self.scale
         if side.clean is not None:
             check_images(side.clean, "clean images")
+            expected = (len(degraded), 3, scale * height, scale * width)
+            if side.clean.shape != expected:
+                raise ImageError(
+                    f"clean images: expected shape {expected}, found {tuple(side.clean.shape)}; "
+                    "pass those that belong to the degraded images"
+                )
             clean = pad_by_reflection(
                 side.clean, scale * padded.shape[-2], scale * padded.shape[-1]
             )
@@ -385,65 +360,6 @@ def create(name: str, preset: str = "paper", **changes: Any) -> Method:
         UnknownNameError: unknown method, preset or change, with the nearest names.
     """
     return method_class(name)(**method_arguments(name, preset, changes))
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that does not fit the network it is loaded into."""
-
-
-def load_strictly(method: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Load a state dict; every difference in keys or shapes is an error that lists them.
-
-    Raises:
-        CheckpointError: the first ten missing, unknown and wrongly shaped keys.
-    """
-    expected = method.state_dict()
-    missing = sorted(expected.keys() - state.keys())
-    unknown = sorted(state.keys() - expected.keys())
-    shapes = [
-        f"{key}: expected {tuple(expected[key].shape)}, found {tuple(state[key].shape)}"
-        for key in sorted(expected.keys() & state.keys())
-        if expected[key].shape != state[key].shape
-    ]
-    problems = [
-        f"{len(keys)} {kind}: " + "; ".join(keys[:10])
-        for kind, keys in (("missing", missing), ("unknown", unknown), ("of other shape", shapes))
-        if keys
-    ]
-    if problems:
-        raise CheckpointError(
-            f"{source} does not fit {type(method).__name__}: {' | '.join(problems)}"
-        )
-    method.load_state_dict(state)
-
-
-def _state_of(content: Any, source: str) -> Mapping[str, Tensor]:
-    """The state dict inside a published checkpoint, whatever wraps it."""
-    for wrapper in ("params_ema", "params", "state_dict", "model"):
-        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-            break
-    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise CheckpointError(
-            f"{source}: expected a state dict of tensors; it holds something else"
-        )
-    return {key.removeprefix("module."): value for key, value in content.items()}
-
-
-def read_state(path: str | Path) -> Mapping[str, Tensor]:
-    """Read a published checkpoint (.pth, .pt, .ckpt or .safetensors) without unpickling code."""
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no checkpoint at {path}; expected a .pth or .safetensors file")
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(path)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise CheckpointError(f"{path} cannot be read as a checkpoint: {error}") from error
-    return _state_of(content, str(path))
 
 
 def load_official(name: str, path: str | Path, preset: str = "paper", **changes: Any) -> Method:

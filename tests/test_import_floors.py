@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = {
     "ndr.network": 1,
     "ndr.method": 1,
+    "ndr.image_batch": 1,
     "ndr.run_spec": 1,
     "ndr.seeds": 1,
     "ndr.atomic_file": 1,
@@ -19,6 +20,7 @@ FLOORS = {
     "ndr.nearest_name": 1,
     "ndr.provenance": 1,
     "ndr.source_fingerprint": 1,
+    "ndr.state_dict": 1,
     "ndr.validation": 1,
     "baselines": 2,
     "ndr.ndr_method": 2,

@@ -1,0 +1,1 @@
+"""General backbones and all-in-one systems."""

@@ -1,0 +1,122 @@
+"""NAFNet (Chen et al., ECCV 2022): a U-shaped network without activation functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+
+from baselines.spandrel_networks import nafnet
+from ndr.method import (
+    TASKS,
+    Method,
+    MethodInfo,
+    OfficialWeights,
+    SideInformation,
+    SizeRequirements,
+    Tiling,
+    frozen,
+    register_method,
+)
+
+_DRIVE = "https://drive.google.com/file/d"
+
+
+@register_method
+class NAFNet(Method):
+    """Gated convolution blocks with simplified channel attention; network of package spandrel.
+
+    The paper does not say which of the authors' sizes it trains. The default is their best
+    denoiser (SIDD, width 64, 115,982,915 parameters), whose cost per pixel is below Restormer's;
+    `width=32` is their small one (29,159,715).
+
+    Args:
+        width: channels of the first level; they double at each level.
+        middle_blocks: blocks at the lowest resolution.
+        encoder_blocks: blocks of the encoder's levels, from the first to the lowest. Four levels.
+        decoder_blocks: blocks of the decoder's levels, from the lowest to the first.
+        zero_init_output: start at the identity by a zero last layer, for short trainings.
+
+    Differences to the authors: images are padded by reflection, theirs by zeros (their own test
+    images need neither); channel attention averages over the whole image, as in their SIDD
+    set-up, not over windows of the training size.
+    """
+
+    info = MethodInfo(
+        name="nafnet",
+        paper_label="NAFNet",
+        citation="L. Chen, X. Chu, X. Zhang, J. Sun, Simple baselines for image restoration, "
+        "ECCV 2022",
+        tasks=TASKS - {"down_x2"},
+        presets=frozen(
+            {
+                "smoke": {
+                    "width": 4,
+                    "middle_blocks": 1,
+                    "encoder_blocks": (1, 1, 1, 1),
+                    "decoder_blocks": (1, 1, 1, 1),
+                    "zero_init_output": True,
+                },
+                "quick": {
+                    "width": 16,
+                    "middle_blocks": 1,
+                    "encoder_blocks": (1, 1, 1, 1),
+                    "decoder_blocks": (1, 1, 1, 1),
+                    "zero_init_output": True,
+                },
+                "small": {
+                    "width": 24,
+                    "middle_blocks": 4,
+                    "encoder_blocks": (1, 1, 2, 4),
+                    "decoder_blocks": (1, 1, 1, 1),
+                    "zero_init_output": True,
+                },
+                "paper": {},
+            }
+        ),
+        sizes=SizeRequirements(minimum=16, multiple_of=16),
+        tiling=Tiling.DISCOURAGED,
+        published_parameters=115_982_915,
+        official_weights=(
+            OfficialWeights(
+                name="nafnet_sidd_width64",
+                url=f"{_DRIVE}/14Fht1QQJ2gMlk4N1ERCRuElg8JfjrWWR",
+                licence="MIT",
+            ),
+            OfficialWeights(
+                name="nafnet_sidd_width32",
+                url=f"{_DRIVE}/1lsByk21Xw-6aW7epCwOQxvm6HYCQZPHZ",
+                licence="MIT",
+                changes=frozen({"width": 32}),
+            ),
+        ),
+    )
+
+    def __init__(
+        self,
+        *,
+        width: int = 64,
+        middle_blocks: int = 12,
+        encoder_blocks: Sequence[int] = (2, 2, 4, 8),
+        decoder_blocks: Sequence[int] = (2, 2, 2, 2),
+        zero_init_output: bool = False,
+    ) -> None:
+        super().__init__()
+        levels = (len(encoder_blocks), len(decoder_blocks))
+        if levels != (4, 4):
+            raise ValueError(
+                f"nafnet: expected blocks for 4 encoder and 4 decoder levels, found {levels}"
+            )
+        self.network = nafnet(width, middle_blocks, encoder_blocks, decoder_blocks)
+        if zero_init_output:
+            nn.init.zeros_(self.network.ending.weight)
+            nn.init.zeros_(self.network.ending.bias)
+
+    def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
+        """(B, 3, H, W), multiples of 16 -> the same shape, not clipped."""
+        return self.network(degraded)
+
+    @classmethod
+    def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The authors' network is a part of this one."""
+        return {f"network.{key}": value for key, value in state.items()}

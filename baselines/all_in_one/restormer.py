@@ -1,0 +1,187 @@
+"""Restormer (Zamir et al., CVPR 2022): a U-shaped transformer with attention between channels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ndr.method import (
+    TASKS,
+    Method,
+    MethodInfo,
+    OfficialWeights,
+    SideInformation,
+    SizeRequirements,
+    Tiling,
+    frozen,
+    register_method,
+)
+from ndr.network.transformer_block import Downsample, TransformerBlock, Upsample
+
+LEVELS = 4
+_RELEASE = "https://github.com/swz30/Restormer/releases/download/v1.0"
+_LICENCE = "Academic Public License (non-commercial)"
+
+_OFFICIAL_STAGES = {
+    "patch_embed.proj": "embedding",
+    "latent": "encoder.3",
+    **{f"encoder_level{level}": f"encoder.{level - 1}" for level in (1, 2, 3)},
+    **{f"decoder_level{level}": f"decoder.{level - 1}" for level in (1, 2, 3)},
+    **{f"down{n}_{n + 1}.body.0": f"downsampling.{n - 1}.convolution" for n in (1, 2, 3)},
+    **{f"up{n + 1}_{n}.body.0": f"upsampling.{n - 1}.convolution" for n in (1, 2, 3)},
+    **{f"reduce_chan_level{level}": f"fusion.{level - 1}" for level in (2, 3)},
+}
+_OFFICIAL_PARTS = {
+    "norm1.body": "attention_norm",
+    "attn.qkv_dwconv": "attention.depthwise",
+    "attn.qkv": "attention.query_key_value",
+    "attn": "attention",
+    "norm2.body": "feed_forward_norm",
+    "ffn.dwconv": "feed_forward.depthwise",
+    "ffn": "feed_forward",
+}
+
+
+def _pattern(names: Mapping[str, str]) -> re.Pattern[str]:
+    """Any of the names as whole parts of a dotted key, the longest first."""
+    longest_first = sorted(names, key=len, reverse=True)
+    return re.compile(r"(?<![^.])(" + "|".join(map(re.escape, longest_first)) + r")(?=\.)")
+
+
+_STAGE_PATTERN = _pattern(_OFFICIAL_STAGES)
+_PART_PATTERN = _pattern(_OFFICIAL_PARTS)
+
+
+@register_method
+class Restormer(Method):
+    """Four levels of transformer blocks, skips joined by concatenation, and a global residual.
+
+    Args:
+        width: channels of the first level; they double at each level.
+        blocks: transformer blocks per level; encoder and decoder have the same.
+        refinement_blocks: blocks at full resolution after the decoder, with 2 * width channels.
+        heads: attention heads per level.
+        expansion: width of the feed-forward parts over that of their blocks.
+        norm_bias: whether the layer norms subtract the mean and have a shift. The authors switch
+            it off for denoising (26,111,668 parameters).
+        zero_init_output: start at the identity by a zero last layer, for short trainings.
+
+    Differences to the authors: none in the network; test images are padded by reflection to a
+    multiple of 8, as in their test programs.
+    """
+
+    info = MethodInfo(
+        name="restormer",
+        paper_label="Restormer",
+        citation="S. W. Zamir, A. Arora, S. Khan, M. Hayat, F. S. Khan, M.-H. Yang, Restormer: "
+        "efficient transformer for high-resolution image restoration, CVPR 2022",
+        tasks=TASKS - {"down_x2"},
+        presets=frozen(
+            {
+                "smoke": {
+                    "width": 8,
+                    "blocks": (1, 1, 1, 1),
+                    "refinement_blocks": 1,
+                    "zero_init_output": True,
+                },
+                "quick": {
+                    "width": 12,
+                    "blocks": (1, 1, 1, 1),
+                    "refinement_blocks": 1,
+                    "zero_init_output": True,
+                },
+                "small": {
+                    "width": 24,
+                    "blocks": (1, 2, 2, 3),
+                    "refinement_blocks": 1,
+                    "zero_init_output": True,
+                },
+                "paper": {},
+            }
+        ),
+        sizes=SizeRequirements(minimum=8, multiple_of=8),
+        tiling=Tiling.DISCOURAGED,
+        published_parameters=26_126_644,
+        official_weights=(
+            OfficialWeights(name="deraining", url=f"{_RELEASE}/deraining.pth", licence=_LICENCE),
+            OfficialWeights(
+                name="gaussian_color_denoising_blind",
+                url=f"{_RELEASE}/gaussian_color_denoising_blind.pth",
+                licence=_LICENCE,
+                changes=frozen({"norm_bias": False}),
+            ),
+        ),
+    )
+
+    def __init__(
+        self,
+        *,
+        width: int = 48,
+        blocks: Sequence[int] = (4, 6, 6, 8),
+        refinement_blocks: int = 4,
+        heads: Sequence[int] = (1, 2, 4, 8),
+        expansion: float = 2.66,
+        norm_bias: bool = True,
+        zero_init_output: bool = False,
+    ) -> None:
+        super().__init__()
+        if len(blocks) != LEVELS or len(heads) != LEVELS:
+            raise ValueError(
+                f"restormer: expected blocks and heads for {LEVELS} levels, found "
+                f"{len(blocks)} and {len(heads)}"
+            )
+
+        def stage(channels: int, level: int, count: int) -> nn.Sequential:
+            return nn.Sequential(
+                *(
+                    TransformerBlock(channels, heads[level], expansion, norm_bias=norm_bias)
+                    for _ in range(count)
+                )
+            )
+
+        widths = [width * 2**level for level in range(LEVELS)]
+        self.embedding = nn.Conv2d(3, width, 3, padding=1, bias=False)
+        self.encoder = nn.ModuleList(
+            stage(widths[level], level, blocks[level]) for level in range(LEVELS)
+        )
+        self.downsampling = nn.ModuleList(Downsample(channels) for channels in widths[:-1])
+        self.upsampling = nn.ModuleList(Upsample(channels) for channels in widths[1:])
+        # The first level keeps both halves of the concatenation: twice its width, no fusion.
+        self.fusion = nn.ModuleList(
+            [nn.Identity(), *(nn.Conv2d(2 * c, c, 1, bias=False) for c in widths[1:-1])]
+        )
+        decoder_widths = [2 * width, *widths[1:-1]]
+        self.decoder = nn.ModuleList(
+            stage(channels, level, blocks[level]) for level, channels in enumerate(decoder_widths)
+        )
+        self.refinement = stage(2 * width, 0, refinement_blocks)
+        self.output = nn.Conv2d(2 * width, 3, 3, padding=1, bias=False)
+        if zero_init_output:
+            nn.init.zeros_(self.output.weight)
+
+    def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
+        """(B, 3, H, W), multiples of 8 -> the same shape, not clipped."""
+        # Layer norms read the channels of a pixel: fastest where these are neighbours in memory.
+        features = self.embedding(degraded.contiguous(memory_format=torch.channels_last))
+        skips = []
+        for level in range(LEVELS - 1):
+            skips.append(self.encoder[level](features))
+            features = self.downsampling[level](skips[-1])
+        features = self.encoder[-1](features)
+        for level in reversed(range(LEVELS - 1)):
+            joined = torch.cat([self.upsampling[level](features), skips[level]], dim=1)
+            features = self.decoder[level](self.fusion[level](joined))
+        return degraded + self.output(self.refinement(features))
+
+    @classmethod
+    def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the authors' keys; unknown ones keep their names and are then refused."""
+
+        def renamed(key: str) -> str:
+            key = _STAGE_PATTERN.sub(lambda match: _OFFICIAL_STAGES[match[1]], key, count=1)
+            return _PART_PATTERN.sub(lambda match: _OFFICIAL_PARTS[match[1]], key, count=1)
+
+        return {renamed(key): value for key, value in state.items()}

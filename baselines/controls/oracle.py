@@ -1,0 +1,30 @@
+"""Control: the ground truth, the ceiling of every metric."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ndr.method import TASKS, TIERS, Method, MethodInfo, SideInformation, frozen, register_method
+
+
+@register_method
+class Oracle(Method):
+    """Returns the clean image that it is given.
+
+    A metric that is not perfect on its output is measured wrongly; its pictures are the truth.
+    """
+
+    info = MethodInfo(
+        name="oracle",
+        paper_label="Ground truth",
+        citation="none (control of this suite)",
+        tasks=TASKS - {"down_x2"},
+        presets=frozen({tier: {} for tier in TIERS}),
+        trainable=False,
+        side_information=frozenset({"clean"}),
+    )
+
+    def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
+        """(B, 3, H, W) -> the clean images; `restore` has checked that they belong to it."""
+        assert side.clean is not None
+        return side.clean.clone()

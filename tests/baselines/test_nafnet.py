@@ -1,0 +1,58 @@
+"""NAFNet: the adapter to its package, and the authors' sizes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from baselines.spandrel_networks import nafnet
+from ndr.method import create, parameter_count
+
+
+@pytest.mark.parametrize(
+    ("changes", "published"),
+    [
+        ({}, 115_982_915),
+        ({"width": 32}, 29_159_715),
+        (
+            {
+                "width": 32,
+                "middle_blocks": 1,
+                "encoder_blocks": (1, 1, 1, 28),
+                "decoder_blocks": (1, 1, 1, 1),
+            },
+            17_111_907,
+        ),
+    ],
+    ids=["sidd_width64", "sidd_width32", "gopro_width32"],
+)
+def test_published_sizes(changes, published: int) -> None:
+    with torch.device("meta"):
+        assert parameter_count(create("nafnet", "paper", **changes)) == published
+
+
+def test_adapter_builds_what_it_is_asked_for() -> None:
+    """Blocks per level, from the outside in and back out."""
+    network = nafnet(4, 3, (1, 2, 1, 2), (2, 1, 2, 1))
+    assert [len(stage) for stage in network.encoders] == [1, 2, 1, 2]
+    assert len(network.middle_blks) == 3
+    assert [len(stage) for stage in network.decoders] == [2, 1, 2, 1]
+    assert network.padder_size == 16
+    assert network.intro.weight.shape == (4, 3, 3, 3)
+
+
+def test_output_is_a_residual() -> None:
+    torch.manual_seed(0)
+    method = create("nafnet", "smoke", zero_init_output=False).eval()
+    image = torch.rand(1, 3, 16, 16)
+    with torch.no_grad():
+        restored = method.restore(image)
+        torch.nn.init.zeros_(method.network.ending.weight)
+        torch.nn.init.zeros_(method.network.ending.bias)
+        assert torch.equal(method.restore(image), image)
+    assert (restored - image).abs().max() > 1e-2
+
+
+def test_refuses_other_than_four_levels() -> None:
+    with pytest.raises(ValueError, match=r"4 encoder and 4 decoder levels, found \(3, 4\)"):
+        create("nafnet", "smoke", encoder_blocks=(1, 1, 1))
