@@ -80,7 +80,7 @@ def _check_choice(kind: str, value: str, choices: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class NoiseSpec:
-    """Additive white Gaussian noise, `sigmas` on the 0..255 scale (protocol section C.1)."""
+    """Additive white Gaussian noise, `sigmas` on the 0..255 scale (docs/protocols.md)."""
 
     sigmas: tuple[float, ...]
     variant: str = "float_clip"
@@ -123,7 +123,7 @@ class SettingSpec:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a network is optimised (paper Sec. IV-A; protocol section E.1)."""
+    """How a network is optimised (paper Sec. IV-A; docs/protocols.md)."""
 
     steps: int
     batch: int

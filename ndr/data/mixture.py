@@ -178,7 +178,7 @@ def reflected(image: np.ndarray, patch: int) -> np.ndarray:
 def augmented(
     clean: np.ndarray, degraded: np.ndarray, names: Sequence[str], generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Flip and transpose both images alike, each with probability 0.5 (protocol section E.1).
+    """Flip and transpose both images alike, each with probability 0.5 (docs/protocols.md).
 
     Args:
         clean: (patch, patch, 3).

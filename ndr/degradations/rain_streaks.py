@@ -117,9 +117,9 @@ def draw_rain_parameters(
 
     The rate comes uniformly from `rates`, the shutter speed from 30..200 per second, the focal
     length from 500..1000 pixels, the angle from -30..30 degrees, the aperture from 1..3 mm; the
-    strength is log-uniform in 0.3..0.8. The ranges are protocol C.2's; depths and distributions
-    are chosen so that rainy BSD photographs have the input PSNR of Rain100L, whose 100 test images
-    have 25.5 dB with a deviation of 4.1 over the images.
+    strength is log-uniform in 0.3..0.8. Depths and distributions are chosen so that rainy BSD
+    photographs have the input PSNR of Rain100L, whose 100 test images have 25.5 dB with a
+    deviation of 4.1 over the images.
 
     >>> draw_rain_parameters(np.random.default_rng(0)).rate in RAIN_RATES
     True

@@ -109,7 +109,7 @@ def x2_steps(degradations: Sequence[str], order: str = "degrade_then_down") -> t
     """Put the reduction by 2 after or before the other degradations.
 
     The paper does not say which (Table VI). After is the default: noise of full level on the
-    small image would put the printed PSNR out of reach (protocol C.4).
+    small image would put the printed PSNR out of reach (docs/protocols.md).
 
     >>> x2_steps(["noise"])
     ('noise', 'down')

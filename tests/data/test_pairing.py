@@ -1,4 +1,4 @@
-"""The pairing rules of the published sets (protocol section B.1) on made-up file names."""
+"""The pairing rules of the published sets (see config/datasets.yaml) on made-up file names."""
 
 from __future__ import annotations
 

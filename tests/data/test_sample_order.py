@@ -52,7 +52,7 @@ def test_task_uniform_shows_each_image_once_per_epoch_of_its_task() -> None:
 @pytest.mark.parametrize(
     ("balance", "length", "shares"),
     [
-        # protocol section E.3: 64.7, 21.5, 13.8 and 50.6, 16.9, 32.5 percent
+        # docs/protocols.md: 64.7, 21.5, 13.8 and 50.6, 16.9, 32.5 percent
         ("release_ratio", 111_567, {"haze": 72_135, "rain": 24_000, "noise": 15_432}),
         ("promptir_ratio", 142_431, {"haze": 72_135, "rain": 24_000, "noise": 46_296}),
     ],

@@ -60,7 +60,7 @@ def test_transmission_falls_with_depth_and_with_beta() -> None:
 
 
 def test_contrast_falls_with_beta() -> None:
-    # The check on a download that protocol C.3 names.
+    # A file name carries A and beta: at equal A, contrast falls with beta.
     depth = np.full((24, 24), 3.0)
     spread = [add_haze(picture(), depth, HazeParameters(0.8, b)).std() for b in OTS_BETAS]
     assert (np.diff(spread) < 0).all()

@@ -106,7 +106,7 @@ def test_order_of_x2() -> None:
     )
     assert after.shape == before.shape == (24, 32, 3)
     small = downsample_bicubic(clean, round_8_bits=False)
-    # Reduction after the noise leaves 0.404 of its deviation (protocol C.4).
+    # Reduction after the noise leaves 0.404 of its deviation (docs/protocols.md).
     assert (before - small).std() * 255 == pytest.approx(15, rel=0.05)
     assert (after - small).std() * 255 == pytest.approx(15 * 0.404, rel=0.1)
 

@@ -12,6 +12,4 @@ def test_only_explained_warnings_are_dropped() -> None:
         f"    * {explained}:\n      words\n"
         "    * No log directive defined:\n      words\n"
     )
-    assert open_warnings(output) == [
-        "rule train_run (line 3, train.smk): No log directive defined"
-    ]
+    assert open_warnings(output) == ["rule train_run (line 3, train.smk): No log directive defined"]
