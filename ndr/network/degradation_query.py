@@ -1,0 +1,78 @@
+"""Degradation query: which of the vectors in D explain the degradation of each pixel."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ndr.network.variant import Variant
+
+
+class DegradationQuery(nn.Module):
+    """Approximate the degradation U of a feature map F by the vectors of D (Eq. 1 to 3).
+
+    S = softmax over N of (map(F) . D) is the affinity of each pixel to each vector, and
+    U = project(sum over N of S D). Both together are one attention call in which the pixels are
+    queries and D is keys and values.
+
+    The paper has one 1x1 convolution on either side. The public code maps F by a 3x3 convolution to
+    the width of U and then by a 1x1 convolution to M, has a learned temperature in the softmax, and
+    projects the sum by two 1x1 convolutions.
+
+    Args:
+        width: channels of F.
+        degradation_width: channels of U.
+        dimension: M, length of the vectors of D.
+        variant: which of the two.
+    """
+
+    def __init__(
+        self, width: int, degradation_width: int, dimension: int, variant: Variant
+    ) -> None:
+        super().__init__()
+        kernel = variant.mapping_kernel
+        if variant.narrow_query:
+            self.mapping = nn.Sequential(
+                nn.Conv2d(width, degradation_width, kernel, padding=kernel // 2, bias=False),
+                nn.Conv2d(degradation_width, dimension, 1),
+            )
+            self.projection = nn.Sequential(
+                nn.Conv2d(dimension, degradation_width, 1),
+                nn.Conv2d(degradation_width, degradation_width, 1),
+            )
+        else:
+            self.mapping = nn.Sequential(nn.Conv2d(width, dimension, kernel, padding=kernel // 2))
+            self.projection = nn.Sequential(nn.Conv2d(dimension, degradation_width, 1))
+        self.temperature = nn.Parameter(torch.ones(1)) if variant.query_temperature else None
+
+    def _keys(self, vectors: Tensor) -> Tensor:
+        return vectors if self.temperature is None else vectors * self.temperature
+
+    def forward(self, features: Tensor, vectors: Tensor) -> Tensor:
+        """Approximate the degradation.
+
+        Args:
+            features: F, (B, C, H, W).
+            vectors: D, (N, M).
+
+        Returns:
+            U, (B, degradation_width, H, W). The affinity is not kept.
+        """
+        batch, _, height, width = features.shape
+        queries = self.mapping(features).permute(0, 2, 3, 1)
+        dimension = queries.shape[-1]
+        explained = F.scaled_dot_product_attention(
+            queries.reshape(1, 1, -1, dimension),
+            self._keys(vectors)[None, None],
+            vectors[None, None],
+            scale=1.0,
+        )
+        explained = explained.reshape(batch, height, width, dimension).permute(0, 3, 1, 2)
+        return self.projection(explained)
+
+    def affinity(self, features: Tensor, vectors: Tensor) -> Tensor:
+        """S, (B, N, H, W): the weights that `forward` uses; they sum to one over N."""
+        queries = self.mapping(features).permute(0, 2, 3, 1)
+        products = queries.float() @ self._keys(vectors).float().T
+        return products.softmax(dim=-1).permute(0, 3, 1, 2)
