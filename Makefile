@@ -6,14 +6,14 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 CORES ?= all
 
-.PHONY: tables test bench lint format lock clean
+.PHONY: tables test bench lint format clean
 
 tables: $(INSTALLED)  ## the report at the default tier: reports/all_tables.html
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) reports/all_tables.html
 
 test: $(INSTALLED)  ## all checks: formatting, lint, tests
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest
 
 bench: $(INSTALLED)  ## speed and memory of the networks beside a straightforward formulation
 	$(BIN)/python -m bench.ndr_step
@@ -38,5 +38,5 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-clean:  ## products of the default tier; data sets and resume states stay
-	rm -rf results reports/all_tables.html logs benchmarks
+clean:  ## products of the default tier; other tiers, data sets and resume states stay
+	rm -rf results/quick logs/quick benchmarks/quick reports/all_tables.html

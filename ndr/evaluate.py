@@ -10,11 +10,10 @@ import argparse
 import logging
 from collections.abc import Sequence
 
-import torch
-
 from ndr.atomic_file import write_json
 from ndr.data.image_files import ImageFileError
 from ndr.data.manifest import ManifestError
+from ndr.device import DEVICES, DeviceError, chosen_device
 from ndr.evaluation.degraded_images import EvaluationError
 from ndr.evaluation.evaluation import evaluate
 from ndr.evaluation.loaded_method import load_method
@@ -29,6 +28,7 @@ logger = logging.getLogger("ndr.evaluate")
 
 EXPECTED_ERRORS = (
     CheckpointError,
+    DeviceError,
     EvaluationError,
     FileNotFoundError,
     ImageFileError,
@@ -51,33 +51,8 @@ def argument_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", required=True, metavar="FILE", help="per_image.csv to write")
     parser.add_argument("--pictures", required=True, metavar="DIR", help="folder for pictures")
     parser.add_argument("--provenance", required=True, metavar="FILE", help="JSON file to write")
-    parser.add_argument(
-        "--device", default="auto", help="auto (a GPU if PyTorch sees one), cpu, cuda, cuda:1 ..."
-    )
+    parser.add_argument("--device", default="auto", choices=DEVICES)
     return parser
-
-
-def chosen_device(name: str) -> torch.device:
-    """The device of that name; `auto` is the GPU where PyTorch sees one.
-
-    Raises:
-        UnknownNameError: no such kind of device, or no GPU where one is named.
-
-    >>> chosen_device("cpu")
-    device(type='cpu')
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise UnknownNameError(f"unknown device {name!r}: use auto, cpu or cuda") from error
-    count = torch.cuda.device_count()
-    if device.type == "cuda" and (device.index or 0) >= count:
-        raise UnknownNameError(
-            f"device {name!r}: PyTorch sees {count} GPUs; use --device auto or cpu"
-        )
-    return device
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -275,6 +275,15 @@ class Method(nn.Module):
         return None
 
     @classmethod
+    def official_changes(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Constructor arguments that the keys of an authors' checkpoint decide.
+
+        For checkpoints of one method that fit several of its networks, and would load into the
+        wrong one without a word.
+        """
+        return {}
+
+    @classmethod
     def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the keys of an authors' checkpoint to this class's.
 
@@ -365,15 +374,17 @@ def create(name: str, preset: str = "paper", **changes: Any) -> Method:
 def load_official(name: str, path: str | Path, preset: str = "paper", **changes: Any) -> Method:
     """Create a method with the weights that its authors publish.
 
-    The authors' keys are mapped by the method; anything missing or left over is an error.
+    The authors' keys are mapped by the method; anything missing or left over is an error. What the
+    keys say of the network (`Method.official_changes`) holds unless `changes` say otherwise.
 
     Raises:
         CheckpointError: keys or shapes differ; the message names them.
         FileNotFoundError: no such file.
     """
     cls = method_class(name)
-    method = create(name, preset, **changes)
-    load_strictly(method, cls.map_official_state(read_state(path)), str(path))
+    state = read_state(path)
+    method = create(name, preset, **{**cls.official_changes(state), **changes})
+    load_strictly(method, cls.map_official_state(state), str(path))
     return method.eval()
 
 

@@ -34,10 +34,3 @@ def derived_seed(suite_seed: int, *names: str | int) -> int:
 def numpy_generator(suite_seed: int, *names: str | int) -> np.random.Generator:
     """Counter-based NumPy generator for the path of names (see `derived_seed`)."""
     return np.random.Generator(np.random.Philox(derived_seed(suite_seed, *names)))
-
-
-def torch_generator(suite_seed: int, *names: str | int, device: str = "cpu"):
-    """PyTorch generator on `device` for the path of names (see `derived_seed`)."""
-    import torch  # the planning of the workflow uses seeds without PyTorch
-
-    return torch.Generator(device=device).manual_seed(derived_seed(suite_seed, *names))

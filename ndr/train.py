@@ -91,6 +91,7 @@ def _train(arguments: argparse.Namespace, spec: RunSpec, stopwatch: Stopwatch) -
     """Train, and turn what can be expected to go wrong into a message and an exit code."""
     from ndr.data.image_files import ImageFileError
     from ndr.data.manifest import ManifestError
+    from ndr.device import DeviceError
     from ndr.method import CheckpointError
     from ndr.training.interruption import Interrupted, Interruption
     from ndr.training.loop import NonFiniteError
@@ -101,7 +102,7 @@ def _train(arguments: argparse.Namespace, spec: RunSpec, stopwatch: Stopwatch) -
             _run(arguments, spec, processes, interruption, stopwatch)
     except Interrupted as stop:
         return _told(stop, stop.exit_code)
-    except (CheckpointError, ImageFileError, ManifestError, ProcessError) as error:
+    except (CheckpointError, DeviceError, ImageFileError, ManifestError, ProcessError) as error:
         return _told(error, 2)
     except FileNotFoundError as error:  # an OSError, but not the disk's fault
         return _told(error, 2)
@@ -128,7 +129,9 @@ def _run(
     set_up_numerics(spec.cpu_threads)
     mixture = Mixture(spec, arguments.sets, CACHE_BYTES // max(1, arguments.workers))
     state = TrainingState(spec, initialised_method(spec).to(processes.device))
-    resume = ResumeFile(arguments.resume, spec.sha256(), arguments.source_fingerprint)
+    resume = ResumeFile(
+        arguments.resume, spec.sha256(), arguments.source_fingerprint, mixture.data_sha256
+    )
     # One process looks at the file, and sets it aside if it is damaged, before the others do.
     content = resume.read() if processes.leads else None
     if processes.agreed(content is not None):
@@ -146,8 +149,12 @@ def _run(
         save_every=arguments.resume_every,
     )
     if processes.leads:
-        facts = {"device": str(processes.device), "processes": processes.count}
-        _finish(arguments, state, resume, stopwatch, facts | {"workers": arguments.workers})
+        facts = {
+            "device": str(processes.device),
+            "processes": processes.count,
+            "workers": arguments.workers,
+        }
+        _finish(arguments, state, resume, stopwatch, facts)
 
 
 def _finish(
@@ -164,7 +171,7 @@ def _finish(
         arguments.checkpoint, arguments.curve, arguments.representation, arguments.provenance
     )
     try:
-        write_results(destination, state, arguments.source_fingerprint, stopwatch, facts)
+        write_results(destination, state, resume.identity, stopwatch, facts)
     except OSError:
         with contextlib.suppress(OSError):
             resume.save(state)  # the steps are done: running again has only to write

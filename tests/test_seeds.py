@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
-from ndr.seeds import derived_seed, numpy_generator, torch_generator
+from ndr.seeds import derived_seed, numpy_generator
 
 
 def test_equal_names_give_equal_numbers() -> None:
     first = numpy_generator(9, "noise", "cbsd68", "101085", 25).standard_normal(5)
     second = numpy_generator(9, "noise", "cbsd68", "101085", 25).standard_normal(5)
     np.testing.assert_array_equal(first, second)
-    torch.testing.assert_close(
-        torch.rand(3, generator=torch_generator(9, "init")),
-        torch.rand(3, generator=torch_generator(9, "init")),
-        rtol=0,
-        atol=0,
-    )
 
 
 def test_every_part_of_the_path_counts() -> None:

@@ -10,6 +10,9 @@ from ndr.data.image_files import pixels_sha256, write_png
 from ndr.data.manifest import FILE_NAME, Manifest, ManifestRow
 from ndr.provenance import file_sha256
 
+TINY_IDENTITY = "0" * 64
+"""What specs of these sets name."""
+
 
 def write_tiny_set(
     sets: Path, name: str, count: int, size: tuple[int, int] = (24, 20), paired: bool = False
@@ -39,5 +42,5 @@ def write_tiny_set(
             )
         )
     manifest = sets / name / FILE_NAME
-    Manifest(tuple(rows), manifest.parent).write(manifest)
+    Manifest(tuple(rows), manifest.parent, {"identity": TINY_IDENTITY}).write(manifest)
     return manifest

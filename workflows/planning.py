@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from ndr.evaluation.protocol import PROTOCOLS
 from ndr.method import MethodInfo, method_arguments, method_class
 from ndr.nearest_name import check_names, unknown_name
 from ndr.run_spec import (
@@ -263,6 +264,7 @@ def make_plan(config: SuiteConfig, catalogue: SetIdentities, folder: Path = CONF
         UnknownNameError: unknown tier, table, setting, method or change, with the nearest names.
     """
     check_names("table", config.tables, names_in("tables", folder))
+    check_names("protocol", config.protocols, PROTOCOLS)
     return Plan(
         config=config,
         tier=read_tier(config.tier, folder),

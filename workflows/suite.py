@@ -118,7 +118,6 @@ class Suite:
             for mirror in self.config.data_mirrors:
                 if any((Path(mirror) / folder).is_dir() for folder in folders):
                     options += ["--mirror", mirror]
-                    break
             if self.config.allow_partial_sets:
                 options.append("--partial")
         return options
@@ -170,7 +169,14 @@ class Suite:
         return [option for path in self.checkpoints(wildcards) for option in ("--checkpoint", path)]
 
     def _evaluation_results(self, runs: list[str]) -> list[str]:
-        return [f"{self.results}/evaluations/{run}/per_image.csv" for run in runs]
+        """Scores, and the provenance that tables and page quote."""
+        files = [
+            f"{self.results}/evaluations/{run}/{name}"
+            for run in runs
+            for name in ("per_image.csv", "provenance.json")
+        ]
+        trained = [run for run in runs if run in self.plan.runs]
+        return files + [f"{self.results}/runs/{run}/provenance.json" for run in trained]
 
     def table_results(self, wildcards: Any) -> list[str]:
         """Result files that fill a table."""
@@ -189,9 +195,11 @@ class Suite:
 
     @property
     def report_evaluations(self) -> list[str]:
-        """Result files whose pictures the report shows beside those of the tables."""
-        controls = [self.plan.control_run(name) for name in (INPUT_CONTROL, TRUTH_CONTROL)]
-        return self._evaluation_results(controls)
+        """Results whose pictures, curves and provenance the report shows."""
+        runs = [self.plan.control_run(name) for name in (INPUT_CONTROL, TRUTH_CONTROL)]
+        for table in self.config.tables:
+            runs += self.plan.runs_of_table(table)
+        return self._evaluation_results(list(dict.fromkeys(runs)))
 
     @functools.cached_property
     def report_description(self) -> str:

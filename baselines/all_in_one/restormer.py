@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -175,6 +176,11 @@ class Restormer(Method):
             joined = torch.cat([self.upsampling[level](features), skips[level]], dim=1)
             features = self.decoder[level](self.fusion[level](joined))
         return degraded + self.output(self.refinement(features))
+
+    @classmethod
+    def official_changes(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
+        """The denoisers' layer norms have no shift, the other checkpoints' have one."""
+        return {"norm_bias": any(key.endswith("norm1.body.bias") for key in state)}
 
     @classmethod
     def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -139,6 +140,11 @@ class DnCNN(Method):
                 nn.init.zeros_(layer.bias)
         if zero_init_output:
             nn.init.zeros_(self.model[-1].weight)
+
+    @classmethod
+    def official_changes(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
+        """The published checkpoints have no running statistics: they are merged."""
+        return {"batch_norm": any(key.endswith("running_mean") for key in state)}
 
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
         """(B, 3, H, W) -> the same shape, not clipped."""

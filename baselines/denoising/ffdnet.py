@@ -66,6 +66,8 @@ class FFDNet(Method):
                 name="ffdnet_color",
                 url=f"{_RELEASE}/ffdnet_color.pth",
                 licence="MIT",
+                sha256="286f04f7e3a20254c067ba95efb5d3339f4fc8a09a365a93cd469184d4cdb279",
+                bytes=3_411_551,
             ),
         ),
     )

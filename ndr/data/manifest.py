@@ -94,7 +94,8 @@ class Manifest:
     rows: tuple[ManifestRow, ...]
     folder: Path
     notes: Mapping[str, str] = field(default_factory=dict)
-    """Facts that are no part of the identity: `decoder`, and `expected` of a partial set."""
+    """Facts beside the rows: `decoder`, `expected` of a partial set, and `identity`, which is the
+    catalogue's for what was prepared."""
 
     def __post_init__(self) -> None:
         if not self.rows:

@@ -8,6 +8,7 @@ see the same patches in the same order.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,11 +74,21 @@ class Mixture:
         Raises:
             SpecError: a task without images, or with neither degraded images nor noise.
             FileNotFoundError: a set is not prepared.
+            ManifestError: a set was prepared as something else than the spec says.
         """
         self.spec = spec
-        names = sorted({name for task in spec.setting.tasks for name in task.sets})
-        share = cache_bytes // max(1, len(names))
-        sets = {name: PairedSet(Path(sets_folder), name, cache_bytes=share) for name in names}
+        identities = {
+            name: identity
+            for task in spec.setting.tasks
+            for name, identity in zip(task.sets, task.sets_sha256, strict=True)
+        }
+        share = cache_bytes // max(1, len(identities))
+        sets = {
+            name: PairedSet(Path(sets_folder), name, cache_bytes=share, identity=identity)
+            for name, identity in sorted(identities.items())
+        }
+        self.data_sha256 = _joint_hash(sets)
+        """Hash of the manifests, and so of every image file of the mix."""
         self._tasks = [_TaskImages(task, sets) for task in spec.setting.tasks]
         for task in spec.setting.tasks:
             _check_degraded(task, sets)
@@ -128,6 +139,13 @@ class Mixture:
             np.ascontiguousarray(degraded, dtype=np.float32),
             np.ascontiguousarray(clean, dtype=np.float32),
         )
+
+
+def _joint_hash(sets: dict[str, PairedSet]) -> str:
+    digest = hashlib.sha256()
+    for name, pairs in sets.items():
+        digest.update(f"{name} {pairs.manifest.sha256}\n".encode())
+    return digest.hexdigest()
 
 
 def _check_degraded(task: TaskSpec, sets: dict[str, PairedSet]) -> None:

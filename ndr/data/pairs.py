@@ -105,10 +105,11 @@ class PairedSet:
         sets_folder: folder of the prepared sets, e.g. `data/sets`.
         set_name: the set.
         cache_bytes: limit of the cache in each process.
+        identity: the catalogue's identity of the set, as a spec names it; None: any.
 
     Raises:
         FileNotFoundError: the set is not prepared.
-        ManifestError: its manifest is damaged.
+        ManifestError: its manifest is damaged, or the set was prepared as something else.
     """
 
     def __init__(
@@ -116,9 +117,16 @@ class PairedSet:
         sets_folder: str | Path,
         set_name: str,
         cache_bytes: int = DEFAULT_CACHE_BYTES,
+        identity: str | None = None,
     ) -> None:
         self.name = set_name
         self.manifest = Manifest.read(Path(sets_folder) / set_name / FILE_NAME)
+        prepared_as = self.manifest.notes.get("identity", "unknown")
+        if identity is not None and prepared_as != identity:
+            raise ManifestError(
+                f"{self.manifest.folder}: the set {set_name!r} was prepared as {prepared_as}, but "
+                f"{identity} is wanted; delete {self.manifest.folder} and run again"
+            )
         self.cache = ImageCache(cache_bytes)
         self._verified: set[Path] = set()
         self._index = {row.name: number for number, row in enumerate(self.manifest.rows)}

@@ -6,6 +6,7 @@ Run it as `python -m ndr.data.prepare --set photographs_test --suite-seed 9 --se
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import logging
 import shutil
 import sys
@@ -117,6 +118,8 @@ def prepare_set(
             partial=partial,
             committed=known,
         )
+    identity = {"identity": catalogue.identity(name, suite_seed)}
+    manifest = dataclasses.replace(manifest, notes={**manifest.notes, **identity})
     manifest.write(folder / FILE_NAME)
     return manifest
 

@@ -66,6 +66,7 @@ def evaluate(
     Raises:
         UnknownNameError: an unknown protocol, or test set to keep pictures of.
         TilingError: tiles for a method that forbids them.
+        ManifestError: a set was prepared as something else than the spec says.
         EvaluationError: sizes that do not fit, or an output that is no finite image.
     """
     device = torch.device(device)
@@ -75,12 +76,17 @@ def evaluate(
     grid = tile_grid(info, spec.tile, spec.tile_overlap)
     restoration = Restoration(loaded.method, grid, device)
     # Several test sets may be one prepared set with several noise levels: read it once.
-    names = {test_set.set for test_set in spec.test_sets}
-    pairs = {name: PairedSet(sets_folder, name) for name in sorted(names)}
+    identities = {test_set.set: test_set.set_sha256 for test_set in spec.test_sets}
+    pairs = {
+        name: PairedSet(sets_folder, name, identity=identity)
+        for name, identity in sorted(identities.items())
+    }
     test_sets = []
     for test_set in spec.test_sets:
         _check_side_information(spec.run, info, test_set)
-        test_sets.append(DegradedImages(test_set, pairs[test_set.set], spec.suite_seed, info.scale))
+        test_sets.append(
+            DegradedImages(test_set, pairs[test_set.set], spec.suite_seed, loaded.method.scale)
+        )
     pictures = Path(pictures)
     pictures.mkdir(parents=True, exist_ok=True)
     scores: list[ImageScore] = []

@@ -70,8 +70,9 @@ def load_method(
         load_run_checkpoint(method, checkpoint, spec.training_sha256)
         source = "retrained"
     elif official_weights is not None:
-        state = cls.map_official_state(read_state(official_weights))
-        load_strictly(method, state, str(official_weights))
+        state = read_state(official_weights)
+        _check_network(spec, cls.official_changes(state), official_weights)
+        load_strictly(method, cls.map_official_state(state), str(official_weights))
         source = "official_weights"
     file = checkpoint or official_weights
     sha256 = None if file is None else file_sha256(file)
@@ -80,6 +81,17 @@ def load_method(
     method = method.eval().requires_grad_(False).to(device)
     # Most of these networks are convolutions, which run faster on this layout.
     return LoadedMethod(method.to(memory_format=torch.channels_last), source, sha256, known)
+
+
+def _check_network(
+    spec: EvaluationSpec, official_changes: dict[str, Any], official_weights: str | Path
+) -> None:
+    for name, value in official_changes.items():
+        if spec.arguments[name] != value:
+            raise CheckpointError(
+                f"{spec.run}: {official_weights} is of a network with {name}={value!r}, but the "
+                f"evaluation asks for {spec.arguments[name]!r}; plan it with {name}={value!r}"
+            )
 
 
 def _check_weights(

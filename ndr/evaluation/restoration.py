@@ -69,7 +69,7 @@ class Restoration:
         if pixels.shape != image.clean.shape:
             raise EvaluationError(
                 f"{where}: expected an output of shape {image.clean.shape}, found {pixels.shape}; "
-                f"check the scale that the method declares ({self.method.info.scale})"
+                f"check the scale that the method declares ({self.method.scale})"
             )
         if not np.isfinite(pixels).all():
             count = int((~np.isfinite(pixels)).sum())

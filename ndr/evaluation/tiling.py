@@ -142,7 +142,7 @@ def restore_in_tiles(
         TypeError, ImageError: see `ndr.method.check_images`.
     """
     check_images(degraded)
-    sizes, scale = method.info.sizes, method.info.scale
+    sizes, scale = method.info.sizes, method.scale
     height, width = degraded.shape[-2:]
     degraded = sizes.pad(degraded)
     clean = side.clean

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ndr.device import chosen_device
 from ndr.method import Batch, Method, TrainingContext
-
-DEVICES = ("auto", "cpu", "cuda")
 
 
 class ProcessError(ValueError):
@@ -66,23 +65,6 @@ class Processes:
         return bool(answer.item())
 
 
-def chosen_device(name: str, local_rank: int = 0) -> torch.device:
-    """The device that `auto`, `cpu` or `cuda` means for this process.
-
-    Raises:
-        ProcessError: `cuda` where PyTorch sees no such GPU.
-    """
-    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
-        return torch.device("cpu")
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if local_rank >= count:
-        raise ProcessError(
-            f"device cuda: process {local_rank} of this machine needs GPU {local_rank}, PyTorch "
-            f"sees {count}; use --device cpu, or start fewer processes"
-        )
-    return torch.device("cuda", local_rank)
-
-
 @contextlib.contextmanager
 def joined_processes(device: str) -> Iterator[Processes]:
     """Join the group that torchrun started, or be alone.
@@ -120,7 +102,8 @@ def loss_module(method: Method, processes: Processes) -> nn.Module:
     """The method's losses; with several processes gradients are averaged while they arrive.
 
     A group's losses need not reach all parameters (two-stage methods, lambda = 0), so DDP looks
-    for the unused ones.
+    for the unused ones. A loss that is no mean over the batch (batch normalisation, contrast)
+    sees one process's share, not the joint batch.
     """
     module = LossModule(method)
     if processes.count == 1:

@@ -27,7 +27,7 @@ class Destination:
 def write_results(
     destination: Destination,
     state: TrainingState,
-    source_fingerprint: str,
+    identity: Mapping[str, str],
     stopwatch: Stopwatch,
     facts: Mapping[str, str | int],
 ) -> None:
@@ -39,7 +39,7 @@ def write_results(
     Args:
         destination: the four files.
         state: the training at its end.
-        source_fingerprint: hash of the code it was trained by.
+        identity: hashes of the spec, the code and the images (`ResumeFile.identity`).
         stopwatch: started when the process did.
         facts: circumstances that the provenance is to name (device, processes, workers).
 
@@ -47,17 +47,16 @@ def write_results(
         OSError: the disk is full or not writable; the message names the file.
     """
     spec = state.spec
-    identity = {
+    content = {
         "run": spec.run,
-        "spec_sha256": spec.sha256(),
-        "source_fingerprint": source_fingerprint,
+        **identity,
         "steps_done": state.step,
         "parameters": parameter_count(state.method),
     }
     state.curve.write(destination.curve)
     state.snapshots.write(destination.representation)
     record = {
-        **identity,
+        **content,
         **facts,
         "steps_planned": spec.recipe.steps,
         "seconds_per_step": state.seconds / max(1, state.step),
@@ -72,5 +71,5 @@ def write_results(
     }
     write_json(destination.provenance, stopwatch.record(**record))
     write_checkpoint(
-        destination.checkpoint, state.method, {**identity, "spec": dataclasses.asdict(spec)}
+        destination.checkpoint, state.method, {**content, "spec": dataclasses.asdict(spec)}
     )

@@ -1,8 +1,8 @@
 """What a training needs to go on after it was stopped or killed, and the file that holds it.
 
 The file is no declared output of the workflow, which deletes outputs of failed jobs. Its name is
-the identity of the spec and of the source code, so that a changed run never continues an old
-state. It disappears when the results are complete.
+the identity of the spec, of the source code and of the images, so that a changed run never
+continues an old state. It disappears when the results are complete.
 """
 
 from __future__ import annotations
@@ -79,9 +79,16 @@ class TrainingState:
 class ResumeFile:
     """The file that holds the last good state of one run."""
 
-    def __init__(self, folder: str | Path, spec_sha256: str, source_fingerprint: str) -> None:
-        self.path = Path(folder) / f"{spec_sha256}-{source_fingerprint}.pt"
-        self._identity = {"spec_sha256": spec_sha256, "source_fingerprint": source_fingerprint}
+    def __init__(
+        self, folder: str | Path, spec_sha256: str, source_fingerprint: str, data_sha256: str
+    ) -> None:
+        name = f"{spec_sha256}-{source_fingerprint}-{data_sha256[:16]}.pt"
+        self.path = Path(folder) / name
+        self.identity = {
+            "spec_sha256": spec_sha256,
+            "source_fingerprint": source_fingerprint,
+            "data_sha256": data_sha256,
+        }
         self.saved_step: int | None = None
         """Step of the state that the file holds, as far as this process knows."""
 
@@ -93,7 +100,7 @@ class ResumeFile:
         """
         with atomic_path(self.path) as temporary:
             try:
-                torch.save({**self._identity, **state.content()}, temporary)
+                torch.save({**self.identity, **state.content()}, temporary)
             except RuntimeError as error:
                 # PyTorch's writer reports a full disk as a failed check of its own.
                 raise OSError(None, f"{error}".splitlines()[0]) from error
@@ -128,11 +135,12 @@ class ResumeFile:
             raise zipfile.BadZipFile(f"wrong checksum of {wrong}")
         content = torch.load(self.path, map_location="cpu", weights_only=True)
         if not isinstance(content, dict) or any(
-            content.get(key) != value for key, value in self._identity.items()
+            content.get(key) != value for key, value in self.identity.items()
         ):
             raise pickle.UnpicklingError("it is no state of this run")
         return content
 
     def remove(self) -> None:
-        """Delete the file, once the results are complete."""
-        self.path.unlink(missing_ok=True)
+        """Delete the file, and halves that kills left beside it, once the results are complete."""
+        for path in (self.path, *self.path.parent.glob(f".{self.path.stem}.*.partial.pt")):
+            path.unlink(missing_ok=True)

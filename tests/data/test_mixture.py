@@ -14,7 +14,7 @@ from ndr.data.mixture import Mixture, Sample, augmented
 from ndr.run_spec import NoiseSpec, Recipe, RunSpec, SettingSpec, SpecError, TaskSpec
 
 NOISE = TaskSpec("noise", ("clean_a", "clean_b"), ("0" * 64,) * 2, NoiseSpec((15.0, 25.0, 50.0)))
-RAIN = TaskSpec("rain", ("pairs",), ("1" * 64,))
+RAIN = TaskSpec("rain", ("pairs",), ("0" * 64,))
 
 
 def spec(patch: int = 8, tasks: tuple[TaskSpec, ...] = (NOISE, RAIN), **recipe: object) -> RunSpec:

@@ -7,6 +7,7 @@ import pickle
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def prepared(project):
     return project
 
 
-def open_pairs(prepared, **options: int) -> PairedSet:
+def open_pairs(prepared, **options: Any) -> PairedSet:
     return PairedSet(prepared.places.sets, "tiny_pairs", **options)
 
 
@@ -45,6 +46,14 @@ def test_a_pair_is_its_files_divided_by_255(prepared) -> None:
         np.testing.assert_array_equal(
             image, textured_image(seed).astype(np.float32) / np.float32(255)
         )
+
+
+def test_a_set_that_was_prepared_as_something_else_is_refused(prepared) -> None:
+    catalogue = prepared.catalogue
+    wanted = catalogue.identity("tiny_pairs", 9)
+    assert open_pairs(prepared, identity=wanted).manifest.notes["identity"] == wanted
+    with pytest.raises(ManifestError, match=f"prepared as {wanted}, but {'0' * 64} is wanted"):
+        open_pairs(prepared, identity="0" * 64)
 
 
 def test_clean_sets_have_no_degraded_images(prepared) -> None:

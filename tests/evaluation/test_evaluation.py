@@ -42,6 +42,7 @@ from ndr.run_spec import EvaluationSpec, NoiseSpec, TestSetSpec
 
 FOUR = ("ndr", "airnet", "restormer_y", "sr_y")
 TRAINING = "ef" * 32
+UNPREPARED_SO = TestSetSpec("rain", "rain", "rainy", "1" * 64)
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -306,10 +307,10 @@ def test_the_command_says_what_is_wrong_and_leaves_no_result(
     elsewhere = spec(test_sets=(TestSetSpec("rain", "rain", "absent", "0" * 64),))
     assert main(arguments(elsewhere, sets, tmp_path)) == 1
     assert "prepare the set first" in caplog.text
-    nowhere = [*arguments(spec(), sets, tmp_path), "--device", "cuda:99"]
-    assert main(nowhere) == 1
-    assert "use --device auto or cpu" in caplog.text
-    assert main([*nowhere[:-1], "gpu"]) == 1
-    assert "unknown device 'gpu'" in caplog.text
+    with pytest.raises(SystemExit, match="2"):
+        main([*arguments(spec(), sets, tmp_path), "--device", "gpu"])
+    other = [*arguments(spec(test_sets=(UNPREPARED_SO,)), sets, tmp_path)]
+    assert main(other) == 1
+    assert "was prepared as" in caplog.text
     assert not (tmp_path / "per_image.csv").exists()
     assert not (tmp_path / "provenance.json").exists()

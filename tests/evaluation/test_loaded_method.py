@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -121,3 +122,12 @@ def test_official_weights_are_loaded_strictly(tmp_path: Path) -> None:
     torch.save(state, path)
     with pytest.raises(CheckpointError, match=r"model\.0\.weight.*model\.99\.weight"):
         load_method(evaluation, official_weights=path)
+
+
+def test_weights_of_another_network_of_the_method_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "merged.pth"
+    torch.save(create("dncnn", "smoke", batch_norm=False).state_dict(), path)
+    evaluation = spec("dncnn", training_sha256=None)
+    wanted = {**evaluation.arguments, "batch_norm": True}
+    with pytest.raises(CheckpointError, match="batch_norm=False, but the evaluation asks for True"):
+        load_method(dataclasses.replace(evaluation, arguments=wanted), official_weights=path)

@@ -22,7 +22,7 @@ from tiny_training import (
 )
 
 from ndr.checkpoint import read_checkpoint
-from ndr.training.processes import ProcessError, Processes, chosen_device
+from ndr.training.processes import ProcessError, Processes
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PLAIN = {"width": 4, "dropout": 0.0, "norm": False}
@@ -86,10 +86,3 @@ def test_shares_are_contiguous_and_complete() -> None:
     assert list(Processes(cpu).share(4)) == [0, 1, 2, 3]
     with pytest.raises(ProcessError, match="a batch of 4 cannot be divided among 3 processes"):
         Processes(cpu, 0, 3).share(4)
-
-
-def test_a_process_needs_a_gpu_of_its_own() -> None:
-    assert chosen_device("cpu", 7) == torch.device("cpu")
-    count = torch.cuda.device_count()
-    with pytest.raises(ProcessError, match=f"GPU {count}, PyTorch sees {count}"):
-        chosen_device("cuda", count)

@@ -25,8 +25,8 @@ def saved(sets: Path, tmp_path: Path) -> ResumeFile:
     return file
 
 
-def test_the_file_is_named_by_spec_and_source(saved: ResumeFile) -> None:
-    assert saved.path.name == f"{tiny_spec(steps=4).sha256()}-{'f' * 16}.pt"
+def test_the_file_is_named_by_spec_source_and_data(saved: ResumeFile) -> None:
+    assert saved.path.name == f"{tiny_spec(steps=4).sha256()}-{'f' * 16}-{'d' * 16}.pt"
     assert [path.name for path in saved.path.parent.iterdir()] == [saved.path.name]
 
 
@@ -38,7 +38,9 @@ def test_the_file_holds_tensors_and_plain_values_only(saved: ResumeFile) -> None
 
 def test_a_state_of_another_run_is_another_file(saved: ResumeFile) -> None:
     assert resume_file(saved.path.parent, tiny_spec(steps=5)).read() is None
-    assert ResumeFile(saved.path.parent, tiny_spec(steps=4).sha256(), "e" * 16).read() is None
+    spec_sha256 = tiny_spec(steps=4).sha256()
+    assert ResumeFile(saved.path.parent, spec_sha256, "e" * 16, "d" * 64).read() is None
+    assert ResumeFile(saved.path.parent, spec_sha256, "f" * 16, "e" * 64).read() is None
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "flipped", "text", "pickle", "foreign"])
@@ -59,7 +61,7 @@ def test_a_damaged_file_is_set_aside_by_name(
     elif damage == "pickle":
         torch.save({"run": Path("/an/object")}, saved.path)
     else:
-        other = ResumeFile(saved.path.parent, "0" * 64, "f" * 16)
+        other = ResumeFile(saved.path.parent, "0" * 64, "f" * 16, "d" * 64)
         state = tiny_state(tiny_spec(steps=4))
         other.save(state)
         other.path.replace(saved.path)

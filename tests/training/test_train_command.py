@@ -29,6 +29,7 @@ from tiny_training import (
 )
 
 from ndr.checkpoint import load_run_checkpoint, read_checkpoint
+from ndr.data.mixture import Mixture
 from ndr.method import create, method_arguments, parameter_count
 from ndr.run_spec import RunSpec
 from ndr.train import main
@@ -61,6 +62,7 @@ def test_results_of_a_run(sets: Path, tmp_path: Path, caplog: pytest.LogCaptureF
         "run": "dncnn__noise_rain__channels_4__depth_3__seed_0",
         "spec_sha256": spec.sha256(),
         "source_fingerprint": FINGERPRINT,
+        "data_sha256": Mixture(spec, sets).data_sha256,
         "spec": json.loads(spec.canonical_json()),
         "steps_done": 6,
         "parameters": parameter_count(method),
@@ -164,12 +166,13 @@ def test_full_disk_at_the_end_names_the_file_and_keeps_the_training(
     arguments = arguments_of(spec, tmp_path / "blocked", sets)
     arguments[arguments.index("--resume") + 1] = str(tmp_path)
     assert main(arguments) == 1
-    assert resume_file(tmp_path, spec).read()["step"] == 6
+    kept = resume_file(tmp_path, spec, Mixture(spec, sets).data_sha256)
+    assert kept.read()["step"] == 6
     arguments = arguments_of(spec, tmp_path / "run", sets)
     arguments[arguments.index("--resume") + 1] = str(tmp_path)
     assert main(arguments) == 0
     assert json.loads((tmp_path / "run" / "provenance.json").read_text())["resumed_at"] == [6]
-    assert not resume_file(tmp_path, spec).path.exists()
+    assert not kept.path.exists()
 
 
 def test_a_breakdown_is_told_with_exit_code_1(sets: Path, tmp_path: Path) -> None:
@@ -177,7 +180,8 @@ def test_a_breakdown_is_told_with_exit_code_1(sets: Path, tmp_path: Path) -> Non
     process = start_training(arguments_of(spec, tmp_path, sets, "--resume-every", "0"))
     process.join(60)
     assert process.exitcode == 1
-    assert resume_file(tmp_path / "resume", spec).read()["step"] == 3
+    kept = resume_file(tmp_path / "resume", spec, Mixture(spec, sets).data_sha256)
+    assert kept.read()["step"] == 3
     assert not (tmp_path / "checkpoint.safetensors").exists()
 
 
@@ -204,7 +208,7 @@ def test_a_signal_saves_the_state_and_the_same_command_goes_on(
 ) -> None:
     spec = tiny_spec(steps=steps)
     arguments = arguments_of(spec, tmp_path, sets, "--workers", workers)
-    state = resume_file(tmp_path / "resume", spec)
+    state = resume_file(tmp_path / "resume", spec, Mixture(spec, sets).data_sha256)
     first = start_training([*arguments, "--resume-every", "0"])
     wait_for(state.path.exists, first)
     os.kill(first.pid, number)
@@ -243,7 +247,7 @@ def test_ten_kills_at_random_moments_end_in_the_same_checkpoint(sets: Path, tmp_
     whole.join(60)
     assert whole.exitcode == 0
     arguments = arguments_of(spec, tmp_path, sets, "--resume-every", "0")
-    state = resume_file(tmp_path / "resume", spec)
+    state = resume_file(tmp_path / "resume", spec, Mixture(spec, sets).data_sha256)
     draws, steps = random.Random(4), [0]
     for _ in range(10):
         process = start_training(arguments)

@@ -33,7 +33,7 @@ from ndr.training.resume_state import ResumeFile, TrainingState
 
 TASK_SPECS = (
     TaskSpec("noise", ("clean",), ("0" * 64,), NoiseSpec((15.0, 25.0, 50.0))),
-    TaskSpec("rain", ("pairs",), ("1" * 64,)),
+    TaskSpec("rain", ("pairs",), ("0" * 64,)),
 )
 FINGERPRINT = "f" * 16
 
@@ -140,8 +140,8 @@ def tiny_state(spec: RunSpec, cls: type[TinyMethod] = TinyMethod) -> TrainingSta
         return TrainingState(spec, cls(**spec.arguments))
 
 
-def resume_file(folder: Path, spec: RunSpec) -> ResumeFile:
-    return ResumeFile(folder, spec.sha256(), FINGERPRINT)
+def resume_file(folder: Path, spec: RunSpec, data_sha256: str = "d" * 64) -> ResumeFile:
+    return ResumeFile(folder, spec.sha256(), FINGERPRINT, data_sha256)
 
 
 def train_tiny(

@@ -22,7 +22,9 @@ pytestmark = pytest.mark.slow
 
 
 def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    # The rules call `python`: it has to be the one that runs the tests.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PATH": path}
     environment.pop("SNAKEMAKE_PROFILE", None)
     return subprocess.run(
         [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],

@@ -3,7 +3,7 @@ rule render_report:
     input:
         tables=suite.report_tables,
         counts="<results>/parameter_counts.json",
-        pictures=suite.report_evaluations,
+        evaluations=suite.report_evaluations,
     output:
         "reports/all_tables.html",
     log:
