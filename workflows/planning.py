@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ndr.evaluation.protocol import PROTOCOLS
-from ndr.method import MethodInfo, method_arguments, method_class
+from ndr.method import MethodInfo, method_arguments, method_class, method_names
 from ndr.nearest_name import check_names, unknown_name
 from ndr.run_spec import (
     UNTRAINED,
@@ -227,6 +227,12 @@ class Plan:
         )
 
     def _table_plan(self, name: str, table: Table) -> TablePlan:
+        for row in table.rows:
+            if not row.in_suite and row.method in method_names():
+                raise ConfigurationError(
+                    f"config/tables/{name}.yaml says that {row.method!r} is not in the suite, but "
+                    "it is registered; remove in_suite: false"
+                )
         return TablePlan(
             name=name,
             label=table.label,

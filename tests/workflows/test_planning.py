@@ -11,7 +11,7 @@ import yaml
 
 from ndr.method import method_class
 from ndr.nearest_name import UnknownNameError
-from workflows.configuration import CONFIG, names_in, read_yaml, suite_config
+from workflows.configuration import CONFIG, ConfigurationError, names_in, read_yaml, suite_config
 from workflows.planning import Plan, make_plan, sets_of_evaluation, sets_of_training
 
 
@@ -96,6 +96,18 @@ def test_systems_that_are_not_there_yet_keep_their_row() -> None:
     rows = [row for row in plan().tables["table_05"].rows if row.run is None]
     assert {row.paper_method for row in rows} == {"MPRNet", "AirNet"}
     assert {row.reason for row in rows} == {"not yet in the suite"}
+
+
+def test_a_system_that_is_there_is_not_called_missing(config_copy: Path) -> None:
+    path = config_copy / "tables" / "table_05.yaml"
+    path.write_text(path.read_text().replace("mprnet,", "dncnn,"))
+    with pytest.raises(ConfigurationError, match="'dncnn' is not in the suite, but"):
+        _ = plan(config_copy).tables
+
+
+def test_unknown_protocol_names_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match=r"'ndrr': did you mean 'ndr'"):
+        plan(protocols=["ndrr"])
 
 
 def test_one_changed_weight_changes_one_training(config_copy: Path) -> None:
