@@ -141,20 +141,6 @@ def holds(values: dict[str, float], contender: Contender, limit: float | None) -
     return limit is None or values[contender.name] <= limit * values[REFERENCE.name]
 
 
-def own_peak_mib() -> float:
-    """Peak memory of this process alone.
-
-    Linux counts a parent's memory into `getrusage` of a child that was started while the
-    parent was large, but not into the figure under /proc.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        for line in status.read_text(encoding="utf-8").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 2**10
-    return peak_memory_mib()
-
-
 def peak_of_fresh_process(contender: Contender) -> float:
     """Peak memory in MiB of a new process that runs one training step."""
     command = [sys.executable, "-m", "bench.ndr_step", "--memory-of", contender.name]
@@ -199,7 +185,7 @@ def main() -> int:
     if arguments.memory_of is not None:
         contender = next(c for c in CONTENDERS if c.name == arguments.memory_of)
         training_step(contender.create(), contender)
-        print(own_peak_mib())
+        print(peak_memory_mib())
         return 0
 
     stopwatch = Stopwatch()

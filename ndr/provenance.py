@@ -79,8 +79,18 @@ def hardware() -> dict[str, Any]:
 
 
 def peak_memory_mib() -> float:
-    """Largest resident memory of this process so far, in MiB."""
+    """Largest resident memory of this process alone so far, in MiB.
+
+    Linux counts a parent's memory into `getrusage` of a child that was started while the parent
+    was large, but not into the figure under /proc.
+    """
     import resource
+
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 2**10
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)

@@ -13,6 +13,17 @@ import hashlib
 from pathlib import Path
 
 OWN_PACKAGES = ("ndr", "baselines", "workflows", "reports")
+BOOKKEEPING = frozenset(
+    {
+        "ndr.atomic_file",
+        "ndr.nearest_name",
+        "ndr.provenance",
+        "ndr.source_fingerprint",
+        "ndr.training.interruption",
+        "ndr.training.progress",
+    }
+)
+"""Modules that write, name and report what others compute: no reason to train anew."""
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -55,13 +66,16 @@ def _parsed(path: Path) -> tuple[str, frozenset[str]]:
 
 
 def imported_modules(*modules: str) -> list[str]:
-    """The suite's modules that `modules` reach through their imports, themselves included."""
+    """The suite's modules that `modules` reach through their imports, themselves included.
+
+    Left out are those of `BOOKKEEPING`.
+    """
     found: set[str] = set()
     open_list = list(modules)
     while open_list:
         module = open_list.pop()
         path = module_file(module)
-        if module in found or path is None:
+        if module in found or module in BOOKKEEPING or path is None:
             continue
         found.add(module)
         open_list.extend(_parsed(path)[1])

@@ -52,6 +52,13 @@ def test_unknown_module_is_an_error() -> None:
         source_fingerprint("ndr.does_not_exist")
 
 
+def test_bookkeeping_does_not_count() -> None:
+    reached = imported_modules("ndr.train")
+    assert "ndr.training.loop" in reached
+    assert "ndr.training.progress" not in reached
+    assert all(module.module_file(name) is not None for name in module.BOOKKEEPING)
+
+
 def test_one_baseline_does_not_depend_on_another() -> None:
     reached = imported_modules("baselines.denoising.ffdnet")
     assert "ndr.method" in reached
