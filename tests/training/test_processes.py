@@ -22,6 +22,7 @@ from tiny_training import (
 )
 
 from ndr.checkpoint import read_checkpoint
+from ndr.data.mixture import Mixture
 from ndr.training.processes import ProcessError, Processes
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -58,11 +59,12 @@ def test_two_processes_do_what_one_does_with_the_joint_batch(
 ) -> None:
     spec = tiny_spec(steps=5, arguments=PLAIN)
     folders = [tmp_path / "joint", tmp_path / "alone"]
+    data_sha256 = Mixture(spec, sets).data_sha256
     if resumed:  # as if a training with other first weights had been stopped after two steps
         for folder in folders:
             state = tiny_state(spec)
             state.step = 2
-            resume_file(folder / "resume", spec).save(state)
+            resume_file(folder / "resume", spec, data_sha256).save(state)
     joint = torchrun(arguments_of(spec, folders[0], sets, "--resume-every", "0"))
     assert joint.returncode == 0, joint.stderr
     assert joint.stderr.count("result in") == 1  # one of them writes
