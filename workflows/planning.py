@@ -169,8 +169,15 @@ class Plan:
             )
         return SettingSpec(name=name, tasks=tuple(tasks), balance=self.config.balance)
 
+    @functools.cached_property
+    def _identities(self) -> dict[str, str]:
+        return {}
+
     def _identity(self, set_name: str) -> str:
-        return self.catalogue.identity(set_name, self.config.suite_seed)
+        # Each reads a committed manifest, and every run and test set asks: read it once.
+        if set_name not in self._identities:
+            self._identities[set_name] = self.catalogue.identity(set_name, self.config.suite_seed)
+        return self._identities[set_name]
 
     def _run_spec(self, row: TableRow, seed: int) -> RunSpec:
         changes = self._changes(row)
