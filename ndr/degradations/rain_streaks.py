@@ -20,21 +20,27 @@ from ndr.degradations.rain_drops import (
     drop_diameters,
     fall_speed,
     oscillation_frequency,
+    spectrum_mean,
 )
 from ndr.degradations.streak_rendering import STEEPEST_SLANT, Streaks, render_streaks
 from ndr.nearest_name import unknown_name
 
 RAIN_RATES = (5.0, 10.0, 25.0, 50.0)
 """mm/h: light, moderate, heavy, violent."""
-SHUTTER_SPEEDS = (30.0, 200.0)
+SHUTTER_SPEEDS = (30.0, 90.0)
 """Reciprocals of the exposure time, in 1/s."""
 FOCAL_LENGTHS = (500.0, 1000.0)
 """Pixels: 37 to 75 mm on 35 mm film for a picture 481 pixels wide."""
 ANGLES = (-30.0, 30.0)
-"""Degrees from vertical."""
-STRENGTHS = (0.3, 0.8)
+"""Degrees from vertical. Rain100L has -29 to 29, evenly."""
+SCATTER = 3.0
+"""Degrees by which single drops of a picture scatter around its direction."""
+STRENGTHS = (0.2, 1.0)
 APERTURES = (1.0, 3.0)
 """Millimetres."""
+COVERAGES = (0.035, 0.085)
+"""Sum of the streaks' areas over that of the picture."""
+BRIGHTNESS_SPREADS = (0.6, 1.0)
 LAYER_EDGES = (0.75, 1.0, 1.4, 2.0)
 """Metres. Most drops beyond the last cover a fraction of a pixel; in a photograph they merge into
 a veil, which is haze's subject. Each doubling of depth would add as much squared error."""
@@ -42,7 +48,7 @@ DENSITY_LIMITS = (0.002, 0.02)
 """Streaks per pixel."""
 STEEPEST_JITTER = 3.0
 """The directions of single drops are clipped to so many standard deviations."""
-CAMERA_BLUR = 0.5
+CAMERA_BLUR = 0.6
 """Standard deviation in pixels of lens, sensor and demosaicking together."""
 
 
@@ -74,14 +80,21 @@ class RainParameters:
     """E, mean radiance of a drop: it shows most of the sky (composite `alpha`)."""
     veil: float = 0.0
     """Extinction per metre that dims far layers; 0: the drops are in front of all haze."""
+    coverage: float | None = None
+    """Expected sum of the streaks' areas (before any blur) over the picture's area; None: what
+    the drops of the rate amount to in the volume that the camera sees."""
+    brightness_spread: float = 0.0
+    """Standard deviation of the logarithm of the single drops' brightness; their mean stays."""
 
     def __post_init__(self) -> None:
         if self.composite not in COMPOSITES:
             raise unknown_name("rain composite", self.composite, COMPOSITES)
+        if self.coverage is not None and not self.coverage > 0:
+            raise ValueError(f"rain: expected coverage above 0 or None, found {self.coverage!r}")
         for name in ("rate", "exposure", "focal_length"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"rain: expected {name} above 0, found {getattr(self, name)!r}")
-        for name in ("aperture", "jitter", "veil"):
+        for name in ("aperture", "jitter", "veil", "brightness_spread"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"rain: expected {name} at least 0, found {getattr(self, name)!r}")
         for name in ("strength", "modulation", "radiance"):
@@ -100,14 +113,33 @@ class RainParameters:
 
     @property
     def seed_density(self) -> float:
-        """Expected drops per pixel: concentration times the volume that a pixel sees.
+        """Expected drops per pixel.
 
-        A pixel sees a pyramid of volume (z_far^3 - z_near^3) / (3 f^2). The result is kept
-        within `DENSITY_LIMITS`.
+        Where `coverage` is given, it over the mean area of a streak. Else concentration times the
+        volume that a pixel sees, a pyramid of (z_far^3 - z_near^3) / (3 f^2), kept within
+        `DENSITY_LIMITS`.
         """
+        if self.coverage is not None:
+            return self.coverage / self.mean_streak_area
         near, far = self.layer_edges[0], self.layer_edges[-1]
         seen = (far**3 - near**3) / (3 * self.focal_length**2)
         return float(np.clip(drop_concentration(self.rate) * seen, *DENSITY_LIMITS))
+
+    @property
+    def mean_streak_area(self) -> float:
+        """Mean over the drops of length times width, in square pixels.
+
+        D v(D) T f^2 / z^2 plus D^2 f^2 / z^2 for the two ends, over the sizes and over depths of
+        density z^2.
+        """
+        near, far = self.layer_edges[0], self.layer_edges[-1]
+        per_depth = 3 * (far - near) / (far**3 - near**3)
+
+        def area_at_one_metre(diameter: np.ndarray) -> np.ndarray:
+            metres = 1e-3 * diameter
+            return metres * (fall_speed(diameter) * self.exposure + metres)
+
+        return self.focal_length**2 * per_depth * spectrum_mean(area_at_one_metre, self.rate)
 
 
 def draw_rain_parameters(
@@ -115,11 +147,18 @@ def draw_rain_parameters(
 ) -> RainParameters:
     """Draw the rain of one image.
 
-    The rate comes uniformly from `rates`, the shutter speed from 30..200 per second, the focal
-    length from 500..1000 pixels, the angle from -30..30 degrees, the aperture from 1..3 mm; the
-    strength is log-uniform in 0.3..0.8. Depths and distributions are chosen so that rainy BSD
-    photographs have the input PSNR of Rain100L, whose 100 test images have 25.5 dB with a
-    deviation of 4.1 over the images.
+    The rate comes uniformly from `rates`, the shutter speed from 30..90 per second, the focal
+    length from 500..1000 pixels, the angle from -30..30 degrees, the aperture from 1..3 mm, the
+    coverage from 0.035..0.085, the spread of brightness from 0.6..1; the strength is log-uniform
+    in 0.2..1.
+
+    The ranges are those for which rainy BSD photographs look like Rain100L's: grey, additive,
+    never darker, three quarters of the pixels untouched, no veil. Its 56 pairs at hand, then this
+    draw on their clean pictures: input PSNR 25.6 and 25.8 dB, deviation over images 4.1 and 4.1;
+    pixels brightened by more than 10/255 13.8 and 13.1 %; 99th percentile of the brightening 68
+    and 72 levels; full width of the autocorrelation at half height 2.8 and 2.9 pixels across the
+    streaks, 30 and 28 along them. The physical density instead of the drawn coverage brightens
+    half of the pixels of some pictures; in Rain100L it is 5 to 24 %.
 
     >>> draw_rain_parameters(np.random.default_rng(0)).rate in RAIN_RATES
     True
@@ -131,6 +170,9 @@ def draw_rain_parameters(
         angle=float(generator.uniform(*ANGLES)),
         strength=float(np.exp(generator.uniform(*np.log(STRENGTHS)))),
         aperture=float(generator.uniform(*APERTURES)),
+        jitter=SCATTER,
+        coverage=float(generator.uniform(*COVERAGES)),
+        brightness_spread=float(generator.uniform(*BRIGHTNESS_SPREADS)),
     )
 
 
@@ -172,7 +214,9 @@ def draw_streaks(
         generator.standard_normal(count), -STEEPEST_JITTER, STEEPEST_JITTER
     )
     drop_width = 1e-3 * diameter * pixels_per_metre
-    brightness = np.exp(-parameters.veil * depth)
+    spread = parameters.brightness_spread
+    brightness = np.exp(spread * generator.standard_normal(count) - 0.5 * spread**2)
+    brightness *= np.exp(-parameters.veil * depth)
     if parameters.composite == "alpha":
         # Share of the exposure that the drop needs to pass its own diameter.
         brightness *= 1e-3 * diameter / (fall_speed(diameter) * parameters.exposure)

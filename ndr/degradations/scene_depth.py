@@ -10,13 +10,14 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter, uniform_filte
 
 from ndr.degradations.downsampling import cubic_kernel
 
-NEAREST, FARTHEST = (1.0, 2.5), (3.5, 7.0)
-"""Ranges from which the depth at the bottom of the picture and at the horizon is drawn."""
-HORIZONS = (0.05, 0.45)
-"""Height of the horizon, as a share of the picture's height from its top."""
-RELIEF, SKY_RELIEF = 0.3, 0.1
-"""Standard deviation of the logarithm of the smooth noise below and above the horizon: things
-stand on the plane, haze in the sky is nearly even."""
+MEDIANS = (2.3, 4.1)
+"""Range of the median depth of a scene, log-uniform. SOTS outdoor pairs: 2.7 to 3.2."""
+RELIEFS = (0.08, 0.3)
+"""Range of the standard deviation of the logarithm of depth within a scene, without the tilt. SOTS
+outdoor pairs: 0.12 to 0.20. RESIDE's depth comes from a network that blurs and evens it out."""
+TILTS = (-0.15, 0.5)
+"""Range of the logarithm of depth at the top of the picture over that at the bottom. SOTS outdoor
+pairs: -0.08 to 0.19, for their depth hardly knows that the sky is far."""
 MEDIAN_DEPTH = 3.0
 """Median that a measured depth is scaled to: that of SOTS outdoor pairs."""
 DEPTH_LIMITS = (0.75, 12.5)
@@ -76,10 +77,13 @@ def generated_depth(
     generator: np.random.Generator,
     guide: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Invent the depth of an outdoor scene: a ground plane that recedes to the top, with relief.
+    """Invent the depth of an outdoor scene as RESIDE's depth network sees it.
 
-    Below the horizon the inverse depth grows linearly with the row, as on a plane; above it lies
-    the farthest depth. Smooth noise multiplies it, and the edges of the picture cut it.
+    A median depth times a gentle slope towards the top times smooth relief, log-normal; the edges
+    of the picture cut it. The depths of SOTS outdoor, -log(t) / beta from its pairs with A and
+    beta of the file name, are far more even than a true perspective: 1.7 to 4.4 within a picture,
+    sky and ground alike. Haze from a steep ground plane (1 to 7) is strong at the top and absent
+    at the bottom, and teaches a network to take pale skies of clear pictures for haze.
 
     Args:
         height: rows.
@@ -91,16 +95,14 @@ def generated_depth(
         float32 (H, W) in OTS units, within `DEPTH_LIMITS`.
 
     >>> depth = generated_depth(64, 96, np.random.default_rng(0))
-    >>> bool(depth[:8].mean() > depth[-8:].mean())
-    True
+    >>> depth.shape, bool(0.5 * MEDIANS[0] < np.median(depth) < 2 * MEDIANS[1])
+    ((64, 96), True)
     """
-    nearest, farthest = generator.uniform(*NEAREST), generator.uniform(*FARTHEST)
-    horizon = generator.uniform(*HORIZONS)
-    row = (np.arange(height) + 0.5) / height
-    below = np.clip((row - horizon) / (1 - horizon), 0, 1)[:, None]
-    plane = 1 / (1 / farthest + (1 / nearest - 1 / farthest) * below)
-    relief = SKY_RELIEF + (RELIEF - SKY_RELIEF) * np.sqrt(below)
-    depth = plane * np.exp(relief * _smooth_noise(height, width, generator))
+    median = float(np.exp(generator.uniform(*np.log(MEDIANS))))
+    relief, tilt = generator.uniform(*RELIEFS), generator.uniform(*TILTS)
+    upwards = 0.5 - (np.arange(height)[:, None] + 0.5) / height
+    noise = _smooth_noise(height, width, generator)
+    depth = median * np.exp(tilt * upwards + relief * noise)
     if guide is not None:
         grey = guide.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
         radius = max(2, min(height, width) // 16)

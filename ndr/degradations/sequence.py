@@ -1,4 +1,4 @@
-"""Several degradations of one image, one after the other (paper Table VIII, Table VI)."""
+"""Degradations of one image by name, alone or one after the other (paper Tables VI, VIII)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ndr.degradations.downsampling import downsample_bicubic
+from ndr.degradations.exposure import ExposureParameters, draw_exposure_parameters, expose
 from ndr.degradations.gaussian_noise import add_gaussian_noise
 from ndr.degradations.haze import HazeParameters, add_haze, draw_haze_parameters, transmission
 from ndr.degradations.rain_streaks import RainParameters, add_rain, draw_rain_parameters
@@ -87,6 +88,16 @@ def _noise(
     return add_gaussian_noise(image, record["sigma"], record["variant"], generator), record
 
 
+def _exposure(
+    image: np.ndarray, scene: Scene, generator: np.random.Generator, given: Mapping[str, Any]
+) -> tuple[np.ndarray, Parameters]:
+    """Wrong exposure; fields of `ExposureParameters` fix what is drawn."""
+    names = [field.name for field in dataclasses.fields(ExposureParameters)]
+    check_names("parameter of exposure", given, names)
+    parameters = dataclasses.replace(draw_exposure_parameters(generator), **given)
+    return expose(image, parameters), dataclasses.asdict(parameters)
+
+
 def _down(
     image: np.ndarray, scene: Scene, generator: np.random.Generator, given: Mapping[str, Any]
 ) -> tuple[np.ndarray, Parameters]:
@@ -102,7 +113,13 @@ def _down(
 Step = Callable[
     [np.ndarray, Scene, np.random.Generator, Mapping[str, Any]], tuple[np.ndarray, Parameters]
 ]
-STEPS: dict[str, Step] = {"rain": _rain, "haze": _haze, "noise": _noise, "down": _down}
+STEPS: dict[str, Step] = {
+    "rain": _rain,
+    "haze": _haze,
+    "noise": _noise,
+    "exposure": _exposure,
+    "down": _down,
+}
 
 
 def x2_steps(degradations: Sequence[str], order: str = "degrade_then_down") -> tuple[str, ...]:
@@ -136,8 +153,9 @@ def apply_sequence(
     step's name. So the noise of a sequence is the same with and without rain before it.
 
     Args:
-        image: clean, float32 (H, W, 3), RGB in [0, 1].
-        steps: names in `STEPS`, each once: "haze", "rain", "noise", "down".
+        image: clean, or degraded already (haze then needs the depth of what it shows), float32
+            (H, W, 3), RGB in [0, 1].
+        steps: names in `STEPS`, each once.
         generator: source of all draws.
         disparity: measured disparity (H, W) for haze; None: depth is invented.
         disparity_offset: pixels to add to it, see `scene_depth.depth_from_disparity`.

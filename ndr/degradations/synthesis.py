@@ -15,10 +15,16 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "rain": ("rain",),
     "haze": ("haze",),
     "noise": ("noise",),
+    "exposure": ("exposure",),
+    "rain_noise": ("rain", "noise"),
     "haze_rain_noise": ("haze", "rain", "noise"),
     "down_x2": ("down",),
 }
-"""The steps of each kind of synthesis, in order; `down_x2` puts further steps around its own."""
+"""The steps of each kind of synthesis, in order; `down_x2` puts further steps around its own.
+
+`rain_noise` on a hazy picture makes the mixed degradation of the paper's Table VIII, `down_x2`
+without further steps reduces a picture that is degraded already (Tables IV and VI).
+"""
 
 
 def _planned_steps(
@@ -43,7 +49,7 @@ def synthesise(
     disparity_offset: float = 0.0,
     **parameters: Any,
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Degrade one clean image.
+    """Degrade one image, clean or degraded already.
 
     Args:
         kind: name in `KINDS`.
@@ -56,9 +62,10 @@ def synthesise(
             rain: fields of `RainParameters`, and `rates` to draw from;
             haze: fields of `HazeParameters`;
             noise: `sigma`, `variant`;
-            haze_rain_noise: a mapping for each of `haze`, `rain`, `noise`;
-            down_x2: `degradations` (names of further steps), `order` (`X2_ORDERS`), and a mapping
-            for each step.
+            exposure: fields of `ExposureParameters`, drawn `ev` is one of MSEC's five;
+            haze_rain_noise, rain_noise: a mapping for each step, e.g. `noise={"sigma": 25}`;
+            down_x2: `degradations` (names of further steps, none of them needed), `order`
+            (`X2_ORDERS`), and a mapping for each step.
 
     Returns:
         The degraded image, float32 in [0, 1], not rounded to 8 bits (half as large for
@@ -76,7 +83,7 @@ def synthesise(
     """
     if kind not in KINDS:
         raise unknown_name("degradation", kind, KINDS)
-    check_image(image, "clean image")
+    check_image(image, "image to degrade")
     if disparity is not None and disparity.shape != image.shape[:2]:
         raise ValueError(
             f"synthesis: the image is {image.shape[:2]}, its disparity {disparity.shape}; "

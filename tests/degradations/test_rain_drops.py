@@ -11,6 +11,7 @@ from ndr.degradations.rain_drops import (
     mean_drop_diameter,
     oscillation_frequency,
     size_slope,
+    spectrum_mean,
 )
 
 RATES = (5.0, 10.0, 25.0, 50.0)
@@ -34,6 +35,16 @@ def test_mean_diameter_is_that_of_the_truncated_exponential(rate: float) -> None
     drawn = drop_diameters(rate, 100_000, np.random.default_rng(0))
     spread = drawn.std() / np.sqrt(len(drawn))
     assert drawn.mean() == pytest.approx(moment / total, abs=4 * spread)
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_spectrum_mean_is_the_integral_over_the_spectrum(rate: float) -> None:
+    def volume_rate(diameter: float) -> float:
+        return fall_speed(diameter) * diameter**3
+
+    total, _ = integrate.quad(marshall_palmer, 0.5, 5.0, args=(rate,))
+    flux, _ = integrate.quad(lambda d: volume_rate(d) * marshall_palmer(d, rate), 0.5, 5.0)
+    assert spectrum_mean(volume_rate, rate) == pytest.approx(flux / total, rel=1e-6)
 
 
 @pytest.mark.parametrize("rate", RATES)

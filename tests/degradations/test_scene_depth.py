@@ -6,20 +6,34 @@ import pytest
 from ndr.degradations.scene_depth import (
     DEPTH_LIMITS,
     MEDIAN_DEPTH,
+    MEDIANS,
+    RELIEFS,
+    TILTS,
     depth_from_disparity,
     generated_depth,
     guided_filter,
 )
 
 
-def test_the_plane_recedes_to_the_top() -> None:
-    mean = np.mean(
-        [generated_depth(60, 80, np.random.default_rng(seed)) for seed in range(40)], axis=0
+def test_the_scene_recedes_gently_to_the_top() -> None:
+    rows = np.mean(
+        [generated_depth(60, 80, np.random.default_rng(seed)) for seed in range(200)], axis=(0, 2)
     )
-    rows = mean.mean(axis=1)
-    assert rows[:5].mean() > 2 * rows[-5:].mean()
-    # A third of the rows at a time, from the top: nearer and nearer.
-    assert rows[:20].mean() > rows[20:40].mean() > rows[40:].mean()
+    # The mean tilt is exp(0.175) = 1.19 from the lowest to the highest row.
+    assert rows[:10].mean() / rows[-10:].mean() == pytest.approx(1.16, abs=0.08)
+
+
+def test_median_and_spread_are_those_of_the_documented_ranges() -> None:
+    depths = [generated_depth(60, 80, np.random.default_rng(seed)) for seed in range(200)]
+    medians = np.array([np.median(depth) for depth in depths])
+    assert np.exp(np.log(medians).mean()) == pytest.approx(
+        np.sqrt(MEDIANS[0] * MEDIANS[1]), rel=0.05
+    )
+    assert np.mean((medians > MEDIANS[0] * 0.9) & (medians < MEDIANS[1] * 1.1)) > 0.95
+    spreads = np.array([np.log(depth).std() for depth in depths])
+    assert RELIEFS[0] * 0.9 < spreads.min()
+    # A slope from -w/2 to w/2 has the deviation w / sqrt(12); by chance the two may add up.
+    assert spreads.max() < RELIEFS[1] + TILTS[1] / np.sqrt(12)
 
 
 def test_depth_stays_in_its_limits_and_is_smooth() -> None:

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from ndr.degradations.downsampling import downsample_bicubic
+from ndr.degradations.downsampling import downsample_bicubic, round_to_8_bits
 from ndr.degradations.gaussian_noise import add_gaussian_noise
 from ndr.degradations.haze import HazeParameters, add_haze
 from ndr.degradations.rain_streaks import RainParameters, add_rain
@@ -62,7 +62,7 @@ def test_a_sequence_is_its_parts() -> None:
     image = add_haze(picture(), depth_from_disparity(disparity, 31.0), HazeParameters(**kept))
     generator = numpy_generator(base, "rain")
     generator.choice((1.0, 2.0, 3.0, 4.0))
-    generator.random(5)  # the other five numbers of the rain's parameters
+    generator.random(7)  # the other seven numbers of the rain's parameters
     image = add_rain(image, RainParameters(**record["rain"]), generator)
     generator = numpy_generator(base, "noise")
     generator.choice((1.0, 2.0, 3.0))
@@ -91,6 +91,7 @@ def test_given_parameters_reach_the_record(name: str) -> None:
         "rain": {"rate": 25.0, "composite": "screen", "layer_edges": [1.0, 2.0]},
         "haze": {"beta": 0.16, "airlight": 0.95},
         "noise": {"sigma": 50.0, "variant": "uint8_trunc"},
+        "exposure": {"ev": 1.5, "contrast": 1.1, "round_8_bits": False},
         "down": {"factor": 4, "round_8_bits": False},
     }[name]
     _, record = run(name, **{name: given})
@@ -183,6 +184,57 @@ def test_records_of_one_step_are_flat() -> None:
         noise={"sigma": 25},
     )
     assert list(small) == ["down", "noise"]
+
+
+def test_rain_and_noise_come_over_a_picture_that_is_hazy_already() -> None:
+    """Table VIII on given hazy pictures; sigma is the caller's, e.g. by the image's number."""
+    hazy = 0.4 * picture() + 0.5
+    for number, sigma in enumerate((15.0, 25.0, 50.0)):
+        noise = {"sigma": sigma, "variant": "float_noclip"}
+        mixed, record = synthesise(
+            "rain_noise", hazy, np.random.default_rng(number), rain={"rate": 25.0}, noise=noise
+        )
+        assert list(record) == ["rain", "noise"]
+        assert record["noise"] == noise
+        assert record["rain"]["rate"] == 25.0
+        rainy, _ = apply_sequence(
+            hazy, ("rain",), np.random.default_rng(number), parameters={"rain": {"rate": 25.0}}
+        )
+        assert (rainy >= hazy).all()
+        assert (rainy > hazy).any()
+        # Nothing but white noise is left when the rain is taken away.
+        assert (mixed - rainy).std() * 255 == pytest.approx(sigma, rel=0.03)
+
+
+@pytest.mark.parametrize("order", X2_ORDERS)
+def test_a_picture_that_is_degraded_already_is_only_reduced(order: str) -> None:
+    given = round_to_8_bits(synthesise("rain", picture(), np.random.default_rng(1))[0])
+    small, record = synthesise(
+        "down_x2", given, np.random.default_rng(0), degradations=[], order=order
+    )
+    assert record == {"down": {"factor": 2, "round_8_bits": True}}
+    assert np.array_equal(small, downsample_bicubic(given))
+    levels = small * 255
+    assert np.abs(levels - np.rint(levels)).max() < 1e-4
+
+
+def test_noise_joins_a_given_degradation_before_or_after_the_reduction() -> None:
+    hazy = 0.4 * picture() + 0.3
+    after, before = (
+        synthesise(
+            "down_x2",
+            hazy,
+            np.random.default_rng(0),
+            degradations=["noise"],
+            order=order,
+            noise={"sigma": 25},
+        )
+        for order in X2_ORDERS
+    )
+    assert (list(after[1]), list(before[1])) == (["noise", "down"], ["down", "noise"])
+    reduced = downsample_bicubic(hazy)
+    assert (before[0] - reduced).std() * 255 == pytest.approx(25, rel=0.05)
+    assert (after[0] - reduced).std() * 255 == pytest.approx(25 * 0.404, rel=0.1)
 
 
 def test_measured_disparity_is_used_and_recorded() -> None:
