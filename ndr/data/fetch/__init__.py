@@ -1,0 +1,1 @@
+"""Published sets brought to this machine: downloaded, verified, unpacked."""

@@ -1,0 +1,74 @@
+"""Fetch a published set: mirrors first, then its sources; verified, unpacked, recorded.
+
+Run it as `python -m ndr.data.fetch --set urban100 --done data/originals/urban100/fetched.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from ndr.atomic_file import write_json
+from ndr.data.catalogue import load_catalogue
+from ndr.data.fetch.set_fetching import FetchPlaces, fetch_set
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ndr.data.fetch", description="Fetch a published set of images."
+    )
+    parser.add_argument("--set", required=True, dest="name", metavar="NAME")
+    parser.add_argument("--catalogue", type=Path, default=Path("config/datasets.yaml"))
+    parser.add_argument("--originals", type=Path, default=Path("data/originals"))
+    parser.add_argument("--downloads", type=Path, default=Path("data/downloads"))
+    parser.add_argument(
+        "--mirror",
+        action="append",
+        default=[],
+        metavar="FOLDER|URL",
+        help="tried first: a folder with prepared sets, or a folder or address with the archives",
+    )
+    parser.add_argument(
+        "--accept-terms",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME",
+        help="terms of use that you have read and accept",
+    )
+    parser.add_argument("--partial", action="store_true", help="a part of the set is enough")
+    parser.add_argument(
+        "--done", type=Path, required=True, help="JSON file that is written last of all"
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Fetch one set; errors end with their message and exit status 1."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        places = FetchPlaces(options.originals, options.downloads, tuple(options.mirror))
+        with logging_redirect_tqdm():
+            done = fetch_set(
+                load_catalogue(options.catalogue),
+                options.name,
+                places,
+                accepted=options.accept_terms,
+                partial=options.partial,
+            )
+        write_json(options.done, done)
+    except (ValueError, OSError) as error:
+        sys.exit(f"{options.name}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"{options.name}: interrupted; run again, a download goes on where it stopped")
+    print(f"{options.name}: {done['images']} of {done['expected']} images in {done['folder']}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""One file of a set, verified, under its final name: from whatever source gives it."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import requests
+from filelock import FileLock, Timeout
+
+from ndr.atomic_file import write_json
+from ndr.data.fetch.failures import (
+    BadFileError,
+    FetchError,
+    ManualStepError,
+    SourceError,
+    TemporaryError,
+    size_text,
+)
+from ndr.data.fetch.source import Download
+from ndr.data.fetch.transfer import Partial, Waits
+from ndr.data.fetch.verification import Expected, expectations, record_checksum, verify
+from ndr.data.fetch.ways import Way, manual_steps, ways_of
+
+log = logging.getLogger(__name__)
+
+SHARED = "shared"
+"""Folder of the downloads that several sets use."""
+BY_HAND = "placed by hand"
+
+
+@dataclass(frozen=True, slots=True)
+class Obtained:
+    """A verified file, and where it came from."""
+
+    path: Path
+    bytes: int
+    sha256: str
+    source: str
+    time: str
+    """UTC, when it arrived."""
+
+    def record(self) -> dict[str, str | int]:
+        """For `fetched.json`."""
+        return {**asdict(self), "path": self.path.as_posix(), "file": self.path.name}
+
+
+def now() -> str:
+    """UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def place_of(set_name: str, download: Download) -> str:
+    """Folder below `data/downloads` (and below a mirror) that holds the file."""
+    return SHARED if download.shared else set_name
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a lock file, which one process at a time can; says so when it has to wait."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log.info("waiting: another process works on %s", path.with_suffix(""))
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def set_aside(path: Path, target: Path) -> Path:
+    """Keep a wrong file as `<file>.rejected`, where nobody takes it for the right one."""
+    rejected = target.with_name(f"{target.name}.rejected")
+    path.replace(rejected)
+    return rejected
+
+
+def _partial(target: Path, way: Way, download: Download) -> Partial:
+    """Each source has a partial file of its own: two sources may hold two versions."""
+    key = hashlib.sha256(way.label.encode()).hexdigest()[:8]
+    path = target.with_name(f"{target.name}.{key}.partial")
+    return Partial(path, pinned=download.sha256 is not None)
+
+
+def _record_path(target: Path) -> Path:
+    return target.with_name(f"{target.name}.json")
+
+
+def _what_is_here(target: Path, sha256: str) -> Obtained:
+    """Describe a verified file by the record of its download, if that speaks of these bytes."""
+    facts = {"source": BY_HAND, "time": now()}
+    try:
+        record = json.loads(_record_path(target).read_text(encoding="utf-8"))
+        if record["sha256"] == sha256:
+            facts = {"source": str(record["source"]), "time": str(record["time"])}
+    except (OSError, ValueError, KeyError):
+        log.info("%s: found without a record of its download", target)
+    return Obtained(target, target.stat().st_size, sha256, **facts)
+
+
+def _kept(obtained: Obtained) -> Obtained:
+    record_checksum(obtained.path, obtained.sha256)
+    write_json(_record_path(obtained.path), obtained.record())
+    return obtained
+
+
+def _by(
+    way: Way,
+    target: Path,
+    download: Download,
+    claims: Sequence[Expected],
+    accept: Callable[[Path], None],
+) -> Obtained:
+    partial = _partial(target, way, download)
+    log.info("%s: trying %s", download.file, way.label)
+    host = way.bring(partial)
+    if host is not None:
+        claims = (*claims, Expected(way.label, host.bytes, host.sha256))
+    try:
+        sha256 = verify(partial.path, download.file, claims)
+        accept(partial.path)
+    except BadFileError as error:
+        partial.note_path.unlink(missing_ok=True)
+        rejected = set_aside(partial.path, target)
+        raise BadFileError(f"{error}; it is kept aside as {rejected}") from error
+    partial.path.replace(target)
+    for left in target.parent.glob(f"{target.name}.*.partial*"):
+        if left.is_file():
+            left.unlink()
+    log.info("%s: %s, sha256 %s", target, size_text(target.stat().st_size), sha256)
+    return Obtained(target, target.stat().st_size, sha256, way.label, now())
+
+
+def _failed(download: Download, target: Path, failures: list[FetchError]) -> FetchError:
+    tried = "".join(f"\n  - {failure}" for failure in failures)
+    steps = manual_steps(download)
+    if not steps:
+        return SourceError(
+            f"{download.file}: none of the sources gave the file:{tried}\nRun again later (partial "
+            f"downloads are kept), or place the file at {target}"
+        )
+    facts = [f"{download.bytes} bytes"] if download.bytes else []
+    facts += [f"sha256 {download.sha256}"] if download.sha256 else []
+    return ManualStepError(
+        f"{download.file} must be fetched by hand"
+        + (f", other sources failed:{tried}" if tried else "")
+        + "".join(f"\n  {step.strip()}" for step in steps)
+        + f"\n  Save it as {target}"
+        + (f" ({', '.join(facts)})" if facts else "")
+        + "\nThen run again: it is verified like any download."
+    )
+
+
+def obtain(
+    set_name: str,
+    download: Download,
+    downloads: Path,
+    accept: Callable[[Path], None],
+    *,
+    mirrors: tuple[str, ...] = (),
+    waits: Waits,
+    session: requests.Session,
+) -> Obtained:
+    """Bring one file, or find it where an earlier run or the user has put it.
+
+    One process at a time does this for one file, so sets may share it.
+
+    Args:
+        set_name: the set.
+        download: the file.
+        downloads: the file lies in `<downloads>/<set>/`, or in `<downloads>/shared/`.
+        accept: looks into the file before it gets its final name (an archive is unpacked);
+            raises `BadFileError` if it is damaged.
+        mirrors: folders or addresses, tried first.
+        waits: pauses between attempts.
+        session: for requests to web servers.
+
+    Raises:
+        ManualStepError: the user has to fetch it; the message says how.
+        FetchError: no source gave it; the message lists what each answered.
+    """
+    place = place_of(set_name, download)
+    target = downloads / place / download.file
+    failures: list[FetchError] = []
+    with held(target.with_name(f"{target.name}.lock")):
+        claims = expectations(download, target)
+        if target.exists():
+            try:
+                sha256 = verify(target, download.file, claims)
+                accept(target)
+                return _kept(_what_is_here(target, sha256))
+            except BadFileError as error:
+                rejected = set_aside(target, target)
+                failures.append(BadFileError(f"{error}; it is kept aside as {rejected}"))
+        for way in ways_of(download, place, mirrors, waits, session):
+            try:
+                return _kept(_by(way, target, download, claims, accept))
+            except (SourceError, TemporaryError, BadFileError) as error:
+                log.warning("%s", error)
+                failures.append(error)
+        raise _failed(download, target, failures)

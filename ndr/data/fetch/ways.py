@@ -1,0 +1,167 @@
+"""The ways by which a file may come: mirrors first, then its sources, in order."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
+
+import requests
+
+from ndr.data.fetch.failures import SourceError, check_room, disk_error
+from ndr.data.fetch.google_drive import file_address, file_in_folder, folder_files
+from ndr.data.fetch.hugging_face import hub_address
+from ndr.data.fetch.source import (
+    Download,
+    GoogleDriveFile,
+    GoogleDriveFolder,
+    HuggingFaceFile,
+    ManualSource,
+    Source,
+    UrlSource,
+)
+from ndr.data.fetch.transfer import Address, Partial, Waits, download
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way: what it is called in messages and records, and what brings the bytes."""
+
+    label: str
+    bring: Callable[[Partial], Address | None]
+    """Fills the partial file; returns what the host says of it, None where it says nothing."""
+
+
+def local_folder(mirror: str) -> Path | None:
+    """Folder of a mirror on this machine, None for one on a server."""
+    parts = urlsplit(mirror)
+    if parts.scheme in ("http", "https"):
+        return None
+    return Path(unquote(parts.path)) if parts.scheme == "file" else Path(mirror)
+
+
+def _copy(source: Path, partial: Partial) -> None:
+    if not source.is_file():
+        raise SourceError(f"{source}: no such file")
+    partial.path.parent.mkdir(parents=True, exist_ok=True)
+    check_room(partial.path, source.stat().st_size)
+    try:
+        shutil.copyfile(source, partial.path)
+    except OSError as error:
+        raise disk_error(partial.path, error) from error
+
+
+def _local_way(source: Path) -> Way:
+    return Way(str(source), lambda partial: _copy(source, partial))
+
+
+def _web_way(label: str, file: Download, waits: Waits, locate: Callable[[], Address]) -> Way:
+    def bring(partial: Partial) -> Address:
+        return download(locate, partial, name=file.file, wanted_bytes=file.bytes, waits=waits)
+
+    return Way(label, bring)
+
+
+def _packed_folder(folder: Path, files: dict[str, Path], target: Path) -> None:
+    """Pack files as a tar file that depends on nothing but their names and bytes."""
+    check_room(target, sum(path.stat().st_size for path in files.values()))
+    try:
+        with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as archive:
+            for name in sorted(files):
+                entry = tarfile.TarInfo(name)
+                entry.size = files[name].stat().st_size
+                with files[name].open("rb") as file:
+                    archive.addfile(entry, file)
+    except OSError as error:
+        raise disk_error(target, error) from error
+    shutil.rmtree(folder)
+
+
+def _whole_folder_way(label: str, folder_id: str, waits: Waits, session: requests.Session) -> Way:
+    """All files of a Drive folder; those that an earlier run brought are not asked for again."""
+
+    def bring(partial: Partial) -> None:
+        folder = partial.path.with_name(f"{partial.path.name}.files")
+        files = {}
+        for path, file_id in folder_files(folder_id).items():
+            files[path] = folder / file_id
+            download(
+                lambda file_id=file_id: file_address(file_id, session),
+                Partial(folder / file_id),
+                name=path,
+                waits=waits,
+            )
+        _packed_folder(folder, files, partial.path)
+
+    return Way(label, bring)
+
+
+def _source_way(
+    source: Source, file: Download, waits: Waits, session: requests.Session
+) -> Way | None:
+    if isinstance(source, UrlSource):
+        here = local_folder(source.url)
+        if here is not None:
+            return _local_way(here)
+        return _web_way(source.url, file, waits, lambda: Address(source.url, session))
+    if isinstance(source, GoogleDriveFile):
+        label = f"Google Drive file {source.google_drive}"
+        locate = lambda: file_address(source.google_drive, session)  # noqa: E731
+        return _web_way(label, file, waits, locate)
+    if isinstance(source, GoogleDriveFolder):
+        return _folder_way(source, file, waits, session)
+    if isinstance(source, HuggingFaceFile):
+        label = f"Hugging Face {source.repository_type} {source.hugging_face}, {source.path}"
+        return _web_way(label, file, waits, lambda: hub_address(source, session))
+    return None
+
+
+def _folder_way(
+    source: GoogleDriveFolder, file: Download, waits: Waits, session: requests.Session
+) -> Way:
+    label = f"Google Drive folder {source.google_drive_folder}"
+    path = source.path
+    if path is None:
+        return _whole_folder_way(label, source.google_drive_folder, waits, session)
+
+    def locate() -> Address:
+        return file_address(file_in_folder(source.google_drive_folder, path), session)
+
+    return _web_way(f"{label}, {path}", file, waits, locate)
+
+
+def ways_of(
+    file: Download,
+    place: str,
+    mirrors: tuple[str, ...],
+    waits: Waits,
+    session: requests.Session,
+) -> Iterator[Way]:
+    """All ways of a file that need no hand, in the order in which they are tried.
+
+    Args:
+        file: the download.
+        place: its folder below a mirror, as below `data/downloads`: the set's name or `shared`.
+        mirrors: folders and addresses; folders that do not hold the file are left out.
+        waits: pauses between attempts.
+        session: for requests to web servers.
+    """
+    for mirror in mirrors:
+        folder = local_folder(mirror)
+        if folder is None:
+            url = f"{mirror.rstrip('/')}/{quote(place)}/{quote(file.file)}"
+            yield _web_way(url, file, waits, lambda url=url: Address(url, session))
+        elif (folder / place / file.file).is_file():
+            yield _local_way(folder / place / file.file)
+    for source in file.sources:
+        way = _source_way(source, file, waits, session)
+        if way is not None:
+            yield way
+
+
+def manual_steps(file: Download) -> list[str]:
+    """What the user can do by hand."""
+    return [source.manual for source in file.sources if isinstance(source, ManualSource)]
