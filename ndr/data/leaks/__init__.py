@@ -1,0 +1,1 @@
+"""Finding the same photograph in training and test sets: hash, perceptual hash, correlation."""

@@ -1,0 +1,24 @@
+# Look for test images of the tier in its training sets, and for repeated scenes.
+rule scan_leaks:
+    input:
+        suite.leak_manifests,
+    output:
+        "<results>/leaks.json",
+    log:
+        "<logs>/leaks.log",
+    benchmark:
+        "<benchmarks>/leaks.jsonl"
+    threads: 4
+    params:
+        train=suite.leak_train_sets,
+        test=suite.leak_test_sets,
+        source=suite.fingerprint("ndr.data.leak_scan"),
+    shell:
+        "python -m ndr.data.leak_scan"
+        " --sets data/sets"
+        " --cache data/cache/thumbnails"
+        " --train {params.train:q}"
+        " --test {params.test:q}"
+        " --workers {threads}"
+        " --out {output:q}"
+        " > {log:q} 2>&1"
