@@ -15,6 +15,10 @@ class ImageError(ValueError):
     """A batch of images that a method cannot take."""
 
 
+class RestorationError(RuntimeError):
+    """A method that cannot restore on this machine, e.g. a program that is not installed."""
+
+
 def check_images(images: Tensor, what: str = "degraded images") -> None:
     """Raise unless `images` is a finite floating-point (B, 3, H, W) tensor.
 

@@ -11,18 +11,30 @@ import functools
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ndr.image_batch import ImageError, SizeRequirements, check_images, pad_by_reflection
+from ndr.image_batch import (
+    ImageError,
+    RestorationError,
+    SizeRequirements,
+    check_images,
+    pad_by_reflection,
+)
+from ndr.method_info import (
+    TASKS,
+    TIERS,
+    MethodInfo,
+    OfficialWeights,
+    Tiling,
+    frozen,
+)
 from ndr.nearest_name import check_names, unknown_name
 from ndr.state_dict import CheckpointError, load_strictly, read_state
 
@@ -36,6 +48,7 @@ __all__ = [
     "MethodInfo",
     "OfficialWeights",
     "PixelLoss",
+    "RestorationError",
     "SideInformation",
     "SizeRequirements",
     "Tiling",
@@ -54,67 +67,6 @@ __all__ = [
     "read_state",
     "register_method",
 ]
-
-TIERS = ("smoke", "quick", "small", "paper")
-TASKS = frozenset({"noise", "rain", "haze", "down_x2", "exposure"})
-
-
-class Tiling(Enum):
-    """Whether an image may be restored in tiles."""
-
-    SUPPORTED = "supported"
-    """The output away from the seams does not depend on the tile size."""
-    DISCOURAGED = "discouraged"
-    """It runs, but statistics over the whole image change, and so does the answer."""
-    FORBIDDEN = "forbidden"
-    """The method needs the whole image."""
-
-
-@dataclass(frozen=True, slots=True)
-class OfficialWeights:
-    """A checkpoint that the method's authors publish.
-
-    `preset` and `changes` create the method that the checkpoint fits.
-    """
-
-    name: str
-    url: str
-    licence: str
-    sha256: str | None = None
-    bytes: int | None = None
-    preset: str = "paper"
-    changes: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class MethodInfo:
-    """What the suite needs to know of a method without running it."""
-
-    name: str
-    paper_label: str
-    """The method's name in the paper's tables, e.g. "NDR-Restore"."""
-    citation: str
-    tasks: frozenset[str]
-    presets: Mapping[str, Mapping[str, Any]]
-    """Constructor arguments per tier; the tiers are `TIERS`."""
-    trainable: bool = True
-    sizes: SizeRequirements = field(default_factory=SizeRequirements)
-    tiling: Tiling = Tiling.SUPPORTED
-    scale: int = 1
-    side_information: frozenset[str] = frozenset()
-    """Fields of `SideInformation` that `restore` cannot do without."""
-    published_parameters: int | None = None
-    """Size at the `paper` preset, as counted from the authors' network."""
-    official_weights: tuple[OfficialWeights, ...] = ()
-    slow: bool = False
-    """Minutes per image: tiers may evaluate it on a named subset of the images."""
-
-    def __post_init__(self) -> None:
-        check_names("task", self.tasks, TASKS)
-        if set(self.presets) != set(TIERS):
-            raise ValueError(
-                f"method {self.name!r}: expected presets for {TIERS}, found {tuple(self.presets)}"
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +145,11 @@ class Method(nn.Module):
     """Base class of every system. Subclasses define `info`, `forward`, and what differs."""
 
     info: ClassVar[MethodInfo]
+    training_only: ClassVar[frozenset[str]] = frozenset()
+    """Names of children that `forward` never uses (discriminators); the authors' checkpoints of the
+    restoring network lack them."""
+    restores_together: ClassVar[bool] = False
+    """Whether the evaluation hands over a whole test set at once, see `restore_together`."""
 
     def __init__(self) -> None:
         # Named, because the arguments of a constructor are the changes that a run may ask for.
@@ -254,6 +211,28 @@ class Method(nn.Module):
         restored = self(padded, side)
         return restored[..., : scale * height, : scale * width]
 
+    def counted_parameters(self) -> int:
+        """Size in the way in which `info.published_parameters` counts it; default: all of it.
+
+        Differs where the authors count one network of several, leave a part out (normalisation,
+        discriminators), or count layers that their network never uses and that do not exist here.
+        """
+        return parameter_count(self)
+
+    def restore_together(self, images: Iterable[tuple[str, Tensor]]) -> Iterator[Tensor]:
+        """Restore images of different sizes in one go: for programs that load for minutes.
+
+        Args:
+            images: names and degraded images (3, H, W); all are taken before the first result.
+
+        Yields:
+            (3, scale * H, scale * W) for each, in their order.
+
+        Raises:
+            RestorationError: it cannot be done here; the message says why.
+        """
+        raise NotImplementedError
+
     def optimiser_groups(self) -> Mapping[str, list[nn.Parameter]]:
         """Named groups of parameters, one optimiser each, stepped in this order."""
         return {"main": [parameter for parameter in self.parameters() if parameter.requires_grad]}
@@ -261,10 +240,13 @@ class Method(nn.Module):
     def training_losses(self, batch: Batch, context: TrainingContext) -> dict[str, Tensor]:
         """Weighted loss terms by name; their sum is minimised.
 
-        Default: the run's pixel loss between the restored and the clean images.
+        Default: the run's pixel loss between the restored and the clean images. Patches whose
+        size the network does not take are padded and cropped back, as `restore` does.
         """
-        restored = self(batch.degraded, SideInformation(sigma=batch.sigma))
-        return {"restore": context.pixel_loss(restored, batch.clean)}
+        padded = self.info.sizes.pad(batch.degraded)
+        restored = self(padded, SideInformation(sigma=batch.sigma))
+        height, width = batch.clean.shape[-2:]
+        return {"restore": context.pixel_loss(restored[..., :height, :width], batch.clean)}
 
     def figure_tensors(self, degraded: Tensor) -> dict[str, Tensor]:
         """Named inner tensors that figures show; empty for most methods."""
@@ -273,6 +255,11 @@ class Method(nn.Module):
     def representation(self) -> Tensor | None:
         """The learned degradation representation D that Fig. 12 follows, where there is one."""
         return None
+
+    @classmethod
+    def read_official_state(cls, path: str | Path) -> Mapping[str, Tensor]:
+        """Read a checkpoint that the authors publish; overridden where it is no PyTorch file."""
+        return read_state(path)
 
     @classmethod
     def official_changes(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -291,6 +278,19 @@ class Method(nn.Module):
         unknown or missing key makes `load_official` fail.
         """
         return dict(state)
+
+    def load_official_state(self, state: Mapping[str, Tensor], source: str) -> None:
+        """Load an authors' checkpoint strictly; parts that only training needs stay as they are.
+
+        Raises:
+            CheckpointError: keys or shapes differ; the message names them.
+        """
+        kept = {
+            key: value
+            for key, value in self.state_dict().items()
+            if key.partition(".")[0] in self.training_only
+        }
+        load_strictly(self, {**kept, **self.map_official_state(state)}, source)
 
 
 _REGISTRY: dict[str, type[Method]] = {}
@@ -382,17 +382,12 @@ def load_official(name: str, path: str | Path, preset: str = "paper", **changes:
         FileNotFoundError: no such file.
     """
     cls = method_class(name)
-    state = read_state(path)
+    state = cls.read_official_state(path)
     method = create(name, preset, **{**cls.official_changes(state), **changes})
-    load_strictly(method, cls.map_official_state(state), str(path))
+    method.load_official_state(state, str(path))
     return method.eval()
 
 
 def parameter_count(module: nn.Module) -> int:
     """Number of learned scalars."""
     return sum(parameter.numel() for parameter in module.parameters())
-
-
-def frozen(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Read-only view, for the presets of a class."""
-    return MappingProxyType(dict(mapping))

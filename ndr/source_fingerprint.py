@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import importlib.util
 from pathlib import Path
 
 OWN_PACKAGES = ("ndr", "baselines", "workflows", "reports")
@@ -86,20 +87,35 @@ def source_fingerprint(*modules: str) -> str:
     """Hash of the syntax trees of `modules` and of all they import inside this repository.
 
     Args:
-        modules: dotted names, e.g. `"ndr.train", "baselines.denoising.dncnn"`.
+        modules: dotted names, e.g. `"ndr.train", "baselines.denoising.dncnn"`; of another project's
+            package all source files count.
 
     Returns:
         16 hexadecimal digits.
 
     Raises:
-        ModuleNotFoundError: a name that is no module of the suite.
+        ModuleNotFoundError: a name that is no module of the suite, nor of an installed package.
     """
     digest = hashlib.sha256()
+    reached = set(modules)
     for module in modules:
         if module_file(module) is None:
-            raise ModuleNotFoundError(f"{module!r} is no module of the suite")
-    for module in imported_modules(*modules):
+            for path in _files_of_other_package(module):
+                tree, imported = _parsed(path)
+                digest.update(f"{path.name}\n{tree}\n".encode())
+                reached |= imported
+    for module in imported_modules(*sorted(reached)):
         path = module_file(module)
         assert path is not None
         digest.update(f"{module}\n{_parsed(path)[0]}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def _files_of_other_package(module: str) -> list[Path]:
+    """All source files of the package that a method of another project comes from."""
+    package = module.split(".", maxsplit=1)[0]
+    spec = None if package in OWN_PACKAGES else importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"{module!r} is no module of the suite, nor installed beside it")
+    origin = Path(spec.origin)
+    return sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]

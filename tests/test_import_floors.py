@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = {
     "ndr.network": 1,
     "ndr.method": 1,
+    "ndr.method_info": 1,
     "ndr.image_batch": 1,
     "ndr.run_spec": 1,
     "ndr.seeds": 1,
@@ -30,6 +31,7 @@ FLOORS = {
     "ndr.evaluation": 4,
     "ndr.train": 4,
     "ndr.evaluate": 4,
+    "ndr.fetch_weights": 4,
     "ndr.parameter_counts": 4,
     "workflows": 4,
     "reports": 5,

@@ -63,3 +63,23 @@ def test_one_baseline_does_not_depend_on_another() -> None:
     reached = imported_modules("baselines.denoising.ffdnet")
     assert "ndr.method" in reached
     assert not [name for name in reached if name.startswith("baselines.") and "ffdnet" not in name]
+
+
+def test_packages_beside_the_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All files of the package count, and what they import of the suite."""
+    folder = tmp_path / "other_restoration"
+    (folder / "parts").mkdir(parents=True)
+    (folder / "__init__.py").write_text("")
+    (folder / "gamma.py").write_text("from ndr.network.layer_norm import LayerNorm\n")
+    (folder / "parts" / "deep.py").write_text("value = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = source_fingerprint("other_restoration.gamma")
+    assert source_fingerprint("other_restoration.gamma") == before
+    (folder / "parts" / "deep.py").write_text("value = 2  # more\n")
+    module._parsed.cache_clear()
+    changed_there = source_fingerprint("other_restoration.gamma")
+    (folder / "gamma.py").write_text("from ndr.network.resampling import *\n")
+    module._parsed.cache_clear()
+    assert len({before, changed_there, source_fingerprint("other_restoration.gamma")}) == 3
+    with pytest.raises(ModuleNotFoundError, match="nor installed beside it"):
+        source_fingerprint("no_such_package.gamma")
