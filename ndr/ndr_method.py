@@ -70,6 +70,8 @@ class NDRRestoreMethod(Method):
         le_weight: weight of L_e. The paper does not give it.
         zero_init_output: the last convolution starts at zero, so that the untrained network returns
             its input; without effect where no image is added to the output.
+        upscale: `none`, or how twice the size is returned: `pixel_shuffle`, `pre_upsample`. See
+            `ndr.network.x2_head`, also for NDR-Degrad; the paper's own way is not public.
     """
 
     info = MethodInfo(
@@ -79,17 +81,17 @@ class NDRRestoreMethod(Method):
             "M. Yao, R. Xu, Y. Guan, J. Huang, Z. Xiong: Neural Degradation Representation "
             "Learning for All-In-One Image Restoration. IEEE Transactions on Image Processing, 2024"
         ),
-        tasks=TASKS - {"down_x2"},
+        tasks=TASKS,
         presets=frozen(
             {
                 "smoke": frozen({**_NARROW, "width": 4, "degradation_width": 8}),
                 "quick": frozen({**_NARROW, "width": 8}),
                 "small": frozen(
                     {
-                        "width": 24,
-                        "blocks": (2, 2, 2, 2),
+                        "width": 16,
+                        "blocks": (1, 2, 2, 2),
                         "refinement_blocks": 1,
-                        "heads": (1, 2, 4, 6),
+                        "heads": (1, 2, 4, 4),
                         "degradation_width": 32,
                         "zero_init_output": True,
                     }
@@ -105,6 +107,7 @@ class NDRRestoreMethod(Method):
             OfficialWeights(
                 name="model_L",
                 url="https://huggingface.co/Mingde/pre-trained-models/resolve/main/model_L.pth",
+                settings=("promptir_noise_rain_haze",),
                 licence="MIT",
                 changes=frozen({"variant": "current_release"}),
             ),
@@ -132,6 +135,7 @@ class NDRRestoreMethod(Method):
         lambda_degrad: float = 1.0,
         le_weight: float = 0.01,
         zero_init_output: bool = False,
+        upscale: str = "none",
     ) -> None:
         super().__init__()
         design = NDRDesign(
@@ -150,6 +154,7 @@ class NDRRestoreMethod(Method):
             use_di=use_di,
             use_cp=use_cp,
             zero_init_output=zero_init_output,
+            upscale=upscale,
         )
         for name, weight in (("lambda_degrad", lambda_degrad), ("le_weight", le_weight)):
             if weight < 0:
@@ -162,6 +167,11 @@ class NDRRestoreMethod(Method):
         self.le_weight = le_weight if use_le else 0.0
         self.restoration = NDRRestore(design)
         self.degradation = NDRDegrad(design) if use_ndr and lambda_degrad > 0 else None
+
+    @property
+    def scale(self) -> int:
+        """2 where `upscale` is not `none`."""
+        return self.restoration.head.scale
 
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
         """Restore; nothing but the pixels is used. See `Method.forward`."""
@@ -191,7 +201,14 @@ class NDRRestoreMethod(Method):
 
     @torch.no_grad()
     def degrade(self, clean: Tensor, degraded: Tensor) -> Tensor:
-        """Give clean images the degradation of others (Fig. 13), (B, 3, H, W) in and out.
+        """Give clean images the degradation of others (Fig. 13).
+
+        Args:
+            clean: (B, 3, scale * H, scale * W).
+            degraded: (B, 3, H, W), images whose degradation is taken.
+
+        Returns:
+            (B, 3, H, W).
 
         Raises:
             RuntimeError: there is no NDR-Degrad, see `lambda_degrad` and `use_ndr`.
@@ -201,21 +218,26 @@ class NDRRestoreMethod(Method):
             raise RuntimeError("this network was made without NDR-Degrad (lambda_degrad, use_ndr)")
         check_images(clean, "clean images")
         check_images(degraded)
-        if clean.shape != degraded.shape:
+        scale = self.scale
+        height, width = degraded.shape[-2:]
+        expected = (len(degraded), 3, scale * height, scale * width)
+        if clean.shape != expected:
             raise ImageError(
-                f"clean and degraded images: expected one shape, found {tuple(clean.shape)} and "
-                f"{tuple(degraded.shape)}"
+                f"clean images: expected shape {expected} for degraded images of "
+                f"{tuple(degraded.shape)}, found {tuple(clean.shape)}"
             )
-        height, width = clean.shape[-2:]
-        _, degradations = self.restoration(self._padded(degraded))
-        return self.degradation(self._padded(clean), degradations)[..., :height, :width]
+        padded = self._padded(degraded)
+        _, degradations = self.restoration(padded)
+        clean = pad_by_reflection(clean, *(scale * side for side in padded.shape[-2:]))
+        return self.degradation(clean, degradations)[..., :height, :width]
 
     @torch.no_grad()
     def figure_tensors(self, degraded: Tensor) -> dict[str, Tensor]:
         """S, U, and F before and after injection, per level (1 is full size), and D.
 
         Names: `affinity_1` (B, N, H, W), `degradation_1` (B, C_U, H, W), `features_1` and
-        `injected_1` (B, C, H, W), then levels 2 and 3 at half and a quarter of the size;
+        `injected_1` (B, C, H, W), then levels 2 and 3 at half and a quarter of the size (all of
+        them at twice the size with `upscale="pre_upsample"`);
         `representation` (N, M). What a variant does not have is absent. Single precision.
 
         Args:
@@ -225,9 +247,11 @@ class NDRRestoreMethod(Method):
         records: list[SkipRecord] = []
         self.restoration(self._padded(degraded), records)
         tensors = {}
+        enlarged = self.restoration.head.feature_scale
         for level, record in enumerate(records):
             # A pixel of a level covers 2^level pixels of the image; the rest is padding.
-            rows, columns = (-(-size // 2**level) for size in degraded.shape[-2:])
+            sides = (enlarged * size for size in degraded.shape[-2:])
+            rows, columns = (-(-side // 2**level) for side in sides)
             for name in ("affinity", "degradation", "features", "injected"):
                 tensor = getattr(record, name)
                 if tensor is not None:

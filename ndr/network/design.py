@@ -52,6 +52,8 @@ class NDRDesign:
     use_cp: bool = True
     zero_init_output: bool = False
     """The last convolution starts at zero where the image is added to its output."""
+    upscale: str = "none"
+    """How NDR-Restore returns twice the size, see `ndr.network.x2_head`."""
 
     def __post_init__(self) -> None:
         for name in ("blocks", "heads"):

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from ndr.network.design import SKIPS, NDRDesign
 from ndr.network.u_net import UNet
+from ndr.network.x2_head import HalvingHead
 
 REDUCTION = 16
 
@@ -54,7 +55,8 @@ class NDRDegrad(UNet):
     """Convolutional U-Net that turns a clean image into the degraded one, given U.
 
     U is injected into the three skips. The public code adds the image to the output in both
-    releases, unlike in NDR-Restore.
+    releases, unlike in NDR-Restore. Where NDR-Restore doubles the size, this network halves it: see
+    `ndr.network.x2_head.HalvingHead`.
     """
 
     def __init__(self, design: NDRDesign) -> None:
@@ -63,6 +65,7 @@ class NDRDegrad(UNet):
             stage=lambda _, width: ResidualConvolutions(width),
             refinement=ResidualAttentionGroup(2 * design.width),
             image_residual=True,
+            head=HalvingHead(design.upscale),
         )
         self.injections = nn.ModuleList(
             design.injection(level, design.variant.degrade_residuals) for level in range(SKIPS)
@@ -72,12 +75,12 @@ class NDRDegrad(UNet):
         """Degrade an image.
 
         Args:
-            image: clean, (B, 3, H, W); H and W are multiples of 8.
+            image: clean, (B, 3, H, W); H and W are multiples of 8, of 16 where the size is halved.
             degradations: U of the three levels, as `NDRRestore` returns them for the degraded
                 image. Gradients flow back into them.
 
         Returns:
-            The degraded image, same shape.
+            The degraded image, same shape or half the size.
         """
         skips, bottom = self.encode(image)
         injected = [

@@ -10,6 +10,7 @@ from ndr.network.degradation_representation import DegradationRepresentation
 from ndr.network.design import SKIPS, NDRDesign
 from ndr.network.transformer_block import TransformerBlock
 from ndr.network.u_net import UNet
+from ndr.network.x2_head import X2Head
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class NDRRestore(UNet):
                 )
             ),
             image_residual=design.variant.image_residual,
+            head=X2Head(design.upscale),
         )
         residuals = design.variant.restore_residuals
         self.representation: DegradationRepresentation | None = None
@@ -76,7 +78,8 @@ class NDRRestore(UNet):
             records: where given, one `SkipRecord` per level is appended.
 
         Returns:
-            The restored image, same shape, and U of the three levels (none without NDR).
+            The restored image, same shape or twice the size, and U of the three levels (none
+            without NDR).
         """
         skips, bottom = self.encode(image)
         injected, degradations = [], []

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ndr.network.design import SKIPS, NDRDesign
 from ndr.network.resampling import Downsample, Upsample
+from ndr.network.x2_head import HalvingHead, X2Head
 
 
 class UNet(nn.Module):
@@ -22,6 +23,7 @@ class UNet(nn.Module):
         stage: makes the blocks of a level, from (level, channels).
         refinement: blocks after the decoder, at twice the width.
         image_residual: whether the input image is added to the output.
+        head: how images enter and leave where the output has another size than the input.
     """
 
     def __init__(
@@ -30,12 +32,14 @@ class UNet(nn.Module):
         stage: Callable[[int, int], nn.Module],
         refinement: nn.Module,
         image_residual: bool,
+        head: X2Head | HalvingHead,
     ) -> None:
         super().__init__()
         widths = [design.level_width(level) for level in range(SKIPS)]
         decoder_widths = [2 * design.width, *widths[1:]]
         self.image_residual = image_residual
-        self.extractor = nn.Conv2d(3, design.width, 3, padding=1)
+        self.head = head
+        self.extractor = nn.Conv2d(head.first_channels, design.width, 3, padding=1)
         self.encoders = nn.ModuleList(stage(level, width) for level, width in enumerate(widths))
         self.downsamplings = nn.ModuleList(Downsample(width) for width in widths)
         self.bottom = stage(SKIPS, design.level_width(SKIPS))
@@ -48,14 +52,16 @@ class UNet(nn.Module):
             stage(level, width) for level, width in enumerate(decoder_widths)
         )
         self.refinement = refinement
-        self.reconstruction = nn.Conv2d(2 * design.width, 3, 3, padding=1)
+        self.reconstruction = nn.Conv2d(2 * design.width, head.last_channels, 3, padding=1)
         if design.zero_init_output and image_residual:
             nn.init.zeros_(self.reconstruction.weight)
             nn.init.zeros_(self.reconstruction.bias)
 
     def encode(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
         """Features of the three skips, from full size down, and of the bottom."""
-        features = self.extractor(image.contiguous(memory_format=torch.channels_last))
+        features = self.extractor(
+            self.head.enter(image).contiguous(memory_format=torch.channels_last)
+        )
         skips = []
         for encoder, downsampling in zip(self.encoders, self.downsamplings, strict=True):
             features = encoder(features)
@@ -64,11 +70,11 @@ class UNet(nn.Module):
         return skips, self.bottom(features)
 
     def decode(self, image: Tensor, skips: Sequence[Tensor], bottom: Tensor) -> Tensor:
-        """Image (B, 3, H, W) in single precision from the features; `image` is the input."""
+        """Image of the head's size in single precision from the features; `image` is the input."""
         features = bottom
         for level in reversed(range(SKIPS)):
             features = self.upsamplings[level](features)
             features = self.fusions[level](torch.cat((skips[level], features), dim=1))
             features = self.decoders[level](features)
         output = self.reconstruction(self.refinement(features)).to(image.dtype)
-        return output + image if self.image_residual else output
+        return self.head.leave(output, image, residual=self.image_residual)
