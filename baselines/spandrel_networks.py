@@ -6,9 +6,61 @@ stands here, and a test builds each network.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import importlib
+import importlib.util
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
+
+
+def _network_class(architecture: str, module: str, name: str) -> type[nn.Module]:
+    """Import the class of one network, without the package's other forty.
+
+    `import spandrel` imports all its networks and takes seconds; what one of them needs takes
+    milliseconds. So while it is imported an empty module stands for the package. It is taken away
+    again, and a later `import spandrel` finds the real one.
+    """
+    path = f"spandrel.architectures.{architecture}.__arch.{module}"
+    if "spandrel" in sys.modules:
+        return getattr(importlib.import_module(path), name)
+    spec = importlib.util.find_spec("spandrel")
+    if spec is None:
+        raise ModuleNotFoundError(
+            f"{name} is a network of the package spandrel, which is not installed: "
+            "install what requirements.lock lists",
+            name="spandrel",
+        )
+    sys.modules["spandrel"] = importlib.util.module_from_spec(spec)
+    try:
+        return getattr(importlib.import_module(path), name)
+    finally:
+        del sys.modules["spandrel"]
+
+
+class _NumbersOnCPU(TorchFunctionMode):
+    """Keeps `torch.linspace` on the CPU: constructors read its values, which meta has not."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        if func is torch.linspace:
+            kwargs["device"] = "cpu"
+        return func(*args, **kwargs)
+
+
+@contextlib.contextmanager
+def _construction() -> Iterator[None]:
+    """What the constructors of the transformers need: numbers on the CPU, and no old warning."""
+    with _NumbersOnCPU(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="torch.meshgrid", category=UserWarning)
+        yield
 
 
 def nafnet(
@@ -25,12 +77,91 @@ def nafnet(
         encoder_blocks: blocks of each encoder level, from the first to the lowest.
         decoder_blocks: blocks of each decoder level, from the lowest to the first.
     """
-    # Here, not above: spandrel imports all its networks, which takes a second or two.
-    from spandrel.architectures.NAFNet import NAFNet
-
-    return NAFNet(
+    return _network_class("NAFNet", "NAFNet_arch", "NAFNet")(
         width=width,
         middle_blk_num=middle_blocks,
         enc_blk_nums=list(encoder_blocks),
         dec_blk_nums=list(decoder_blocks),
     )
+
+
+def swinir(
+    *,
+    scale: int,
+    width: int,
+    depths: Sequence[int],
+    heads: Sequence[int],
+    window: int,
+    drop_path: float,
+    training_size: int,
+    direct_shuffle: bool,
+) -> nn.Module:
+    """SwinIR for classical super-resolution (Liang et al., 2021) with the authors' key names.
+
+    Its forward takes (B, 3, H, W) in [0, 1] and pads by reflection to a multiple of `window`. The
+    last layer is `conv_last`, or `upsample.0` with `direct_shuffle`; the mean colour is added to
+    its output.
+
+    Args:
+        scale: side of the output over side of the input.
+        width: channels.
+        depths: layers of each residual group.
+        heads: attention heads of each group.
+        window: side of the windows.
+        drop_path: largest probability that a layer is skipped in training.
+        training_size: side of the training patches: the masks for this size are in the state.
+        direct_shuffle: enlarge by one convolution and pixel shuffle, as the lightweight network.
+    """
+    with _construction():
+        return _network_class("SwinIR", "SwinIR", "SwinIR")(
+            img_size=training_size,
+            embed_dim=width,
+            depths=list(depths),
+            num_heads=list(heads),
+            window_size=window,
+            mlp_ratio=2,
+            drop_path_rate=drop_path,
+            upscale=scale,
+            upsampler="pixelshuffledirect" if direct_shuffle else "pixelshuffle",
+        )
+
+
+def hat(
+    *,
+    scale: int,
+    width: int,
+    depths: Sequence[int],
+    heads: Sequence[int],
+    window: int,
+    squeeze_factor: int,
+    tail_width: int,
+    drop_path: float,
+) -> nn.Module:
+    """HAT (Chen et al., CVPR 2023) with the authors' key names.
+
+    Its forward takes (B, 3, H, W) in [0, 1] and pads by reflection to a multiple of `window`.
+    `conv_last` is the last layer; the mean colour is added to its output.
+
+    Args:
+        scale: side of the output over side of the input: 1 or 2.
+        width: channels.
+        depths: layers of each residual group.
+        heads: attention heads of each group.
+        window: side of the windows.
+        squeeze_factor: channels over those inside the channel attention.
+        tail_width: channels after the last group (64 in the authors' networks).
+        drop_path: largest probability that a layer is skipped in training.
+    """
+    with _construction():
+        return _network_class("HAT", "HAT", "HAT")(
+            embed_dim=width,
+            depths=tuple(depths),
+            num_heads=tuple(heads),
+            window_size=window,
+            squeeze_factor=squeeze_factor,
+            overlap_ratio=0.5,
+            mlp_ratio=2,
+            drop_path_rate=drop_path,
+            upscale=scale,
+            num_feat=tail_width,
+        )

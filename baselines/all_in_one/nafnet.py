@@ -18,6 +18,7 @@ from ndr.method import (
     frozen,
     register_method,
 )
+from ndr.network.x2_head import X2Head
 
 _DRIVE = "https://drive.google.com/file/d"
 
@@ -36,6 +37,8 @@ class NAFNet(Method):
         encoder_blocks: blocks of the encoder's levels, from the first to the lowest. Four levels.
         decoder_blocks: blocks of the decoder's levels, from the lowest to the first.
         zero_init_output: start at the identity by a zero last layer, for short trainings.
+        upscale: `none`, or how twice the size is returned (`pixel_shuffle`, `pre_upsample`), see
+            `ndr.network.x2_head`; the authors' network has no such part.
 
     Differences to the authors: images are padded by reflection, theirs by zeros (their own test
     images need neither); channel attention averages over the whole image, as in their SIDD
@@ -47,7 +50,7 @@ class NAFNet(Method):
         paper_label="NAFNet",
         citation="L. Chen, X. Chu, X. Zhang, J. Sun, Simple baselines for image restoration, "
         "ECCV 2022",
-        tasks=TASKS - {"down_x2"},
+        tasks=TASKS,
         presets=frozen(
             {
                 "smoke": {
@@ -65,7 +68,7 @@ class NAFNet(Method):
                     "zero_init_output": True,
                 },
                 "small": {
-                    "width": 24,
+                    "width": 16,
                     "middle_blocks": 4,
                     "encoder_blocks": (1, 1, 2, 4),
                     "decoder_blocks": (1, 1, 1, 1),
@@ -100,6 +103,7 @@ class NAFNet(Method):
         encoder_blocks: Sequence[int] = (2, 2, 4, 8),
         decoder_blocks: Sequence[int] = (2, 2, 2, 2),
         zero_init_output: bool = False,
+        upscale: str = "none",
     ) -> None:
         super().__init__()
         levels = (len(encoder_blocks), len(decoder_blocks))
@@ -108,13 +112,33 @@ class NAFNet(Method):
                 f"nafnet: expected blocks for 4 encoder and 4 decoder levels, found {levels}"
             )
         self.network = nafnet(width, middle_blocks, encoder_blocks, decoder_blocks)
+        self.head = X2Head(upscale)
+        if self.head.last_channels != self.network.ending.out_channels:
+            self.network.ending = nn.Conv2d(width, self.head.last_channels, 3, padding=1)
         if zero_init_output:
             nn.init.zeros_(self.network.ending.weight)
             nn.init.zeros_(self.network.ending.bias)
 
+    @property
+    def scale(self) -> int:
+        """2 where `upscale` is not `none`."""
+        return self.head.scale
+
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
-        """(B, 3, H, W), multiples of 16 -> the same shape, not clipped."""
-        return self.network(degraded)
+        """(B, 3, H, W), multiples of 16 -> (B, 3, scale * H, scale * W), not clipped."""
+        if self.scale == 1:
+            return self.network(degraded)
+        # The package's forward adds its input at the same size: run its parts instead.
+        network = self.network
+        features = network.intro(self.head.enter(degraded))
+        skips = []
+        for encoder, downsampling in zip(network.encoders, network.downs, strict=True):
+            skips.append(encoder(features))
+            features = downsampling(skips[-1])
+        features = network.middle_blks(features)
+        for decoder, upsampling in zip(network.decoders, network.ups, strict=True):
+            features = decoder(upsampling(features) + skips.pop())
+        return self.head.leave(network.ending(features), degraded)
 
     @classmethod
     def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -21,6 +21,7 @@ from ndr.method import (
     register_method,
 )
 from ndr.network.transformer_block import Downsample, TransformerBlock, Upsample
+from ndr.network.x2_head import X2Head
 
 LEVELS = 4
 _RELEASE = "https://github.com/swz30/Restormer/releases/download/v1.0"
@@ -69,6 +70,8 @@ class Restormer(Method):
         norm_bias: whether the layer norms subtract the mean and have a shift. The authors switch
             it off for denoising (26,111,668 parameters).
         zero_init_output: start at the identity by a zero last layer, for short trainings.
+        upscale: `none`, or how twice the size is returned (`pixel_shuffle`, `pre_upsample`), see
+            `ndr.network.x2_head`; the authors' network has no such part.
 
     Differences to the authors: none in the network; test images are padded by reflection to a
     multiple of 8, as in their test programs.
@@ -79,7 +82,7 @@ class Restormer(Method):
         paper_label="Restormer",
         citation="S. W. Zamir, A. Arora, S. Khan, M. Hayat, F. S. Khan, M.-H. Yang, Restormer: "
         "efficient transformer for high-resolution image restoration, CVPR 2022",
-        tasks=TASKS - {"down_x2"},
+        tasks=TASKS,
         presets=frozen(
             {
                 "smoke": {
@@ -95,7 +98,7 @@ class Restormer(Method):
                     "zero_init_output": True,
                 },
                 "small": {
-                    "width": 24,
+                    "width": 16,
                     "blocks": (1, 2, 2, 3),
                     "refinement_blocks": 1,
                     "zero_init_output": True,
@@ -107,10 +110,22 @@ class Restormer(Method):
         tiling=Tiling.DISCOURAGED,
         published_parameters=26_126_644,
         official_weights=(
-            OfficialWeights(name="deraining", url=f"{_RELEASE}/deraining.pth", licence=_LICENCE),
+            OfficialWeights(
+                name="deraining",
+                url=f"{_RELEASE}/deraining.pth",
+                settings=("derain",),
+                trained_on="Rain13K",
+                protocol="restormer_y",
+                licence=_LICENCE,
+            ),
             OfficialWeights(
                 name="gaussian_color_denoising_blind",
                 url=f"{_RELEASE}/gaussian_color_denoising_blind.pth",
+                settings=("denoise",),
+                trained_on="DF2K, BSD400 and WED",
+                noise_variant="float_noclip",
+                noise_seeding="zero_per_image",
+                protocol="rgb_uint8",
                 licence=_LICENCE,
                 changes=frozen({"norm_bias": False}),
             ),
@@ -127,6 +142,7 @@ class Restormer(Method):
         expansion: float = 2.66,
         norm_bias: bool = True,
         zero_init_output: bool = False,
+        upscale: str = "none",
     ) -> None:
         super().__init__()
         if len(blocks) != LEVELS or len(heads) != LEVELS:
@@ -159,14 +175,22 @@ class Restormer(Method):
             stage(channels, level, blocks[level]) for level, channels in enumerate(decoder_widths)
         )
         self.refinement = stage(2 * width, 0, refinement_blocks)
-        self.output = nn.Conv2d(2 * width, 3, 3, padding=1, bias=False)
+        self.head = X2Head(upscale)
+        self.output = nn.Conv2d(2 * width, self.head.last_channels, 3, padding=1, bias=False)
         if zero_init_output:
             nn.init.zeros_(self.output.weight)
 
+    @property
+    def scale(self) -> int:
+        """2 where `upscale` is not `none`."""
+        return self.head.scale
+
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
-        """(B, 3, H, W), multiples of 8 -> the same shape, not clipped."""
+        """(B, 3, H, W), multiples of 8 -> (B, 3, scale * H, scale * W), not clipped."""
         # Layer norms read the channels of a pixel: fastest where these are neighbours in memory.
-        features = self.embedding(degraded.contiguous(memory_format=torch.channels_last))
+        features = self.embedding(
+            self.head.enter(degraded).contiguous(memory_format=torch.channels_last)
+        )
         skips = []
         for level in range(LEVELS - 1):
             skips.append(self.encoder[level](features))
@@ -175,7 +199,7 @@ class Restormer(Method):
         for level in reversed(range(LEVELS - 1)):
             joined = torch.cat([self.upsampling[level](features), skips[level]], dim=1)
             features = self.decoder[level](self.fusion[level](joined))
-        return degraded + self.output(self.refinement(features))
+        return self.head.leave(self.output(self.refinement(features)), degraded)
 
     @classmethod
     def official_changes(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -1,0 +1,261 @@
+"""PromptIR (Potlapalli et al., NeurIPS 2023): Restormer with learned prompts in its decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from baselines.all_in_one.restormer import LEVELS, Restormer
+from ndr.method import (
+    TASKS,
+    MethodInfo,
+    OfficialWeights,
+    SideInformation,
+    SizeRequirements,
+    Tiling,
+    frozen,
+    parameter_count,
+    register_method,
+)
+from ndr.network.transformer_block import TransformerBlock, Upsample
+
+PROMPTS = LEVELS - 1
+PROMPT_HEADS_LEVEL = 2
+"""Level whose number of heads the prompts' transformer blocks have, at all levels."""
+
+_RELEASE = "https://github.com/va1shn9v/PromptIR/releases/download/v1.0"
+_LICENCE = "Academic Public License (non-commercial)"
+
+# The authors number the prompts by the level that they lead to, from 1; here they stand as 0 to 2.
+_OFFICIAL_PROMPTS = {
+    **{f"prompt{n}.prompt_param": f"prompts.{n - 1}.components" for n in (1, 2, 3)},
+    **{f"prompt{n}.linear_layer": f"prompts.{n - 1}.weighting" for n in (1, 2, 3)},
+    **{f"prompt{n}.conv3x3": f"prompts.{n - 1}.convolution" for n in (1, 2, 3)},
+    **{f"noise_level{n}": f"interactions.{n - 1}" for n in (1, 2, 3)},
+    **{f"reduce_noise_level{n}": f"reductions.{n - 1}" for n in (1, 2, 3)},
+}
+_UNUSED_PARTS = tuple(
+    f"{name}{n}." for name in ("chnl_reduce", "reduce_noise_channel_") for n in (1, 2, 3)
+)
+"""Layers that the authors' network has and never runs."""
+_UNUSED_ON_PROMPTS = ((64, 64), (128, 128), (320, 256))
+"""Channels in and out of the first three of them; the others take the latter beside a level's."""
+
+
+class Prompt(nn.Module):
+    """Learned feature maps, mixed by what the image holds (Sec. 3.1.1).
+
+    The weights are the softmax of a linear layer on the features' means; the mixture is
+    interpolated to the features' size and convolved.
+
+    Args:
+        width: channels of the features that decide.
+        components: number of learned maps.
+        channels: channels of a map.
+        side: height and width of a map.
+    """
+
+    def __init__(self, width: int, components: int, channels: int, side: int) -> None:
+        super().__init__()
+        self.components = nn.Parameter(torch.rand(1, components, channels, side, side))
+        self.weighting = nn.Linear(width, components)
+        self.convolution = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, `channels`, H, W)."""
+        weights = self.weighting(features.mean(dim=(-2, -1))).softmax(dim=1)
+        # Weights are in single precision under autocast, and so is the mixture.
+        mixture = torch.einsum("bn,nchw->bchw", weights, self.components[0].to(weights.dtype))
+        return self.convolution(F.interpolate(mixture, features.shape[-2:], mode="bilinear"))
+
+
+@register_method
+class PromptIR(Restormer):
+    """Restormer whose decoder is told of the degradation by prompts.
+
+    Before each of the decoder's three enlargements, a prompt is appended to the features; a
+    transformer block lets both interact, and a 1x1 convolution narrows them.
+
+    Args:
+        width: channels of the first level; they double at each level.
+        blocks: transformer blocks per level; encoder and decoder have the same.
+        refinement_blocks: blocks at full resolution after the decoder, with 2 * width channels.
+        heads: attention heads per level.
+        expansion: width of the feed-forward parts over that of their blocks.
+        prompt_components: learned maps per prompt.
+        prompt_channels: channels of the prompts, from full size down.
+        prompt_sides: sides of the prompts' maps, from full size down.
+        zero_init_output: start at the identity by a zero last layer, for short trainings.
+        upscale: `none`, or how twice the size is returned (`pixel_shuffle`, `pre_upsample`), see
+            `ndr.network.x2_head`; the authors' network has no such part.
+
+    Differences to the authors: six 1x1 convolutions that their network has and never uses do not
+    exist here (215,296 of the published 35,592,263 parameters); `map_official_state` drops them.
+    The lowest level's features are narrowed from 384 to 192 channels after the prompt, so that
+    two of the decoder's layers differ from Restormer's, as theirs do. Their warm-up and cosine are
+    built for 150 epochs and stopped after 120.
+    """
+
+    info = MethodInfo(
+        name="promptir",
+        paper_label="PromptIR",
+        citation="V. Potlapalli, S. W. Zamir, S. Khan, F. S. Khan, PromptIR: prompting for "
+        "all-in-one blind image restoration, NeurIPS 2023",
+        tasks=TASKS,
+        presets=frozen(
+            {
+                "smoke": {
+                    "width": 8,
+                    "blocks": (1, 1, 1, 1),
+                    "refinement_blocks": 1,
+                    "prompt_components": 2,
+                    "prompt_channels": (4, 8, 16),
+                    "prompt_sides": (8, 4, 2),
+                    "zero_init_output": True,
+                },
+                "quick": {
+                    "width": 8,
+                    "blocks": (1, 1, 1, 1),
+                    "refinement_blocks": 1,
+                    "prompt_channels": (8, 16, 32),
+                    "prompt_sides": (16, 8, 4),
+                    "zero_init_output": True,
+                },
+                "small": {
+                    "width": 24,
+                    "blocks": (1, 2, 2, 3),
+                    "refinement_blocks": 1,
+                    "prompt_channels": (32, 64, 160),
+                    "zero_init_output": True,
+                },
+                "paper": {},
+            }
+        ),
+        sizes=SizeRequirements(minimum=8, multiple_of=8),
+        tiling=Tiling.DISCOURAGED,
+        published_parameters=35_592_263,
+        official_weights=(
+            OfficialWeights(
+                name="promptir",
+                url=f"{_RELEASE}/model.ckpt",
+                settings=("promptir_noise_rain_haze",),
+                noise_variant="uint8_trunc",
+                protocol="airnet",
+                licence=_LICENCE,
+            ),
+        ),
+        own_recipe=frozen(
+            {
+                # 120 epochs of 46,296 noisy, 24,000 rainy and 72,135 hazy patches.
+                "steps": 534_000,
+                "batch": 32,
+                "patch": 128,
+                "learning_rate": 2e-4,
+                "optimiser": "adamw",
+                "weight_decay": 1e-2,
+                "schedule": "cosine",
+                "warmup_steps": 66_750,
+                # Where their cosine of 150 epochs is when the training ends after 120.
+                "minimum_learning_rate": 2.3e-5,
+                "gradient_clip_norm": None,
+                "pixel_loss": "l1",
+            }
+        ),
+    )
+
+    def __init__(
+        self,
+        *,
+        width: int = 48,
+        blocks: Sequence[int] = (4, 6, 6, 8),
+        refinement_blocks: int = 4,
+        heads: Sequence[int] = (1, 2, 4, 8),
+        expansion: float = 2.66,
+        prompt_components: int = 5,
+        prompt_channels: Sequence[int] = (64, 128, 320),
+        prompt_sides: Sequence[int] = (64, 32, 16),
+        zero_init_output: bool = False,
+        upscale: str = "none",
+    ) -> None:
+        super().__init__(
+            width=width,
+            blocks=blocks,
+            refinement_blocks=refinement_blocks,
+            heads=heads,
+            expansion=expansion,
+            zero_init_output=zero_init_output,
+            upscale=upscale,
+        )
+        if len(prompt_channels) != PROMPTS or len(prompt_sides) != PROMPTS:
+            raise ValueError(
+                f"promptir: expected channels and sides of {PROMPTS} prompts, found "
+                f"{len(prompt_channels)} and {len(prompt_sides)}"
+            )
+        # Channels of the decoder at the three sizes below full, before and after the prompts.
+        widths = [width * 2**level for level in range(1, LEVELS)]
+        narrowed = [*widths[:-1], widths[-1] // 2]
+        self.upsampling[-1] = Upsample(narrowed[-1])
+        self.fusion[-1] = nn.Conv2d(narrowed[-1] // 2 + widths[-2], widths[-2], 1, bias=False)
+        self.prompts = nn.ModuleList(
+            Prompt(wide, prompt_components, channels, side)
+            for wide, channels, side in zip(widths, prompt_channels, prompt_sides, strict=True)
+        )
+        joined = [w + channels for w, channels in zip(widths, prompt_channels, strict=True)]
+        self.interactions = nn.ModuleList(
+            TransformerBlock(channels, heads[PROMPT_HEADS_LEVEL], expansion) for channels in joined
+        )
+        self.reductions = nn.ModuleList(
+            nn.Conv2d(channels, narrow, 1, bias=False)
+            for channels, narrow in zip(joined, narrowed, strict=True)
+        )
+
+    def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
+        """(B, 3, H, W), multiples of 8 -> (B, 3, scale * H, scale * W), not clipped."""
+        features = self.embedding(
+            self.head.enter(degraded).contiguous(memory_format=torch.channels_last)
+        )
+        skips = []
+        for level in range(LEVELS - 1):
+            skips.append(self.encoder[level](features))
+            features = self.downsampling[level](skips[-1])
+        features = self.encoder[-1](features)
+        for level in reversed(range(LEVELS - 1)):
+            told = torch.cat([features, self.prompts[level](features)], dim=1)
+            features = self.reductions[level](self.interactions[level](told))
+            joined = torch.cat([self.upsampling[level](features), skips[level]], dim=1)
+            features = self.decoder[level](self.fusion[level](joined))
+        return self.head.leave(self.output(self.refinement(features)), degraded)
+
+    def counted_parameters(self) -> int:
+        """With the six 1x1 convolutions that the authors' network never uses."""
+        width = self.embedding.out_channels
+        unused = sum(inputs * outputs for inputs, outputs in _UNUSED_ON_PROMPTS)
+        for level, (_, channels) in enumerate(_UNUSED_ON_PROMPTS):
+            unused += (width * 2**level + channels) * width * 2**level
+        return parameter_count(self) + unused
+
+    @classmethod
+    def official_changes(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
+        """There is one checkpoint, of the default network."""
+        return {}
+
+    @classmethod
+    def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the authors' keys, drop the layers they never use; unknown keys are refused.
+
+        Their checkpoint is one of PyTorch Lightning, where the network is called `net`.
+        """
+        named = {key.removeprefix("net."): value for key, value in state.items()}
+        used = {key: v for key, v in named.items() if not key.startswith(_UNUSED_PARTS)}
+        return super().map_official_state({_renamed(key): v for key, v in used.items()})
+
+
+def _renamed(key: str) -> str:
+    for official, own in _OFFICIAL_PROMPTS.items():
+        if key == official or key.startswith(f"{official}."):
+            return own + key.removeprefix(official)
+    return key
