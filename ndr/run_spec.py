@@ -22,8 +22,11 @@ BALANCES = ("task_uniform", "release_ratio", "promptir_ratio", "airnet_cycle")
 NOISE_VARIANTS = ("float_clip", "uint8_trunc", "uint8_round", "float_noclip")
 NOISE_SEEDINGS = ("image_name", "zero_per_image")
 PRECISIONS = ("fp32", "bf16")
+X2_ORDERS = ("degrade_then_down", "down_then_degrade")
 UNTRAINED = "no_training"
 """Setting of a method that nothing is trained for."""
+OFFICIAL = "official_weights"
+"""Setting of a run whose weights are the method's authors'."""
 
 
 class SpecError(ValueError):
@@ -114,9 +117,17 @@ class SettingSpec:
     name: str
     tasks: tuple[TaskSpec, ...]
     balance: str = "task_uniform"
+    scale: int = 1
+    """Size of the clean image over the size of the degraded one: 2 where super-resolution by 2
+    is part of the mix (Tables IV and VI)."""
+    x2_order: str = "degrade_then_down"
+    """Whether noise comes before or after the reduction by 2; the paper does not say."""
 
     def __post_init__(self) -> None:
         _check_choice("balance", self.balance, BALANCES)
+        _check_choice("order of the reduction by 2", self.x2_order, X2_ORDERS)
+        if self.scale not in (1, 2):
+            raise SpecError(f"setting {self.name!r}: expected scale 1 or 2, found {self.scale}")
         if not self.tasks:
             raise SpecError(f"setting {self.name!r} has no task")
 
@@ -128,7 +139,7 @@ class Recipe:
     steps: int
     batch: int
     patch: int
-    """Side of the square training patch, in pixels of the degraded image."""
+    """Side of the square training patch, in pixels of the clean image."""
     learning_rate: float
     optimiser: str = "adam"
     betas: tuple[float, ...] = (0.9, 0.999)
@@ -221,6 +232,19 @@ class TestSetSpec:
     """Side of the centre crop that is evaluated, in pixels; None: the whole image."""
     first_images: int | None = None
     """Evaluate only this many images, the first of the manifest; None: all of the set."""
+    parameter: str | None = None
+    """Name of a parameter of the degradation in the manifest, e.g. `ev`: only the images whose
+    value is one of `parameter_values` belong to the test set (under- and over-exposed images)."""
+    parameter_values: tuple[float, ...] = ()
+    reference: bool = True
+    """Whether restored images are compared with the clean ones; real photographs have none."""
+
+    def __post_init__(self) -> None:
+        if (self.parameter is None) != (not self.parameter_values):
+            raise SpecError(
+                f"test set {self.name!r}: parameter and parameter_values stand together, found "
+                f"{self.parameter!r} and {self.parameter_values!r}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +265,13 @@ class EvaluationSpec(CanonicalSpec):
     tile_overlap: int = 32
     precision: str = "fp32"
     cpu_threads: int = 1
+    training_run: str | None = None
+    """Id of the training whose checkpoint is evaluated; evaluations that differ in their
+    self-ensemble share one."""
+    official_weights: str | None = None
+    """Name of the authors' checkpoint (`OfficialWeights.name`) in place of a training."""
+    self_ensemble: bool = False
+    """Mean over the eight flips and rotations of the input, the "+" of a method's name."""
     pictures: int = 1
     """Restored images kept per test set."""
     pictures_of: tuple[str, ...] = field(default_factory=tuple)

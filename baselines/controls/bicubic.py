@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -14,22 +13,10 @@ from ndr.method import (
     frozen,
     register_method,
 )
+from ndr.network.bicubic import mirrored_indices
 
 REACH = 2
 """Pixels that the cubic kernel sees at each side of a sample."""
-
-
-def mirrored_indices(length: int, reach: int) -> Tensor:
-    """Indices of an axis of `length` samples, continued by `reach` at both ends by a mirror.
-
-    The mirror stands on the outer edge, so that the border sample comes twice (MATLAB's
-    `symmetric`); short axes are mirrored repeatedly.
-
-    >>> mirrored_indices(3, 2).tolist()
-    [1, 0, 0, 1, 2, 2, 1]
-    """
-    positions = torch.arange(-reach, length + reach) % (2 * length)
-    return torch.minimum(positions, 2 * length - 1 - positions)
 
 
 @register_method

@@ -12,17 +12,34 @@ class Oracle(Method):
     """Returns the clean image that it is given.
 
     A metric that is not perfect on its output is measured wrongly; its pictures are the truth.
+
+    Args:
+        scale: side of the clean image over the side of the degraded one.
+
+    Raises:
+        ValueError: `scale` is less than 1.
     """
 
     info = MethodInfo(
         name="oracle",
         paper_label="Ground truth",
         citation="none (control of this suite)",
-        tasks=TASKS - {"down_x2"},
+        tasks=TASKS,
         presets=frozen({tier: {} for tier in TIERS}),
         trainable=False,
         side_information=frozenset({"clean"}),
     )
+
+    def __init__(self, scale: int = 1) -> None:
+        super().__init__()
+        if scale < 1:
+            raise ValueError(f"oracle: expected a scale of at least 1, found {scale}")
+        self._scale = scale
+
+    @property
+    def scale(self) -> int:
+        """Side of the clean image over the side of the degraded one."""
+        return self._scale
 
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
         """(B, 3, H, W) -> the clean images; `restore` has checked that they belong to it."""

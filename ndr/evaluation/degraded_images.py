@@ -25,13 +25,14 @@ class DegradedImage:
     """One image of a test set.
 
     `degraded` (H, W, 3) and `clean` (scale * H, scale * W, 3) are RGB, nominally in [0, 1];
-    `sigma` is the noise level on the 0..255 scale, None where no noise was added.
+    `clean` is None where the test set has no ground truth. `sigma` is the noise level on the
+    0..255 scale, None where no noise was added.
     """
 
     name: str
     scene: str
     degraded: Image
-    clean: Image
+    clean: Image | None
     sigma: float | None
 
 
@@ -77,18 +78,39 @@ class DegradedImages:
         self._pairs = pairs
         self._suite_seed = suite_seed
         self._scale = scale
-        self._count = min(len(pairs), spec.first_images or len(pairs))
+        members = self._members()
+        self._left_out = len(pairs) - len(members)
+        self._indices = members[: spec.first_images]
+
+    def _members(self) -> list[int]:
+        """Indices of the images that belong to the test set."""
+        name = self.spec.parameter
+        if name is None:
+            return list(range(len(self._pairs)))
+        values = [row.parameter_values.get(name) for row in self._pairs.rows]
+        chosen = [i for i, value in enumerate(values) if value in self.spec.parameter_values]
+        if not chosen:
+            raise EvaluationError(
+                f"test set {self.spec.name!r}: expected images of set {self.spec.set!r} with "
+                f"{name} among {list(self.spec.parameter_values)}, found only "
+                f"{sorted({str(value) for value in values})}"
+            )
+        return chosen
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._indices)
 
     @property
     def total(self) -> int:
-        """Images of the complete set, those that are left out here or missing included."""
-        return self._pairs.manifest.expected
+        """Images of the complete test set, those that are left out here or missing included.
+
+        Where the test set is a part of a set of which images are missing, this is at least the
+        number of those that are there.
+        """
+        return self._pairs.manifest.expected - self._left_out
 
     def __iter__(self) -> Iterator[DegradedImage]:
-        for index in range(self._count):
+        for index in self._indices:
             yield self._read(index)
 
     def _read(self, index: int) -> DegradedImage:
@@ -99,9 +121,15 @@ class DegradedImages:
                 f"test set {self.spec.name!r}, image {pair.name!r}: set {self.spec.set!r} has no "
                 "degraded images and the test set adds no noise; give the test set a noise level"
             )
-        clean = pair.clean
-        degraded = clean if pair.degraded is None else pair.degraded
-        self._check_sizes(pair.name, degraded, clean)
+        clean = pair.clean if self.spec.reference else None
+        degraded = pair.clean if pair.degraded is None else pair.degraded
+        if clean is not None:
+            self._check_sizes(pair.name, degraded, clean)
+        elif self.spec.reference:
+            raise EvaluationError(
+                f"test set {self.spec.name!r}, image {pair.name!r}: set {self.spec.set!r} has no "
+                "ground truth; give the test set reference: false"
+            )
         if noise is not None:
             degraded = noisy(degraded, noise, self._suite_seed, self.spec.set, pair.name)
         if self.spec.crop is not None:
@@ -154,12 +182,14 @@ def noisy(image: Image, noise: NoiseSpec, suite_seed: int, set_name: str, name: 
     return add_gaussian_noise(image, sigma, noise.variant, generator)
 
 
-def centre_crop(degraded: Image, clean: Image, side: int, scale: int = 1) -> tuple[Image, Image]:
+def centre_crop(
+    degraded: Image, clean: Image | None, side: int, scale: int = 1
+) -> tuple[Image, Image | None]:
     """Cut the same centre out of a pair.
 
     Args:
         degraded: (H, W, 3).
-        clean: (scale * H, scale * W, 3).
+        clean: (scale * H, scale * W, 3), or None.
         side: pixels of the clean image, a multiple of `scale`; where the image is smaller it is
             taken whole.
         scale: size of the clean over the size of the degraded image.
@@ -173,10 +203,9 @@ def centre_crop(degraded: Image, clean: Image, side: int, scale: int = 1) -> tup
     """
     height, width = (min(length, side // scale) for length in degraded.shape[:2])
     top, left = (degraded.shape[0] - height) // 2, (degraded.shape[1] - width) // 2
-    return (
-        degraded[top : top + height, left : left + width],
-        clean[
+    if clean is not None:
+        clean = clean[
             scale * top : scale * (top + height),
             scale * left : scale * (left + width),
-        ],
-    )
+        ]
+    return degraded[top : top + height, left : left + width], clean

@@ -12,10 +12,8 @@ from ndr.checkpoint import load_run_checkpoint
 from ndr.method import (
     CheckpointError,
     Method,
-    load_strictly,
     method_class,
     parameter_count,
-    read_state,
 )
 from ndr.provenance import file_sha256
 from ndr.run_spec import EvaluationSpec
@@ -70,17 +68,21 @@ def load_method(
         load_run_checkpoint(method, checkpoint, spec.training_sha256)
         source = "retrained"
     elif official_weights is not None:
-        state = read_state(official_weights)
+        state = cls.read_official_state(official_weights)
         _check_network(spec, cls.official_changes(state), official_weights)
-        load_strictly(method, cls.map_official_state(state), str(official_weights))
+        method.load_official_state(state, str(official_weights))
         source = "official_weights"
     file = checkpoint or official_weights
     sha256 = None if file is None else file_sha256(file)
     if source == "official_weights":
         known = next((w.name for w in cls.info.official_weights if w.sha256 == sha256), None)
     method = method.eval().requires_grad_(False).to(device)
-    # Most of these networks are convolutions, which run faster on this layout.
-    return LoadedMethod(method.to(memory_format=torch.channels_last), source, sha256, known)
+    for module in method.modules():
+        # Most of these networks are convolutions, which run faster on this layout. The others keep
+        # theirs: PyTorch refuses to lay out a three-dimensional one like this.
+        if isinstance(module, torch.nn.Conv2d):
+            module.to(memory_format=torch.channels_last)
+    return LoadedMethod(method, source, sha256, known)
 
 
 def _check_network(

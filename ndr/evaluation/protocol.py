@@ -29,6 +29,8 @@ from ndr.nearest_name import unknown_name
 
 Image = NDArray[np.floating]
 METRICS = ("PSNR", "SSIM")
+NO_REFERENCE = "no_reference"
+"""Name that stands in place of a protocol where photographs have no ground truth."""
 
 LUMA_WEIGHTS = (65.481, 128.553, 24.966)
 LUMA_OFFSET = 16.0
@@ -178,3 +180,10 @@ def protocol(name: str) -> Protocol:
     if name not in PROTOCOLS:
         raise unknown_name("protocol", name, PROTOCOLS)
     return PROTOCOLS[name]
+
+
+def description(name: str) -> str:
+    """What a protocol looks at, in a line; raises `UnknownNameError` with the nearest names."""
+    if name == NO_REFERENCE:
+        return "the restored photograph alone, clipped"
+    return protocol(name).description

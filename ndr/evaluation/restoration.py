@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ndr.evaluation.degraded_images import DegradedImage, EvaluationError
+from ndr.evaluation.degraded_images import DegradedImage, DegradedImages, EvaluationError
+from ndr.evaluation.self_ensemble import restore_with_self_ensemble
 from ndr.evaluation.tiling import TileGrid, restore_in_tiles
 from ndr.method import Method, SideInformation
 
@@ -25,6 +26,8 @@ class Restoration:
     grid: TileGrid | None
     """Tiles to use; None: the whole image in one pass."""
     device: torch.device
+    self_ensemble: bool = False
+    """Average over the eight flips and rotations of each image."""
     seconds: float = 0.0
     pixels: int = 0
     """Restored pixels so far."""
@@ -51,24 +54,65 @@ class Restoration:
         degraded = _to_tensor(image.degraded, self.device)
         needed = self.method.info.side_information
         # A method is told nothing beyond what it declares: only the oracle ever sees the truth.
-        side = SideInformation(
-            sigma=image.sigma if "sigma" in needed else None,
-            clean=_to_tensor(image.clean, self.device) if "clean" in needed else None,
-        )
-        if self.grid is None:
-            restored = self.method.restore(degraded, side)
+        clean = None
+        if "clean" in needed:
+            if image.clean is None:
+                raise EvaluationError(
+                    f"{where}: {self.method.info.name} needs the ground truth, which this test set "
+                    "does not have; leave it out of the method's test sets"
+                )
+            clean = _to_tensor(image.clean, self.device)
+        side = SideInformation(sigma=image.sigma if "sigma" in needed else None, clean=clean)
+        if self.self_ensemble:
+            restored = restore_with_self_ensemble(self._restore, degraded, side)
         else:
-            restored = restore_in_tiles(self.method, degraded, side, self.grid)
-        pixels = np.ascontiguousarray(restored[0].float().permute(1, 2, 0).cpu().numpy())
+            restored = self._restore(degraded, side)
+        pixels = _to_pixels(restored[0])
         self.seconds += time.perf_counter() - started
-        self.pixels += image.clean.shape[0] * image.clean.shape[1]
+        self.pixels += pixels.shape[0] * pixels.shape[1]
         self._check(pixels, image, where)
         return pixels
 
+    def _restore(self, degraded: Tensor, side: SideInformation) -> Tensor:
+        if self.grid is None:
+            return self.method.restore(degraded, side)
+        return restore_in_tiles(self.method, degraded, side, self.grid)
+
+    def restore_set(
+        self, images: DegradedImages, where: str
+    ) -> Iterator[tuple[DegradedImage, NDArray[np.float32]]]:
+        """Restore a test set, image by image, or at once where the method wants it so.
+
+        Args:
+            images: the test set; read twice where the method takes all at once.
+            where: run and test set, for messages.
+
+        Yields:
+            Each image and its restored pixels, see `restore`.
+
+        Raises:
+            EvaluationError: see `restore`.
+            RestorationError: the method cannot be run on this machine, or failed.
+        """
+        if self.self_ensemble or not self.method.restores_together:
+            for image in images:
+                yield image, self.restore(image, f"{where}, image {image.name!r}")
+            return
+        given = ((image.name, _to_tensor(image.degraded, self.device)[0]) for image in images)
+        results = self.method.restore_together(given)
+        for image in images:
+            started = time.perf_counter()
+            pixels = _to_pixels(next(results))
+            self.seconds += time.perf_counter() - started
+            self.pixels += pixels.shape[0] * pixels.shape[1]
+            self._check(pixels, image, f"{where}, image {image.name!r}")
+            yield image, pixels
+
     def _check(self, pixels: NDArray[np.float32], image: DegradedImage, where: str) -> None:
-        if pixels.shape != image.clean.shape:
+        height, width = (self.method.scale * length for length in image.degraded.shape[:2])
+        if pixels.shape != (height, width, 3):
             raise EvaluationError(
-                f"{where}: expected an output of shape {image.clean.shape}, found {pixels.shape}; "
+                f"{where}: expected an output of shape {(height, width, 3)}, found {pixels.shape}; "
                 f"check the scale that the method declares ({self.method.scale})"
             )
         if not np.isfinite(pixels).all():
@@ -107,3 +151,8 @@ def _to_tensor(image: NDArray[np.float32], device: torch.device) -> Tensor:
     """(H, W, 3) -> (1, 3, H, W) on `device`; the pixels' own order is already channels-last."""
     batch = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))[None]
     return batch.permute(0, 3, 1, 2).to(device)
+
+
+def _to_pixels(restored: Tensor) -> NDArray[np.float32]:
+    """(3, H, W) -> (H, W, 3) float32 in the machine's memory."""
+    return np.ascontiguousarray(restored.float().permute(1, 2, 0).cpu().numpy())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from tiny_sets import write_tiny_set
 
+from ndr.data.manifest import Manifest
 from ndr.data.pairs import Pair, PairedSet
 from ndr.evaluation.degraded_images import DegradedImages, EvaluationError, noisy
 from ndr.run_spec import NoiseSpec, SpecError, TestSetSpec
@@ -154,3 +156,37 @@ def test_contradictions_are_refused(sets: Path) -> None:
 
 def test_a_larger_subset_than_the_set_is_the_set(sets: Path) -> None:
     assert len(images(sets, "pairs", first_images=10)) == 3
+
+
+@pytest.fixture(scope="module")
+def exposures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pairs whose manifest says at which exposure value they were made."""
+    folder = tmp_path_factory.mktemp("exposures")
+    path = write_tiny_set(folder, "pairs", 3, (24, 20), paired=True)
+    manifest = Manifest.read(path)
+    values = ('{"ev": -1.5}', '{"ev": 0}', '{"ev": 1}')
+    rows = tuple(
+        dataclasses.replace(row, parameters=value)
+        for row, value in zip(manifest.rows, values, strict=True)
+    )
+    notes = {**manifest.notes, "expected": "10"}
+    dataclasses.replace(manifest, rows=rows, notes=notes).write(path)
+    return folder
+
+
+def test_a_test_set_may_be_the_images_of_some_parameters(exposures: Path) -> None:
+    over = images(exposures, "pairs", parameter="ev", parameter_values=(0.0, 1.0, 1.5))
+    assert [image.name for image in over] == ["image1", "image2"]
+    assert (len(over), over.total) == (2, 9)
+    first = images(exposures, "pairs", parameter="ev", parameter_values=(0.0, 1.0), first_images=1)
+    assert [image.name for image in first] == ["image1"]
+    with pytest.raises(EvaluationError, match=r"ev among \[1.5\].*'-1.5', '0', '1'"):
+        images(exposures, "pairs", parameter="ev", parameter_values=(1.5,))
+    with pytest.raises(SpecError, match="parameter and parameter_values stand together"):
+        images(exposures, "pairs", parameter="ev")
+
+
+def test_without_reference_the_truth_is_not_read(sets: Path) -> None:
+    for image in images(sets, "pairs", reference=False, crop=8):
+        assert image.clean is None
+        assert image.degraded.shape == (8, 8, 3)

@@ -35,6 +35,7 @@ from ndr.method import (
     Tiling,
     create,
     method_arguments,
+    method_class,
     method_names,
 )
 from ndr.nearest_name import UnknownNameError
@@ -229,7 +230,12 @@ def test_threads_and_gradients_are_left_as_they_were(sets: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in method_names() if not create(name, "smoke").info.slow]
+    "name",
+    [
+        name
+        for name in method_names()
+        if not method_class(name).info.slow and not method_class(name).restores_together
+    ],
 )
 def test_every_method_can_be_evaluated(name: str, sets: Path, tmp_path: Path) -> None:
     """In the layout that evaluation uses (channels last), and with the numbers of the plain one."""

@@ -59,6 +59,17 @@ def test_the_checkpoint_of_the_run_is_loaded(trained: Method, checkpoint: Path) 
     assert record["parameters"] == sum(p.numel() for p in trained.parameters())
 
 
+def test_a_network_with_convolutions_in_three_dimensions_is_loaded(tmp_path: Path) -> None:
+    """The faster memory layout of images is not theirs."""
+    network = create("han", "smoke")
+    assert any(isinstance(module, torch.nn.Conv3d) for module in network.modules())
+    path = tmp_path / "checkpoint.safetensors"
+    write_checkpoint(path, network, {"run": "han__noise__seed_0", "spec_sha256": TRAINING})
+    loaded = load_method(spec("han"), path)
+    for key, value in network.state_dict().items():
+        assert torch.equal(loaded.method.state_dict()[key], value), key
+
+
 def test_a_checkpoint_of_another_spec_is_refused_with_both_hashes(checkpoint: Path) -> None:
     with pytest.raises(CheckpointError) as caught:
         load_method(spec(training_sha256="cd" * 32), checkpoint)

@@ -1,0 +1,137 @@
+"""Fetch the weights that a method's authors publish: `python -m ndr.fetch_weights --help`.
+
+Writes a JSON file that says where the verified file lies, or why it could not be had: a table
+whose other rows can be filled does not fail because one host is gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ndr.atomic_file import write_json
+from ndr.data.fetch.failures import FetchError
+from ndr.data.fetch.obtaining import obtain
+from ndr.data.fetch.source import Download
+from ndr.data.fetch.transfer import Waits
+from ndr.data.fetch.web import new_session
+from ndr.method import method_class
+from ndr.method_info import WEIGHT_ENDINGS, OfficialWeights
+from ndr.nearest_name import unknown_name
+
+_DRIVE_FILE = re.compile(
+    r"https://drive\.google\.com/(?:file/d/|open\?id=|uc\?(?:export=download&)?id=)([A-Za-z0-9_-]{10,})"
+)
+
+
+def official_weights(method: str, name: str) -> OfficialWeights:
+    """The published checkpoint of that name.
+
+    Raises:
+        UnknownNameError: unknown method or checkpoint, with the nearest names.
+    """
+    known = {weights.name: weights for weights in method_class(method).info.official_weights}
+    if name not in known:
+        raise unknown_name(f"checkpoint of {method}", name, known)
+    return known[name]
+
+
+def download_of(weights: OfficialWeights) -> Download:
+    """The file to fetch, and where it is published.
+
+    Folders and archives on sharing sites hold many files; which one it is only a person can see.
+
+    >>> download_of(OfficialWeights("net", "https://host/v1/net.pth", "MIT")).sources[0].url
+    'https://host/v1/net.pth'
+    """
+    match = _DRIVE_FILE.match(weights.url)
+    source: dict[str, str]
+    if match is not None:
+        source = {"google_drive": match[1]}
+    elif weights.url.split("?")[0].endswith(WEIGHT_ENDINGS):
+        source = {"url": weights.url}
+    else:
+        source = {"manual": f"open {weights.url} and take the checkpoint {weights.name!r}"}
+    content = {"file": weights.file, "sources": [source]}
+    if weights.sha256 is not None:
+        content["sha256"] = weights.sha256
+    if weights.bytes is not None:
+        content["bytes"] = weights.bytes
+    return Download.model_validate(content)
+
+
+def fetched(
+    method: str, weights: OfficialWeights, folder: Path, mirrors: tuple[str, ...], waits: Waits
+) -> dict[str, Any]:
+    """Bring the file to `<folder>/<method>/`; what went wrong is part of the answer.
+
+    Returns:
+        `method`, `weights`, `licence`, `url`, `file` and `sha256` (None where it could not be
+        had), and `reason` (empty where it could).
+    """
+    answer: dict[str, Any] = {
+        "method": method,
+        "weights": weights.name,
+        "licence": weights.licence,
+        "url": weights.url,
+        "file": None,
+        "sha256": None,
+        "reason": "",
+    }
+    download = download_of(weights)
+    # A mirror of weights is one flat folder, or has a folder per method.
+    flat = tuple(
+        mirror
+        for mirror in mirrors
+        if Path(mirror).is_dir() and (Path(mirror) / weights.file).is_file()
+    )
+    with new_session() as session:
+        place = "." if flat else method
+        try:
+            found = obtain(
+                place,
+                download,
+                folder / method if flat else folder,
+                lambda path: None,
+                mirrors=flat or mirrors,
+                waits=waits,
+                session=session,
+            )
+        except FetchError as error:
+            return answer | {
+                "reason": f"{weights.file}, published at {weights.url}, could not be had: {error}"
+            }
+    return answer | {"file": found.path.as_posix(), "sha256": found.sha256}
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m ndr.fetch_weights", description=__doc__)
+    parser.add_argument("--method", required=True)
+    parser.add_argument("--weights", required=True, help="name of the published checkpoint")
+    parser.add_argument("--folder", type=Path, default=Path("data/weights"))
+    parser.add_argument(
+        "--mirror", action="append", default=[], metavar="FOLDER|URL", help="tried first"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; a file that cannot be had is written down and is no error."""
+    options = argument_parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    weights = official_weights(options.method, options.weights)
+    answer = fetched(options.method, weights, options.folder, tuple(options.mirror), Waits())
+    if answer["reason"]:
+        logging.getLogger("ndr.fetch_weights").warning("%s", answer["reason"])
+    write_json(options.out, answer)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
