@@ -17,8 +17,9 @@ import numpy as np
 
 from ndr.data.pairs import PairedSet
 from ndr.data.sample_order import SampleOrder
+from ndr.degradations.downsampling import downsample_bicubic
 from ndr.degradations.gaussian_noise import add_gaussian_noise
-from ndr.run_spec import RunSpec, SpecError, TaskSpec
+from ndr.run_spec import RunSpec, SettingSpec, SpecError, TaskSpec
 from ndr.seeds import numpy_generator
 
 CACHE_BYTES = 512 * 2**20
@@ -27,9 +28,11 @@ CACHE_BYTES = 512 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One training pair: float32 (patch, patch, 3), RGB, nominally in [0, 1].
+    """One training pair, RGB, nominally in [0, 1].
 
-    `sigma` (0..255 scale) is 0 where no noise was added. `image` is `set/name`.
+    `clean` is float32 (patch, patch, 3); `degraded` is as large, or half as large where the
+    setting asks for super-resolution by 2. `sigma` (0..255 scale) is 0 where no noise was added.
+    `image` is `set/name`.
     """
 
     position: int
@@ -72,10 +75,16 @@ class Mixture:
             cache_bytes: decoded images to keep, in bytes, over all sets.
 
         Raises:
-            SpecError: a task without images, or with neither degraded images nor noise.
+            SpecError: a task without images, or with neither degraded images nor noise; a patch
+                that the setting's scale does not divide.
             FileNotFoundError: a set is not prepared.
             ManifestError: a set was prepared as something else than the spec says.
         """
+        if spec.recipe.patch % spec.setting.scale:
+            raise SpecError(
+                f"recipe: expected a patch that the scale {spec.setting.scale} of setting "
+                f"{spec.setting.name!r} divides, found {spec.recipe.patch}"
+            )
         self.spec = spec
         identities = {
             name: identity
@@ -91,7 +100,7 @@ class Mixture:
         """Hash of the manifests, and so of every image file of the mix."""
         self._tasks = [_TaskImages(task, sets) for task in spec.setting.tasks]
         for task in spec.setting.tasks:
-            _check_degraded(task, sets)
+            _check_degraded(task, spec.setting, sets)
         self._order = SampleOrder(
             spec.setting, [len(images) for images in self._tasks], spec.suite_seed, spec.seed
         )
@@ -110,7 +119,9 @@ class Mixture:
         augmentation, noise. An image smaller than the patch is reflected at its right and bottom
         edge, as `Method.restore` does; noise comes after that, so that it is never mirrored.
         White noise on the crop and on the whole image (NDR-Restore's own code) are the same in
-        distribution. `NoiseSpec.seeding` concerns test images: here each visit draws anew.
+        distribution. `NoiseSpec.seeding` concerns test images: here each visit draws anew. The
+        reduction by 2 of a setting with `scale` 2 comes last, or before the noise, as `x2_order`
+        says; a pair that was published at half the size is taken as it is.
 
         Raises:
             FileNotFoundError, ManifestError, ImageFileError: a file of the set is gone, changed
@@ -129,8 +140,13 @@ class Mixture:
         set_name, pairs, index = images.locate(draw.image)
         clean, degraded = _random_crop(pairs, index, spec.recipe.patch, generator)
         clean, degraded = augmented(clean, degraded, spec.recipe.augment, generator)
+        reduced = pairs.scale < spec.setting.scale
+        if reduced and spec.setting.x2_order == "down_then_degrade":
+            degraded, reduced = downsample_bicubic(degraded), False
         if noise is not None:
             degraded = add_gaussian_noise(degraded, sigma, noise.variant, generator)
+        if reduced:
+            degraded = downsample_bicubic(np.clip(degraded, 0, 1))
         return Sample(
             position,
             images.task.name,
@@ -148,12 +164,23 @@ def _joint_hash(sets: dict[str, PairedSet]) -> str:
     return digest.hexdigest()
 
 
-def _check_degraded(task: TaskSpec, sets: dict[str, PairedSet]) -> None:
-    """Refuse clean images without noise: their sample would teach the identity."""
+def _check_degraded(task: TaskSpec, setting: SettingSpec, sets: dict[str, PairedSet]) -> None:
+    """Refuse what cannot be trained on, such as clean images that nothing would degrade."""
     if task.noise is not None and not task.noise.sigmas:
         raise SpecError(f"task {task.name!r}: noise without a level; name at least one sigma")
     for name in task.sets:
-        if task.noise is None and any(not row.degraded for row in sets[name].rows):
+        rows, scale = sets[name].rows, sets[name].scale
+        if scale not in (1, setting.scale):
+            raise SpecError(
+                f"task {task.name!r}: the degraded images of set {name!r} are 1/{scale} as large "
+                f"as the clean ones, but the setting {setting.name!r} has scale {setting.scale}"
+            )
+        if any(not row.clean for row in rows):
+            raise SpecError(
+                f"task {task.name!r}: set {name!r} holds photographs without ground truth; they "
+                "can be restored, not trained on"
+            )
+        if task.noise is None and setting.scale == 1 and any(not row.degraded for row in rows):
             raise SpecError(
                 f"task {task.name!r}: set {name!r} holds images without a degraded version, and "
                 "the task adds no noise; name a set of pairs, or give the task its noise"
@@ -165,20 +192,27 @@ def _random_crop(
 ) -> tuple[np.ndarray, np.ndarray]:
     """A uniformly placed patch of the clean and of the degraded image (clean where there is none).
 
-    Both are float32 (patch, patch, 3).
+    Returns:
+        float32 (patch, patch, 3) and (patch / s, patch / s, 3), with s the set's scale.
     """
+    small = patch // pairs.scale
     height, width = pairs.size(index)
-    top = int(generator.integers(max(height - patch, 0) + 1))
-    left = int(generator.integers(max(width - patch, 0) + 1))
-    if min(height, width) >= patch:
-        pair = pairs.read_crop(index, top, left, patch)
+    top = int(generator.integers(max(height - small, 0) + 1))
+    left = int(generator.integers(max(width - small, 0) + 1))
+    if min(height, width) >= small:
+        pair = pairs.read_crop(index, top, left, small)
+        assert pair.clean is not None  # see _check_degraded
         return pair.clean, pair.clean if pair.degraded is None else pair.degraded
     pair = pairs.read(index)
-    clean, degraded = (
-        reflected(image[top : top + patch, left : left + patch], patch)
-        for image in (pair.clean, pair.clean if pair.degraded is None else pair.degraded)
-    )
-    return clean, degraded
+    assert pair.clean is not None
+    clean = _window(pair.clean, pairs.scale * top, pairs.scale * left, patch)
+    if pair.degraded is None:
+        return clean, clean
+    return clean, _window(pair.degraded, top, left, small)
+
+
+def _window(image: np.ndarray, top: int, left: int, side: int) -> np.ndarray:
+    return reflected(image[top : top + side, left : left + side], side)
 
 
 def reflected(image: np.ndarray, patch: int) -> np.ndarray:
@@ -200,7 +234,7 @@ def augmented(
 
     Args:
         clean: (patch, patch, 3).
-        degraded: as `clean`.
+        degraded: square too; it may be smaller.
         names: of `horizontal_flip`, `vertical_flip`, `transpose`, applied in this order.
         generator: one draw per name.
     """
