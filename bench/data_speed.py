@@ -64,11 +64,15 @@ class Figure:
 
 
 def picture(seed: int, size: tuple[int, int]) -> np.ndarray:
-    """Smooth shapes with fine grain, uint8 (H, W, 3): compresses about as photographs do."""
+    """Smooth shapes with fine grain, uint8 (H, W, 3).
+
+    As JPEG of quality 90 it takes 0.47 bytes per pixel, as the photographs of BSDS500 do: the
+    fewer bytes, the quicker the decoding, and the more the hash of the pixels weighs beside it.
+    """
     generator = numpy_generator(0, "bench", seed)
     coarse = Image.fromarray(generator.integers(0, 256, (9, 11, 3), dtype=np.uint8))
     smooth = np.asarray(coarse.resize(size[::-1], Image.Resampling.BICUBIC), dtype=np.float64)
-    grain = generator.normal(0, 6, (*size, 1)) * generator.random((*size, 1))
+    grain = generator.normal(0, 24, (*size, 1)) * generator.random((*size, 1))
     return np.clip(smooth + grain, 0, 255).astype(np.uint8)
 
 

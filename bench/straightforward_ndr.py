@@ -106,7 +106,7 @@ class DefaultFormat(UNet):
 
     def encode(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
         """Features of the three skips, from full size down, and of the bottom."""
-        features = self.extractor(image.contiguous())
+        features = self.extractor(self.head.enter(image).contiguous())
         skips = []
         for encoder, downsampling in zip(self.encoders, self.downsamplings, strict=True):
             features = encoder(features)

@@ -72,3 +72,10 @@ def location_from(path: Path, folder: Path) -> str:
     if path.is_relative_to(data):
         return Path(os.path.relpath(path, folder)).as_posix()
     return path.as_posix()
+
+
+def moved_location(location: str, old_folder: Path, new_folder: Path) -> str:
+    """Write an entry of the manifest in `old_folder` as one in `new_folder` shall hold it."""
+    if not location or location.startswith(PACKAGE_PREFIX):
+        return location
+    return location_from((old_folder / location).resolve(), new_folder.resolve())

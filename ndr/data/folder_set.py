@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
-from ndr.data.catalogue import FolderSet, Layout
 from ndr.data.file_locations import location_from
-from ndr.data.image_files import ImageFileError, decoder_version, pixels_sha256, read_rgb
+from ndr.data.file_survey import survey
+from ndr.data.image_files import FileFacts, ImageFileError, decoder_version
 from ndr.data.manifest import Manifest, ManifestError, ManifestRow
 from ndr.data.pairing import FoundPair, find_pairs, layout_is_there
-from ndr.provenance import file_sha256
+from ndr.data.published_list import check_published_list
+from ndr.data.set_entries import FolderSet, Layout
 
 log = logging.getLogger(__name__)
 
@@ -56,10 +55,29 @@ def find_source(
     raise SetNotFoundError(
         f"set {name!r} ({entry.title}, {entry.expected} images) is nowhere. Looked for\n{looked}\n"
         f"It is published at\n  " + "\n  ".join(entry.published) + "\n"
-        f"This command downloads nothing: fetch the set under its licence ({entry.licence}) and "
-        f"place the files into {originals / name} in one of these layouts, or name a folder that "
-        "holds it with --mirror."
+        f"This command downloads nothing: fetch the set under its licence ({entry.licence}) with "
+        f"python -m ndr.data.fetch --set {name}, or place the files into {originals / name} in one "
+        "of these layouts, or name a folder that holds it with --mirror."
     )
+
+
+def found_pairs(entry: FolderSet, root: Path, layout: Layout) -> list[FoundPair]:
+    """The images of a set in a folder, paired by the rules of its entry.
+
+    Raises:
+        PairingError: a name that no rule knows, or a missing partner; the message names the file.
+    """
+    return find_pairs(root, layout, entry.name, entry.scene, keys=entry.keys, values=entry.values)
+
+
+def complete_count(entry: FolderSet, found: int) -> int:
+    """Number of images of the complete set of which `found` are there.
+
+    Where copies differ (MSEC: 17,675 or 17,680 images) it is the smallest published number that
+    is not below `found`, else the largest.
+    """
+    counts = sorted((entry.expected, *entry.also_expected))
+    return next((count for count in counts if count >= found), counts[-1])
 
 
 def check_count(
@@ -70,7 +88,7 @@ def check_count(
     Raises:
         CountError: too many, or too few and `partial` is not set; expected, found, what to do.
     """
-    counts = [("images", entry.expected, len(pairs))]
+    counts = [("images", complete_count(entry, len(pairs)), len(pairs))]
     if entry.expected_clean is not None:
         counts.append(("clean images", entry.expected_clean, len({pair.clean for pair in pairs})))
     for what, expected, found in counts:
@@ -87,38 +105,49 @@ def check_count(
             )
 
 
-def pair_row(pair: FoundPair, folder: Path) -> ManifestRow:
-    """Read both files of a pair and describe them.
+def check_sizes(pair: FoundPair, facts: Mapping[Path, FileFacts], scale: int) -> None:
+    """Raise unless the clean image of a pair is `scale` times as wide and high as the other.
 
     Raises:
-        ImageFileError: a damaged file, or two files of different sizes.
+        ImageFileError: it is not; expected, found, what to do.
     """
-    clean = read_rgb(pair.clean)
-    degraded_location = degraded_sha256 = degraded_pixels = ""
-    if pair.degraded is not None:
-        degraded = read_rgb(pair.degraded)
-        if degraded.shape != clean.shape:
-            raise ImageFileError(
-                f"{pair.degraded}: expected {clean.shape[1]}x{clean.shape[0]} pixels like its "
-                f"clean partner {pair.clean}, found {degraded.shape[1]}x{degraded.shape[0]}; "
-                "take both from the same source"
-            )
-        degraded_location = location_from(pair.degraded, folder)
-        degraded_sha256 = file_sha256(pair.degraded)
-        degraded_pixels = pixels_sha256(degraded)
-    return ManifestRow(
-        name=pair.name,
-        scene=pair.scene,
-        clean=location_from(pair.clean, folder),
-        degraded=degraded_location,
-        width=clean.shape[1],
-        height=clean.shape[0],
-        clean_sha256=file_sha256(pair.clean),
-        degraded_sha256=degraded_sha256,
-        clean_pixels_sha256=pixels_sha256(clean),
-        degraded_pixels_sha256=degraded_pixels,
-        parameters=pair.parameters,
+    if pair.clean is None or pair.degraded is None:
+        return
+    clean, degraded = facts[pair.clean], facts[pair.degraded]
+    if (clean.width, clean.height) == (scale * degraded.width, scale * degraded.height):
+        return
+    size = f"{clean.width}x{clean.height}"
+    if scale != 1:
+        size = f"1/{scale} of the {size}"
+    raise ImageFileError(
+        f"{pair.degraded}: expected {size} pixels like its clean partner {pair.clean}, found "
+        f"{degraded.width}x{degraded.height}; take both from the same source"
     )
+
+
+def pair_row(pair: FoundPair, facts: Mapping[Path, FileFacts], folder: Path) -> ManifestRow:
+    """Describe a pair.
+
+    Args:
+        pair: its files.
+        facts: what was found in them.
+        folder: folder of the manifest.
+    """
+    columns: dict[str, str | int] = {}
+    for side, path in (("degraded", pair.degraded), ("clean", pair.clean)):
+        if path is None:
+            columns |= {side: "", f"{side}_sha256": "", f"{side}_pixels_sha256": ""}
+            continue
+        found = facts[path]
+        columns |= {
+            side: location_from(path, folder),
+            f"{side}_sha256": found.sha256,
+            f"{side}_pixels_sha256": found.pixels_sha256,
+            f"{side}_bytes": found.bytes,
+            "width": found.width,
+            "height": found.height,
+        }
+    return ManifestRow(pair.name, pair.scene, parameters=pair.parameters, **columns)  # type: ignore[arg-type]
 
 
 def join_scenes(rows: Sequence[ManifestRow]) -> tuple[ManifestRow, ...]:
@@ -127,10 +156,32 @@ def join_scenes(rows: Sequence[ManifestRow]) -> tuple[ManifestRow, ...]:
     Rain100L has 9 ground truths twice, under other numbers: their rows are not independent.
     """
     scene_of: dict[str, str] = {}
+
+    def image(row: ManifestRow) -> str:
+        return row.clean_pixels_sha256 or row.degraded_pixels_sha256
+
     return tuple(
-        dataclasses.replace(row, scene=scene_of.setdefault(row.clean_pixels_sha256, row.scene))
-        for row in rows
+        dataclasses.replace(row, scene=scene_of.setdefault(image(row), row.scene)) for row in rows
     )
+
+
+def known_files(manifests: Iterable[Manifest]) -> dict[str, FileFacts]:
+    """Files of manifests by their hash, where this decoder described them."""
+    known: dict[str, FileFacts] = {}
+    for manifest in manifests:
+        if manifest.notes.get("decoder") != decoder_version():
+            continue
+        for row in manifest.rows:
+            scale = manifest.scale if row.clean else 1
+            sides = (
+                (row.clean_bytes, row.clean_sha256, row.clean_pixels_sha256, 1),
+                (row.degraded_bytes, row.degraded_sha256, row.degraded_pixels_sha256, scale),
+            )
+            for size, sha256, pixels, ratio in sides:
+                if size:
+                    facts = FileFacts(size, sha256, pixels, row.width // ratio, row.height // ratio)
+                    known[sha256] = facts
+    return known
 
 
 def committed_names(
@@ -184,6 +235,7 @@ def folder_manifest(
     mirrors: Sequence[Path],
     partial: bool,
     committed: tuple[Manifest, Path] | None = None,
+    earlier: Manifest | None = None,
 ) -> Manifest:
     """Describe a published set as it lies on this machine.
 
@@ -195,24 +247,33 @@ def folder_manifest(
         mirrors: folders in the layout `<dataset>/<split>/{clean,degraded}/`.
         partial: accept fewer images than were published; the manifest notes the full number.
         committed: the set's committed manifest, if it has one, and its file.
+        earlier: manifest of an earlier preparation here: files that it describes are hashed, but
+            not decoded again.
 
     Raises:
-        SetNotFoundError, PairingError, CountError, ImageFileError: see there.
+        SetNotFoundError, PairingError, CountError, PublishedListError, ImageFileError: see there.
         ManifestError: an image that is not the committed one.
     """
     root, layout = find_source(name, entry, originals, mirrors)
-    pairs = find_pairs(root, layout, entry.name, entry.scene)
+    pairs = found_pairs(entry, root, layout)
     if entry.only_committed and committed:
         chosen = {row.name for row in committed[0].rows}
         pairs = [pair for pair in pairs if pair.name in chosen]
     check_count(name, entry, pairs, root, partial)
-    log.info("%s: %d of %d images in %s", name, len(pairs), entry.expected, root)
-    rows = join_scenes(
-        [pair_row(pair, folder) for pair in tqdm(pairs, desc=name, unit="image", disable=None)]
-    )
+    complete = complete_count(entry, len(pairs))
+    log.info("%s: %d of %d images in %s", name, len(pairs), complete, root)
+    notes = {"decoder": decoder_version()}
+    if len(pairs) < complete:
+        notes["expected"] = str(complete)
+    elif entry.published_list is not None:
+        check_published_list(name, pairs, entry.published_list)
+    if entry.scale != 1:
+        notes["scale"] = str(entry.scale)
+    known = known_files([*([earlier] if earlier else []), *(committed or ())[:1]])
+    facts = survey((path for pair in pairs for path in pair.files), name, known)
+    for pair in pairs:
+        check_sizes(pair, facts, entry.scale)
+    rows = join_scenes([pair_row(pair, facts, folder) for pair in pairs])
     if committed:
         rows = committed_names(rows, *committed)
-    notes = {"decoder": decoder_version()}
-    if len(rows) < entry.expected:
-        notes["expected"] = str(entry.expected)
     return Manifest(rows, folder, notes)

@@ -8,8 +8,11 @@ stored numbers count.
 from __future__ import annotations
 
 import hashlib
+import io
 import struct
 import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -75,29 +78,18 @@ def _to_rgb(path: Path, image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def read_rgb(path: str | Path) -> np.ndarray:
-    """Read an image file as 8-bit RGB.
-
-    Grey images, palettes and fully opaque alpha channels are converted, which loses nothing.
-
-    Args:
-        path: a PNG, JPEG or BMP file.
-
-    Returns:
-        uint8 array (H, W, 3), C-contiguous, its own memory.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ImageFileError: empty, truncated, damaged, of another format, animated, more than 8 bits
-            per channel, partly transparent, CMYK, or too large for Pillow's limit.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such image file; was the set moved or half deleted?")
-    if path.stat().st_size == 0:
+def _read_image(path: Path, content: bytes | None) -> Image.Image:
+    """Decode a file (or its bytes, where they were read already) completely, as mode RGB."""
+    if content is None:
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{path}: no such image file; was the set moved or half deleted?"
+            )
+        content = path.read_bytes()
+    if not content:
         raise _refuse(path, "an empty file", "copy or download it again")
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             _check_size(path, image)
             if getattr(image, "n_frames", 1) > 1:
                 raise _refuse(
@@ -105,7 +97,7 @@ def read_rgb(path: str | Path) -> np.ndarray:
                 )
             _check_depth(path, image)
             image.load()
-            return np.array(_to_rgb(path, image))
+            return _to_rgb(path, image)
     except ImageFileError:
         raise
     except UnidentifiedImageError as error:
@@ -120,6 +112,59 @@ def read_rgb(path: str | Path) -> np.ndarray:
         raise _refuse(
             path, f"a truncated or damaged file ({error})", "copy or download it again"
         ) from error
+
+
+def read_rgb(path: str | Path, content: bytes | None = None) -> np.ndarray:
+    """Read an image file as 8-bit RGB.
+
+    Grey images, palettes and fully opaque alpha channels are converted, which loses nothing.
+
+    Args:
+        path: a PNG, JPEG or BMP file.
+        content: its bytes, where they were read already; the path then serves messages only.
+
+    Returns:
+        uint8 array (H, W, 3), C-contiguous, its own memory.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ImageFileError: empty, truncated, damaged, of another format, animated, more than 8 bits
+            per channel, partly transparent, CMYK, or too large for Pillow's limit.
+    """
+    return np.array(_read_image(Path(path), content))
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What a manifest says of one image file."""
+
+    bytes: int
+    sha256: str
+    pixels_sha256: str
+    width: int
+    height: int
+
+
+def read_facts(path: Path, known: Mapping[str, FileFacts] | None = None) -> FileFacts:
+    """Read an image file once and describe it.
+
+    Args:
+        path: a PNG, JPEG or BMP file.
+        known: files by the hash of their bytes, as this decoder has decoded them before: such a
+            file is not decoded again.
+
+    Raises:
+        FileNotFoundError, ImageFileError: see `read_rgb`.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such image file; was the set moved or half deleted?")
+    content = path.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    if known and sha256 in known:
+        return known[sha256]
+    image = _read_image(path, content)
+    pixels = _hash_of_pixels(image.width, image.height, image.tobytes())
+    return FileFacts(len(content), sha256, pixels, image.width, image.height)
 
 
 def check_rgb(image: np.ndarray, what: str) -> None:
@@ -164,6 +209,10 @@ def pixels_sha256(image: np.ndarray) -> str:
         image: uint8 array (H, W, 3).
     """
     check_rgb(image, "pixels to hash")
-    digest = hashlib.sha256(f"uint8 {image.shape[0]}x{image.shape[1]}x3\n".encode())
-    digest.update(np.ascontiguousarray(image).data)
+    return _hash_of_pixels(image.shape[1], image.shape[0], np.ascontiguousarray(image).data)
+
+
+def _hash_of_pixels(width: int, height: int, pixels: bytes | memoryview) -> str:
+    digest = hashlib.sha256(f"uint8 {height}x{width}x3\n".encode())
+    digest.update(pixels)
     return digest.hexdigest()

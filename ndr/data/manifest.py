@@ -6,8 +6,9 @@ import csv
 import hashlib
 import io
 import json
+import operator
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,12 @@ class ManifestRow:
     scene: str
     """Images of one scene are not independent: intervals group by it."""
     clean: str
-    """Path relative to the manifest's folder, absolute path, or `package:<package>/<path>`."""
+    """Path relative to the manifest's folder, absolute path, or `package:<package>/<path>`; empty
+    for a photograph without ground truth."""
     degraded: str
     """As `clean`; empty where the degradation is added on reading."""
     width: int
+    """Of the clean image; of the degraded one where there is no clean one."""
     height: int
     clean_sha256: str
     """Hash of the file's bytes."""
@@ -46,6 +49,9 @@ class ManifestRow:
     degraded_pixels_sha256: str
     parameters: str = ""
     """JSON object of the synthesis (rain rate, airlight, ...), or empty."""
+    clean_bytes: int = 0
+    """Size of the file; 0: no file, or not recorded."""
+    degraded_bytes: int = 0
 
     @property
     def parameter_values(self) -> dict[str, Any]:
@@ -54,15 +60,22 @@ class ManifestRow:
 
 
 COLUMNS = tuple(column.name for column in fields(ManifestRow))
+IDENTITY_COLUMNS = tuple(column for column in COLUMNS if not column.endswith("_bytes"))
+"""Columns that a set's identity hashes: the sizes follow from the files' hashes."""
 
 
 def _parse_row(values: list[str], where: str) -> ManifestRow:
     if len(values) != len(COLUMNS):
         raise ManifestError(f"{where}: expected {len(COLUMNS)} values, found {len(values)}")
     row: dict[str, Any] = dict(zip(COLUMNS, values, strict=True))
-    for column in ("width", "height"):
-        if not row[column].isdecimal() or int(row[column]) < 1:
-            raise ManifestError(f"{where}: {column}: expected pixels, found {row[column]!r}")
+    for column, least, what in (
+        ("width", 1, "pixels"),
+        ("height", 1, "pixels"),
+        ("clean_bytes", 0, "bytes"),
+        ("degraded_bytes", 0, "bytes"),
+    ):
+        if not row[column].isdecimal() or int(row[column]) < least:
+            raise ManifestError(f"{where}: {column}: expected {what}, found {row[column]!r}")
         row[column] = int(row[column])
     if not _NAME.fullmatch(row["name"]):
         raise ManifestError(
@@ -77,8 +90,8 @@ def _parse_row(values: list[str], where: str) -> ManifestRow:
                     f"{where}: {column}: expected 64 hexadecimal digits where {side!r} names a "
                     f"file, found {row[column]!r}"
                 )
-    if not row["clean"]:
-        raise ManifestError(f"{where}: it names no clean image")
+    if not row["clean"] and not row["degraded"]:
+        raise ManifestError(f"{where}: it names neither a clean nor a degraded image")
     try:
         if row["parameters"] and not isinstance(json.loads(row["parameters"]), dict):
             raise ValueError("no JSON object")
@@ -91,11 +104,11 @@ def _parse_row(values: list[str], where: str) -> ManifestRow:
 class Manifest:
     """The rows of a set in their order, and the folder that relative paths start from."""
 
-    rows: tuple[ManifestRow, ...]
+    rows: Sequence[ManifestRow]
     folder: Path
     notes: Mapping[str, str] = field(default_factory=dict)
-    """Facts beside the rows: `decoder`, `expected` of a partial set, and `identity`, which is the
-    catalogue's for what was prepared."""
+    """Facts beside the rows: `decoder`, `expected` of a partial set, `scale` where the degraded
+    images are smaller, and `identity`, which is the catalogue's for what was prepared."""
 
     def __post_init__(self) -> None:
         if not self.rows:
@@ -111,26 +124,32 @@ class Manifest:
         """Number of images that the complete set has; more than `len(rows)` for a partial one."""
         return int(self.notes.get("expected", len(self.rows)))
 
+    @property
+    def scale(self) -> int:
+        """Side of a clean image over that of its degraded one."""
+        return int(self.notes.get("scale", 1))
+
     def path(self, location: str) -> Path:
         """File behind a row's `clean` or `degraded`."""
         return resolve(location, self.folder)
 
-    def text(self, with_notes: bool = True) -> str:
+    def text(self) -> str:
         """The file's content: notes as `# key: value` lines, a header, one line per row."""
+        notes = "".join(f"# {key}: {self.notes[key]}\n" for key in sorted(self.notes))
+        return notes + self._table(COLUMNS)
+
+    def _table(self, columns: Sequence[str]) -> str:
         buffer = io.StringIO()
-        if with_notes:
-            for key in sorted(self.notes):
-                buffer.write(f"# {key}: {self.notes[key]}\n")
         writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for row in self.rows:
-            writer.writerow([getattr(row, column) for column in COLUMNS])
+        writer.writerow(columns)
+        values = operator.attrgetter(*columns)
+        writer.writerows(values(row) for row in self.rows)
         return buffer.getvalue()
 
     @property
     def sha256(self) -> str:
         """Identity: hash of the rows, whatever the notes and line ends of the file."""
-        return hashlib.sha256(self.text(with_notes=False).encode()).hexdigest()
+        return hashlib.sha256(self._table(IDENTITY_COLUMNS).encode()).hexdigest()
 
     def write(self, path: str | Path) -> None:
         """Write the file atomically."""
@@ -151,9 +170,12 @@ class Manifest:
                 f"python -m ndr.data.prepare --set {path.parent.name}"
             )
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise ManifestError(f"{path}: not a text file ({error}); prepare it again") from error
+        if not text.endswith("\n"):
+            raise ManifestError(f"{path}: its last line is cut off; prepare the set again")
+        lines = text.splitlines()
         notes = dict(_parse_notes(lines, path))
         reader = csv.reader(line for line in lines if not line.startswith("#"))
         header = tuple(next(reader, ()))
@@ -176,6 +198,7 @@ def _parse_notes(lines: Iterable[str], path: Path) -> Iterable[tuple[str, str]]:
         if not line.startswith("#"):
             return
         key, separator, value = line.removeprefix("#").strip().partition(": ")
-        if not separator or (key == "expected" and not value.isdecimal()):
+        number = key in ("expected", "scale")
+        if not separator or (number and not (value.isdecimal() and int(value) > 0)):
             raise ManifestError(f"{path}: expected '# key: value', found {line!r}")
         yield key, value

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ndr.data.catalogue import Layout
+from ndr.data.set_entries import Layout
 
 
 class PairingError(ValueError):
@@ -21,10 +21,17 @@ class FoundPair:
 
     name: str
     scene: str
-    clean: Path
+    clean: Path | None
     degraded: Path | None
     parameters: str
     """JSON of the named groups beside `key`, e.g. airlight and beta; empty where there are none."""
+    groups: Mapping[str, str]
+    """All named groups as they stand in the file's name."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The one or two files."""
+        return tuple(path for path in (self.clean, self.degraded) if path is not None)
 
 
 def _files(root: Path, globs: Iterable[str]) -> list[Path]:
@@ -32,25 +39,47 @@ def _files(root: Path, globs: Iterable[str]) -> list[Path]:
     return sorted({path for glob in globs for path in root.glob(glob) if path.is_file()})
 
 
-def _groups(path: Path, pattern: str) -> dict[str, str]:
-    match = re.fullmatch(pattern, path.stem)
+def _groups(path: Path, pattern: str, parts: int) -> dict[str, str]:
+    """Named groups of the last parts of a path without its ending."""
+    name = "/".join((*path.parts[-parts:-1], path.stem))
+    match = re.fullmatch(pattern, name)
     if match is None:
         raise PairingError(
-            f"{path}: expected a name like {pattern!r} before the ending, found {path.stem!r}; "
+            f"{path}: expected a name like {pattern!r} before the ending, found {name!r}; "
             "rename the file, or remove it if it does not belong to the set"
         )
     return {key: value for key, value in match.groupdict().items() if value is not None}
 
 
-def _parameters(groups: dict[str, str]) -> str:
-    values = {key: float(value) for key, value in groups.items() if key != "key"}
-    return json.dumps(values, sort_keys=True) if values else ""
+def _number(path: Path, group: str, text: str, values: Mapping[str, Mapping[str, float]]) -> float:
+    try:
+        return values[group][text] if group in values else float(text)
+    except (KeyError, ValueError) as error:
+        expected = ", ".join(values[group]) if group in values else "a number"
+        raise PairingError(
+            f"{path}: {group} in its name: expected {expected}, found {text!r}; rename the file, "
+            "or remove it if it does not belong to the set"
+        ) from error
 
 
-def _by_key(paths: list[Path], pattern: str) -> dict[str, Path]:
+def _parameters(
+    path: Path, groups: Mapping[str, str], values: Mapping[str, Mapping[str, float]]
+) -> str:
+    numbers = {
+        group: _number(path, group, text, values)
+        for group, text in groups.items()
+        if group != "key"
+    }
+    return json.dumps(numbers, sort_keys=True) if numbers else ""
+
+
+def _by_key(root: Path, layout: Layout, keys: str) -> dict[str, Path]:
+    """Clean files by the key in their names."""
     by_key: dict[str, Path] = {}
-    for path in paths:
-        key = _groups(path, pattern)["key"]
+    for path in _files(root, layout.clean):
+        key = _groups(path, layout.clean_name, layout.name_parts)["key"]
+        if keys and not re.fullmatch(keys, key):
+            continue
         if key in by_key:
             raise PairingError(
                 f"{path} and {by_key[key]} are both the clean image {key!r}; remove one of them"
@@ -67,11 +96,18 @@ def layout_is_there(root: Path, layout: Layout) -> bool:
 
 
 def find_pairs(
-    root: Path, layout: Layout, name: str = "{key}", scene: str = "{key}"
+    root: Path,
+    layout: Layout,
+    name: str = "{key}",
+    scene: str = "{key}",
+    *,
+    keys: str = "",
+    values: Mapping[str, Mapping[str, float]] | None = None,
 ) -> list[FoundPair]:
     """Find the images of a set and pair them by the `key` that their names share.
 
-    One clean image may serve several degraded ones (RESIDE). Every file must have its partner.
+    One clean image may serve several degraded ones (RESIDE). Every file must have its partner,
+    but for layouts without clean images (real photographs) or without degraded ones.
 
     Args:
         root: folder that the layout's globs start from.
@@ -79,6 +115,8 @@ def find_pairs(
         name: format of an image's name, filled with the groups of the degraded file's name (of
             the clean file's, where nothing is degraded).
         scene: format of its scene, likewise.
+        keys: regular expression; files with another key belong to another set.
+        values: number that the text of a group stands for; else the text is one.
 
     Returns:
         The pairs, in the order of their names (numbers by value).
@@ -87,7 +125,7 @@ def find_pairs(
         PairingError: a name that the pattern does not know, a missing partner, two files for one
             name; the message names the file.
     """
-    clean = _by_key(_files(root, layout.clean), layout.clean_name)
+    clean = _by_key(root, layout, keys)
     pairs: dict[str, FoundPair] = {}
     if layout.degraded:
         sources = [(path, layout.degraded_name) for path in _files(root, layout.degraded)]
@@ -95,24 +133,26 @@ def find_pairs(
         sources = [(path, layout.clean_name) for path in clean.values()]
     used: set[str] = set()
     for path, pattern in sources:
-        groups = _groups(path, pattern)
+        groups = _groups(path, pattern, layout.name_parts)
         key = groups["key"]
-        if key not in clean:
+        if keys and not re.fullmatch(keys, key):
+            continue
+        if layout.clean and key not in clean:
             raise PairingError(
                 f"{path}: its clean partner {key!r} is missing: expected a file of "
                 f"{' or '.join(layout.clean)} in {root}; copy the missing file there"
             )
         pair = FoundPair(
-            name.format_map(groups),
-            scene.format_map(groups),
-            clean[key],
+            _safe(name.format_map(groups)),
+            _safe(scene.format_map(groups)),
+            clean.get(key),
             path if layout.degraded else None,
-            _parameters(groups),
+            _parameters(path, groups, values or {}),
+            groups,
         )
         if pair.name in pairs:
-            other = pairs[pair.name]
             raise PairingError(
-                f"{path} and {other.degraded or other.clean} are both the image {pair.name!r}; "
+                f"{path} and {pairs[pair.name].files[-1]} are both the image {pair.name!r}; "
                 "remove one of them"
             )
         pairs[pair.name] = pair
@@ -125,6 +165,15 @@ def find_pairs(
             "missing file there"
         )
     return sorted(pairs.values(), key=lambda pair: _natural(pair.name))
+
+
+def _safe(name: str) -> str:
+    """Replace what no name of an image may hold, such as spaces, by `_`.
+
+    >>> _safe("Rodrigo Valla - CC BY-NC 2.0")
+    'Rodrigo_Valla_-_CC_BY-NC_2.0'
+    """
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip("._-")
 
 
 def _natural(name: str) -> list[tuple[int, int | str]]:

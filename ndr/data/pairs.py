@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import hashlib
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ndr.data.compact_rows import CompactRows
 from ndr.data.image_files import ImageFileError, read_rgb
 from ndr.data.manifest import FILE_NAME, Manifest, ManifestError, ManifestRow
 from ndr.nearest_name import unknown_name
-from ndr.provenance import file_sha256
 
 DEFAULT_CACHE_BYTES = 256 * 2**20
 
@@ -22,12 +26,14 @@ DEFAULT_CACHE_BYTES = 256 * 2**20
 class Pair:
     """An image, or a crop of it, without and with its degradation.
 
-    Both are float32 (H, W, 3), RGB, multiples of 1/255 in [0, 1].
+    `degraded` is float32 (H, W, 3) and `clean` (scale * H, scale * W, 3), RGB, multiples of 1/255
+    in [0, 1]. At least one of them is there.
     """
 
     name: str
     scene: str
-    clean: np.ndarray
+    clean: np.ndarray | None
+    """None for a photograph without ground truth."""
     degraded: np.ndarray | None
     """None where the degradation is added on reading (noise)."""
 
@@ -90,8 +96,21 @@ class ImageCache:
                 self._bytes -= oldest.nbytes
 
 
-def _to_float(image: np.ndarray) -> np.ndarray:
-    return image.astype(np.float32) / np.float32(255)
+def _to_float(image: np.ndarray | None) -> np.ndarray | None:
+    return None if image is None else image.astype(np.float32) / np.float32(255)
+
+
+def _file_numbers(rows: Sequence[ManifestRow]) -> np.ndarray:
+    """Number of each row's clean and degraded file among all files, int32 (N, 2); -1: none.
+
+    A clean image that several rows share has one number.
+    """
+    number_of: dict[str, int] = {"": -1}
+    numbers = np.empty((len(rows), 2), dtype=np.int32)
+    for row, pair in zip(rows, numbers, strict=True):
+        for side, location in enumerate((row.clean, row.degraded)):
+            pair[side] = number_of.setdefault(location, len(number_of) - 1)
+    return numbers
 
 
 class PairedSet:
@@ -120,22 +139,26 @@ class PairedSet:
         identity: str | None = None,
     ) -> None:
         self.name = set_name
-        self.manifest = Manifest.read(Path(sets_folder) / set_name / FILE_NAME)
-        prepared_as = self.manifest.notes.get("identity", "unknown")
+        manifest = Manifest.read(Path(sets_folder) / set_name / FILE_NAME)
+        prepared_as = manifest.notes.get("identity", "unknown")
         if identity is not None and prepared_as != identity:
             raise ManifestError(
-                f"{self.manifest.folder}: the set {set_name!r} was prepared as {prepared_as}, but "
-                f"{identity} is wanted; delete {self.manifest.folder} and run again"
+                f"{manifest.folder}: the set {set_name!r} was prepared as {prepared_as}, but "
+                f"{identity} is wanted; delete {manifest.folder} and run again"
             )
         self.cache = ImageCache(cache_bytes)
-        self._verified: set[Path] = set()
-        self._index = {row.name: number for number, row in enumerate(self.manifest.rows)}
+        self.scale = manifest.scale
+        """Side of a clean image over that of its degraded one."""
+        self._sizes = np.array([(row.height, row.width) for row in manifest.rows], dtype=np.int32)
+        self._files = _file_numbers(manifest.rows)
+        self._verified = np.zeros(int(self._files.max()) + 1, dtype=bool)
+        self.manifest = dataclasses.replace(manifest, rows=CompactRows(manifest.rows))
 
     def __len__(self) -> int:
-        return len(self.manifest.rows)
+        return len(self._sizes)
 
     @property
-    def rows(self) -> tuple[ManifestRow, ...]:
+    def rows(self) -> Sequence[ManifestRow]:
         """The manifest's rows."""
         return self.manifest.rows
 
@@ -144,6 +167,10 @@ class PairedSet:
         """The images' names, in the order of the indices."""
         return tuple(self._index)
 
+    @functools.cached_property
+    def _index(self) -> dict[str, int]:
+        return {row.name: number for number, row in enumerate(self.rows)}
+
     def index(self, name: str) -> int:
         """Index of an image; raises `UnknownNameError` with the nearest names."""
         if name not in self._index:
@@ -151,45 +178,59 @@ class PairedSet:
         return self._index[name]
 
     def size(self, index: int) -> tuple[int, int]:
-        """Height and width in pixels, without reading the image."""
-        row = self.rows[index]
-        return row.height, row.width
+        """Height and width in pixels of what a method gets, without reading the image.
 
-    def _image(self, row: ManifestRow, location: str, sha256: str) -> np.ndarray:
-        """Decoded image, uint8 (H, W, 3); shared with the cache: not to be written to."""
+        That is the degraded image, or the clean one where the degradation is added on reading.
+        """
+        height, width = self._degraded_size(index) if self._has(index, 1) else self._sizes[index]
+        return int(height), int(width)
+
+    def _has(self, index: int, side: int) -> bool:
+        return bool(self._files[index, side] >= 0)
+
+    def _degraded_size(self, index: int) -> np.ndarray:
+        # Where there is no clean image the manifest holds the size of the degraded one.
+        return self._sizes[index] // (self.scale if self._has(index, 0) else 1)
+
+    def _image(self, row: ManifestRow, index: int, side: int) -> np.ndarray | None:
+        """Decoded clean (side 0) or degraded image, uint8 (H, W, 3), None where there is none.
+
+        It is shared with the cache and not to be written to.
+        """
+        if not self._has(index, side):
+            return None
+        location = row.degraded if side else row.clean
         image = self.cache.get(location)
         if image is not None:
             return image
         path = self.manifest.path(location)
         advice = f"delete {self.manifest.folder} and run again"
-        if path not in self._verified:
+        content = None
+        number = self._files[index, side]
+        if not self._verified[number]:
             if not path.is_file():
                 raise FileNotFoundError(
                     f"{path}: a file of the set {self.name!r} is gone; {advice}"
                 )
-            found = file_sha256(path)
+            content = path.read_bytes()
+            sha256 = row.degraded_sha256 if side else row.clean_sha256
+            found = hashlib.sha256(content).hexdigest()
             if found != sha256:
                 raise ManifestError(
                     f"{path}: the file changed since the set {self.name!r} was prepared: expected "
                     f"sha256 {sha256}, found {found}; {advice}"
                 )
-            self._verified.add(path)
-        image = read_rgb(path)
-        if image.shape[:2] != (row.height, row.width):
+            self._verified[number] = True
+        image = read_rgb(path, content)
+        height, width = self._degraded_size(index) if side else self._sizes[index]
+        if image.shape[:2] != (height, width):
             raise ImageFileError(
-                f"{path}: expected {row.width}x{row.height} pixels, found "
+                f"{path}: expected {width}x{height} pixels, found "
                 f"{image.shape[1]}x{image.shape[0]}; {advice}"
             )
         image.flags.writeable = False
         self.cache.put(location, image)
         return image
-
-    def _images(self, index: int) -> tuple[ManifestRow, np.ndarray, np.ndarray | None]:
-        row = self.rows[index]
-        clean = self._image(row, row.clean, row.clean_sha256)
-        if not row.degraded:
-            return row, clean, None
-        return row, clean, self._image(row, row.degraded, row.degraded_sha256)
 
     def read(self, index: int) -> Pair:
         """Read a whole pair.
@@ -199,35 +240,40 @@ class PairedSet:
             FileNotFoundError, ManifestError, ImageFileError: a file is gone, changed, or damaged;
                 the message names it and says what to do.
         """
-        row, clean, degraded = self._images(index)
-        return Pair(
-            row.name, row.scene, _to_float(clean), None if degraded is None else _to_float(degraded)
-        )
+        row = self.rows[index]
+        clean, degraded = (self._image(row, index, side) for side in (0, 1))
+        return Pair(row.name, row.scene, _to_float(clean), _to_float(degraded))
 
     def read_crop(self, index: int, top: int, left: int, size: int) -> Pair:
         """Read a square crop of a pair.
 
         Args:
             index: of the image.
-            top: first row, in pixels.
-            left: first column.
-            size: side, in pixels.
+            top: first row, in pixels of the image that `size` describes.
+            left: first column, likewise.
+            size: side, likewise; the crop of a clean image beside a degraded one has `scale`
+                times this side.
 
         Raises:
             ValueError: the crop does not lie inside the image.
             IndexError, FileNotFoundError, ManifestError, ImageFileError: see `read`.
         """
+        row = self.rows[index]
         height, width = self.size(index)
         if size < 1 or not (0 <= top <= height - size and 0 <= left <= width - size):
             raise ValueError(
-                f"{self.rows[index].name} of {self.name!r}: expected a crop inside "
+                f"{row.name} of {self.name!r}: expected a crop inside "
                 f"{width}x{height} pixels, found {size}x{size} at row {top}, column {left}"
             )
-        row, clean, degraded = self._images(index)
-        window = (slice(top, top + size), slice(left, left + size))
+        clean, degraded = (self._image(row, index, side) for side in (0, 1))
+        factor = 1 if degraded is None else self.scale
         return Pair(
             row.name,
             row.scene,
-            _to_float(clean[window]),
-            None if degraded is None else _to_float(degraded[window]),
+            _to_float(_window(clean, factor * top, factor * left, factor * size)),
+            _to_float(_window(degraded, top, left, size)),
         )
+
+
+def _window(image: np.ndarray | None, top: int, left: int, size: int) -> np.ndarray | None:
+    return None if image is None else image[top : top + size, left : left + size]

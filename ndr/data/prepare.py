@@ -14,10 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ndr.data.catalogue import Catalogue, FolderSet, PackagedSet, SynthesisedSet, load_catalogue
+from ndr.data.catalogue import Catalogue, load_catalogue
 from ndr.data.folder_set import folder_manifest, for_committing
-from ndr.data.manifest import FILE_NAME, Manifest
+from ndr.data.manifest import FILE_NAME, Manifest, ManifestError
 from ndr.data.sample_photographs import check_photographs, photograph_manifest
+from ndr.data.set_entries import FolderSet, PackagedSet, SubsetSet, SynthesisedSet
+from ndr.data.subset_set import subset_manifest
 from ndr.data.synthesised_set import synthesised_manifest
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,10 @@ class Places:
     """Published sets as they were downloaded: `<originals>/<set>/`."""
     mirrors: tuple[Path, ...] = ()
     """Folders in the layout `<dataset>/<split>/{clean,degraded}/`."""
+
+    def manifest(self, name: str) -> Manifest:
+        """Read the manifest of a prepared set."""
+        return Manifest.read(self.sets / name / FILE_NAME)
 
 
 def commit_manifest(catalogue: Catalogue, name: str, places: Places) -> Path:
@@ -71,6 +77,14 @@ def remove_manifest(folder: Path) -> None:
         partial.unlink()
 
 
+def earlier_manifest(folder: Path) -> Manifest | None:
+    """What an earlier preparation found, where it was finished and can be read."""
+    try:
+        return Manifest.read(folder / FILE_NAME)
+    except (FileNotFoundError, ManifestError):
+        return None
+
+
 def prepare_set(
     catalogue: Catalogue, name: str, places: Places, suite_seed: int, partial: bool = False
 ) -> Manifest:
@@ -78,7 +92,7 @@ def prepare_set(
 
     Args:
         catalogue: all sets.
-        name: the set to prepare; a synthesised one needs its source prepared.
+        name: the set to prepare; what it is made from must be prepared.
         places: folders.
         suite_seed: root of the seeds of a synthesis.
         partial: accept a published set of which only a part is there.
@@ -94,17 +108,24 @@ def prepare_set(
     folder = places.sets / name
     committed_path = catalogue.committed_manifest(name)
     if isinstance(entry, SynthesisedSet):
-        source = Manifest.read(places.sets / entry.source / FILE_NAME)
+        source = places.manifest(entry.source)
         remove_manifest(folder)
-        if (folder / "degraded").exists():
-            shutil.rmtree(folder / "degraded")
+        for written in ("clean", "degraded"):
+            if (folder / written).exists():
+                shutil.rmtree(folder / written)
         manifest = synthesised_manifest(name, entry, source, folder, suite_seed)
+    elif isinstance(entry, SubsetSet):
+        source = places.manifest(entry.source)
+        without = {other: places.manifest(other) for other in entry.without}
+        remove_manifest(folder)
+        manifest = subset_manifest(name, entry, source, without, folder)
     elif isinstance(entry, PackagedSet):
         committed = Manifest.read(committed_path)
         remove_manifest(folder)
         manifest = photograph_manifest(entry, folder)
         check_photographs(committed, manifest, committed_path)
     else:
+        earlier = earlier_manifest(folder)
         remove_manifest(folder)
         known = (
             (Manifest.read(committed_path), committed_path) if committed_path.is_file() else None
@@ -117,6 +138,7 @@ def prepare_set(
             mirrors=places.mirrors,
             partial=partial,
             committed=known,
+            earlier=earlier,
         )
     identity = {"identity": catalogue.identity(name, suite_seed)}
     manifest = dataclasses.replace(manifest, notes={**manifest.notes, **identity})

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ndr.data.catalogue import PackagedSet, load_catalogue
+from ndr.data.catalogue import load_catalogue
 from ndr.data.file_locations import PACKAGE_PREFIX, package_file
-from ndr.data.image_files import decoder_version, pixels_sha256, read_rgb
+from ndr.data.image_files import decoder_version, read_facts
 from ndr.data.manifest import Manifest, ManifestError, ManifestRow
-from ndr.provenance import file_sha256
+from ndr.data.set_entries import PackagedSet
 
 log = logging.getLogger(__name__)
 
@@ -35,19 +35,19 @@ def photograph_row(name: str, location: str, requirement: str | None = None) -> 
         PackageFileError: the package or the file is missing.
         ImageFileError: the file is damaged.
     """
-    path = package_file(location, requirement)
-    image = read_rgb(path)
+    facts = read_facts(package_file(location, requirement))
     return ManifestRow(
         name=name,
         scene=name,
         clean=PACKAGE_PREFIX + location.removeprefix(PACKAGE_PREFIX),
         degraded="",
-        width=image.shape[1],
-        height=image.shape[0],
-        clean_sha256=file_sha256(path),
+        width=facts.width,
+        height=facts.height,
+        clean_sha256=facts.sha256,
         degraded_sha256="",
-        clean_pixels_sha256=pixels_sha256(image),
+        clean_pixels_sha256=facts.pixels_sha256,
         degraded_pixels_sha256="",
+        clean_bytes=facts.bytes,
     )
 
 

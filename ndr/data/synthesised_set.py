@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from ndr.data.catalogue import SynthesisedSet
-from ndr.data.file_locations import PACKAGE_PREFIX, location_from, package_file
+from ndr.data.file_locations import moved_location, package_file
+from ndr.data.file_survey import in_order
 from ndr.data.image_files import (
     ImageFileError,
     decoder_version,
@@ -19,10 +22,15 @@ from ndr.data.image_files import (
     write_png,
 )
 from ndr.data.manifest import Manifest, ManifestError, ManifestRow
+from ndr.data.set_entries import SynthesisedSet
+from ndr.degradations.downsampling import crop_to_multiple
 from ndr.degradations.synthesis import synthesise
 from ndr.nearest_name import check_names
 from ndr.provenance import file_sha256
 from ndr.seeds import numpy_generator
+
+HALVING = "down_x2"
+"""The one kind of synthesis that changes an image's size."""
 
 
 def read_disparity(location: str, sha256: str, shape: tuple[int, int]) -> np.ndarray:
@@ -56,81 +64,138 @@ def read_disparity(location: str, sha256: str, shape: tuple[int, int]) -> np.nda
     return arrays[0].astype(np.float32)
 
 
-def _source_image(source: Manifest, row: ManifestRow) -> np.ndarray:
-    image = read_rgb(source.path(row.clean))
-    if pixels_sha256(image) != row.clean_pixels_sha256:
+def _source_image(source: Manifest, row: ManifestRow, side: str) -> np.ndarray:
+    """Clean or degraded image of the source, checked against its manifest, uint8 (H, W, 3)."""
+    location = getattr(row, side)
+    if not location:
         raise ManifestError(
-            f"{source.path(row.clean)}: its pixels are not those of the manifest in "
+            f"{source.folder.name}: image {row.name!r} has no {side} image to degrade; choose "
+            "another source, or what is degraded with apply_to"
+        )
+    image = read_rgb(source.path(location))
+    if pixels_sha256(image) != getattr(row, f"{side}_pixels_sha256"):
+        raise ManifestError(
+            f"{source.path(location)}: its pixels are not those of the manifest in "
             f"{source.folder}; delete that folder and prepare the set again"
         )
     return image
 
 
-def _clean_location(source: Manifest, row: ManifestRow, folder: Path) -> str:
-    if row.clean.startswith(PACKAGE_PREFIX):
-        return row.clean
-    return location_from(source.path(row.clean).resolve(), folder.resolve())
+def resolve_cycles(parameters: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """Replace each `<parameter>_cycle: [...]`, at any depth, by the value for image `number`.
 
-
-def degraded_rows(
-    name: str,
-    entry: SynthesisedSet,
-    source: Manifest,
-    row: ManifestRow,
-    *,
-    folder: Path,
-    suite_seed: int,
-) -> list[ManifestRow]:
-    """Write the degraded versions of one image and describe them.
-
-    A version depends on the suite's seed, the set, the image's name and its number, and on
-    nothing else: no order, no other image.
-
-    Raises:
-        ManifestError: the source image is another one than in its manifest.
-        ImageFileError: the degradation changes the size of the image.
+    >>> resolve_cycles({"noise": {"sigma_cycle": [15, 25, 50]}}, 4)
+    {'noise': {'sigma': 25}}
     """
-    clean = _source_image(source, row)
-    parameters, disparity = dict(entry.parameters), None
-    if row.name in entry.disparity:
-        measured = entry.disparity[row.name]
-        disparity = read_disparity(measured.file, measured.sha256, clean.shape[:2])
-        parameters["disparity_offset"] = measured.offset
-    rows = []
-    for variant in range(entry.variants):
-        generator = numpy_generator(suite_seed, "synthesise", name, row.name, variant)
+    resolved: dict[str, Any] = {}
+    for key, value in parameters.items():
+        if isinstance(value, Mapping):
+            resolved[key] = resolve_cycles(value, number)
+        elif key.endswith("_cycle"):
+            resolved[key.removesuffix("_cycle")] = value[number % len(value)]
+        else:
+            resolved[key] = value
+    return resolved
+
+
+@dataclass(frozen=True, slots=True)
+class Synthesis:
+    """What all images of a synthesised set share."""
+
+    name: str
+    entry: SynthesisedSet
+    source: Manifest
+    folder: Path
+    suite_seed: int
+
+    def rows(self, numbered: tuple[int, ManifestRow]) -> list[ManifestRow]:
+        """Write the degraded versions of one image and describe them.
+
+        The draws of a version depend on the suite's seed, the set, the image's name and the
+        version's number, and on nothing else: no order, no other image. Only a parameter that
+        cycles follows the image's place in the source.
+
+        Raises:
+            ManifestError: the source image is another one than in its manifest, or is missing.
+            ImageFileError: the degradation changes the size of the image, and not by halves.
+        """
+        number, row = numbered
+        clean = _source_image(self.source, row, "clean")
+        given = clean if self.entry.apply_to == "clean" else self._given(row)
+        location = moved_location(row.clean, self.source.folder, self.folder)
+        row = dataclasses.replace(row, clean=location)
+        if self.entry.degradation == HALVING:
+            even = crop_to_multiple(clean)
+            if even.shape != clean.shape:
+                row = self._cropped(row, even)
+            clean, given = even, crop_to_multiple(given)
+        return [
+            self._version(number, row, variant, given.astype(np.float32) / np.float32(255), clean)
+            for variant in range(self.entry.variants)
+        ]
+
+    def _given(self, row: ManifestRow) -> np.ndarray:
+        if self.source.scale != 1:
+            raise ManifestError(
+                f"{self.name}: the degraded images of {self.source.folder.name!r} are 1/"
+                f"{self.source.scale} as large as the clean ones; degrade sets of pairs of one size"
+            )
+        return _source_image(self.source, row, "degraded")
+
+    def _cropped(self, row: ManifestRow, clean: np.ndarray) -> ManifestRow:
+        """Write a clean image of which a row or column is cut off, and describe it."""
+        path = self.folder / "clean" / f"{row.name}.png"
+        write_png(path, clean)
+        return dataclasses.replace(
+            row,
+            clean=f"clean/{path.name}",
+            width=clean.shape[1],
+            height=clean.shape[0],
+            clean_sha256=file_sha256(path),
+            clean_pixels_sha256=pixels_sha256(clean),
+            clean_bytes=path.stat().st_size,
+        )
+
+    def _version(
+        self, number: int, row: ManifestRow, variant: int, given: np.ndarray, clean: np.ndarray
+    ) -> ManifestRow:
+        entry, place = self.entry, number * self.entry.variants + variant
+        parameters, disparity = resolve_cycles(entry.parameters, place), None
+        if row.name in entry.disparity:
+            measured = entry.disparity[row.name]
+            disparity = read_disparity(measured.file, measured.sha256, clean.shape[:2])
+            parameters["disparity_offset"] = measured.offset
         degraded, record = synthesise(
             entry.degradation,
-            clean.astype(np.float32) / np.float32(255),
-            generator,
+            given,
+            numpy_generator(self.suite_seed, "synthesise", self.name, row.name, variant),
             disparity=disparity,
             **parameters,
         )
-        if degraded.shape != clean.shape:
+        scale = self.scale
+        if clean.shape[:2] != (scale * degraded.shape[0], scale * degraded.shape[1]):
             raise ImageFileError(
-                f"{name}: {entry.degradation} made {degraded.shape} of {row.name} {clean.shape}; "
-                "a prepared pair has one size: apply what changes the size on reading"
+                f"{self.name}: {entry.degradation} made {degraded.shape} of {row.name} "
+                f"{clean.shape}: expected a clean image of {scale} times the size"
             )
-        variant_name = row.name if entry.variants == 1 else f"{row.name}-{variant + 1}"
-        path = folder / "degraded" / f"{variant_name}.png"
+        name = row.name if entry.variants == 1 else f"{row.name}-{variant + 1}"
+        path = self.folder / "degraded" / f"{name}.png"
         pixels = to_uint8(degraded)
         write_png(path, pixels)
-        rows.append(
-            ManifestRow(
-                name=variant_name,
-                scene=row.scene,
-                clean=_clean_location(source, row, folder),
-                degraded=f"degraded/{path.name}",
-                width=row.width,
-                height=row.height,
-                clean_sha256=row.clean_sha256,
-                degraded_sha256=file_sha256(path),
-                clean_pixels_sha256=row.clean_pixels_sha256,
-                degraded_pixels_sha256=pixels_sha256(pixels),
-                parameters=json.dumps(record, sort_keys=True, allow_nan=False),
-            )
+        return dataclasses.replace(
+            row,
+            name=name,
+            degraded=f"degraded/{path.name}",
+            degraded_sha256=file_sha256(path),
+            degraded_pixels_sha256=pixels_sha256(pixels),
+            parameters=json.dumps(record, sort_keys=True, allow_nan=False),
+            degraded_bytes=path.stat().st_size,
         )
-    return rows
+
+    @property
+    def scale(self) -> int:
+        """Side of a clean image over that of its degraded one."""
+        return 2 if self.entry.degradation == HALVING else 1
 
 
 def synthesised_manifest(
@@ -138,20 +203,22 @@ def synthesised_manifest(
 ) -> Manifest:
     """Degrade the images of a prepared set; the degraded files are written to `folder`.
 
-    The clean images stay where the source has them.
+    The clean images stay where the source has them, but for those whose sides must become even:
+    their copies are written to `folder` too.
 
     Raises:
         UnknownNameError: a disparity map for an image that the source does not hold.
-        ManifestError, ImageFileError: see `degraded_rows`.
+        ManifestError, ImageFileError: see `Synthesis.rows`.
         OSError: the disk is full or not writable.
     """
     check_names("image with disparity", entry.disparity, [row.name for row in source.rows])
-    chosen = source.rows[: entry.limit]
-    rows: list[ManifestRow] = []
-    for row in tqdm(chosen, desc=name, unit="image", disable=None):
-        rows += degraded_rows(name, entry, source, row, folder=folder, suite_seed=suite_seed)
+    synthesis = Synthesis(name, entry, source, folder, suite_seed)
+    images = list(enumerate(source.rows[: entry.limit]))
+    rows = [row for versions in in_order(synthesis.rows, images, name) for row in versions]
     notes = {"decoder": decoder_version()}
     complete = min(source.expected, entry.limit or source.expected) * entry.variants
     if len(rows) < complete:
         notes["expected"] = str(complete)
+    if synthesis.scale != 1:
+        notes["scale"] = str(synthesis.scale)
     return Manifest(tuple(rows), folder, notes)

@@ -3,19 +3,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 
-from ndr.data.catalogue import (
-    CatalogueError,
-    FolderSet,
-    PackagedSet,
-    SynthesisedSet,
-    load_catalogue,
-)
+from ndr.data.catalogue import CatalogueError, load_catalogue
 from ndr.data.manifest import Manifest
+from ndr.data.set_entries import FolderSet, PackagedSet, SynthesisedSet
 from ndr.degradations.synthesis import KINDS
 from ndr.nearest_name import UnknownNameError
 
@@ -33,14 +29,29 @@ def edited(project, old: str, new: str):
 # ---- The committed catalogue ----
 
 
-def test_every_set_of_this_step_is_there() -> None:
+def test_every_set_that_plans_name_is_there() -> None:
     names = set(load_catalogue(COMMITTED).entries)
+    variants = ("x2", "sigma15_x2", "sigma25_x2", "sigma50_x2", "rain_x2", "haze_x2")
     assert names >= {
-        *("photographs_train", "photographs_test", "photographs_rain_train"),
-        *("photographs_rain_test", "photographs_haze_train", "photographs_haze_test"),
-        *("smoke_rain_train", "smoke_rain_test", "smoke_haze_train", "smoke_haze_test"),
-        *("bsd400", "wed", "rain100l_train", "ots", "cbsd68", "rain100l_test"),
-        *("sots_outdoor", "bsds500_train"),
+        *("photographs_train", "photographs_test"),
+        *("bsd400", "wed", "cbsd68", "urban100", "rain100l_train", "rain100l_test", "ots"),
+        *("sots_outdoor", "div2k_train", "div2k_test", "sidd", "jorder_practical", "rtts"),
+        *("msec_train", "msec_test"),
+        *("bsds500_train", "bsds500_val", "sots_indoor_train", "sots_indoor_test", "polyu"),
+        *("ccnoise", "rni15", "kodak24", "set5", "urban100_crops", "div2k_crops", "real_rain"),
+        *("real_haze", "msec_examples"),
+        *("bsd400_no_leak", "wed_no_leak", "bsds500_train_no_leak"),
+        *("sots_mixed", "ots_mixed", "rain100l_test_x2", "sots_outdoor_x2", "cbsd68_sigma15_x2"),
+        *("cbsd68_sigma25_x2", "cbsd68_sigma50_x2", "bsds500_mixed_train"),
+        *("bsds500_exposure_train", "cbsd68_exposure", "urban100_crops_x2", "div2k_crops_x2"),
+        *("cbsd68_x2", "photographs_urban_test"),
+        *(
+            f"{tier}_{task}_{part}"
+            for tier in ("photographs", "smoke")
+            for task in ("rain", "haze", "mixed", "exposure")
+            for part in ("train", "test")
+        ),
+        *(f"{tier}_{x2}_test" for tier in ("photographs", "smoke") for x2 in variants),
     }
 
 
@@ -58,14 +69,82 @@ def test_published_counts_are_those_of_the_protocol() -> None:
     counts = {name: e.expected for name, e in entries.items() if isinstance(e, FolderSet)}
     assert counts == {
         "bsd400": 400,
-        "bsds500_train": 362,
         "wed": 4744,
         "cbsd68": 68,
+        "urban100": 100,
         "rain100l_train": 200,
         "rain100l_test": 100,
         "ots": 72135,
         "sots_outdoor": 500,
+        "div2k_train": 750,
+        "div2k_test": 50,
+        "sidd": 160,
+        "jorder_practical": 15,
+        "rtts": 4322,
+        "msec_train": 17675,
+        "msec_test": 5905,
+        "bsds500_train": 362,
+        "bsds500_val": 32,
+        "sots_indoor_train": 30,
+        "sots_indoor_test": 470,
+        "polyu": 100,
+        "ccnoise": 15,
+        "rni15": 15,
+        "kodak24": 24,
+        "set5": 5,
+        "urban100_crops": 100,
+        "div2k_crops": 100,
+        "real_rain": 147,
+        "real_haze": 36,
+        "msec_examples": 22,
     }
+    assert entries["msec_train"].also_expected == (17680,)
+    clean = {name: e.expected_clean for name, e in entries.items() if name in ("ots", "msec_test")}
+    assert clean == {"ots": 2061, "msec_test": 1181}
+    assert entries["sots_outdoor"].expected_clean == 492
+
+
+def test_published_sets_say_their_terms_and_where_they_come_from() -> None:
+    catalogue = load_catalogue(COMMITTED)
+    for name, entry in catalogue.entries.items():
+        if isinstance(entry, FolderSet):
+            assert entry.terms in catalogue.terms, name
+            assert entry.downloads, name
+            assert entry.published, name
+            assert entry.attribution, name
+    used = {entry.terms for entry in catalogue.entries.values() if isinstance(entry, FolderSet)}
+    assert used == set(catalogue.terms)
+
+
+def test_published_checksums_are_those_of_the_protocol() -> None:
+    files = {
+        file.file: (file.bytes, file.sha256)
+        for file in load_catalogue(COMMITTED).entries["div2k_train"].downloads
+    }
+    assert files == {
+        "DIV2K_train_HR.zip": (
+            3530603713,
+            "9d0b9c463f6e35b6c62cc6a930ee2224f670b34c1df841a57670f9acf0f6c335",
+        ),
+        "DIV2K_train_LR_bicubic_X2.zip": (
+            925390592,
+            "a53a424317575838dadce4bcd97cf7b744d6855f43740ed5f0245af3cf4bd850",
+        ),
+    }
+
+
+def test_sets_of_one_archive_share_the_download() -> None:
+    entries = load_catalogue(COMMITTED).entries
+    for first, second in (
+        ("bsd400", "bsds500_train"),
+        ("bsd400", "bsds500_val"),
+        ("rain100l_train", "rain100l_test"),
+        ("div2k_train", "div2k_test"),
+        ("sots_indoor_train", "sots_indoor_test"),
+        ("urban100_crops", "div2k_crops"),
+    ):
+        assert entries[first].downloads == entries[second].downloads
+        assert all(file.shared for file in entries[first].downloads)
 
 
 def test_degradations_of_the_catalogue_exist_and_training_never_sees_a_test_image() -> None:
@@ -129,6 +208,14 @@ def test_import_is_light() -> None:
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
 
+def test_reading_is_quick() -> None:
+    """It is read each time that Snakemake parses the workflow."""
+    load_catalogue(COMMITTED)
+    start = time.process_time()
+    load_catalogue(COMMITTED)
+    assert time.process_time() - start < 0.3
+
+
 # ---- Identity ----
 
 
@@ -177,7 +264,7 @@ def test_unknown_set_names_the_nearest() -> None:
         ("variants: 2", "variants: 0", r"tiny_rain.*variants.*greater than or equal to 1"),
         ("from: tiny, degradation: rain", "from: tinny, degradation: rain", r"did you mean 'tiny'"),
         ("from: tiny, degradation: rain", "from: tiny_rain, degradation: rain", "made from itself"),
-        ("kind: packaged", "kind: packed", r"tiny.*'packaged', 'synthesised', 'folder'"),
+        ("kind: packaged", "kind: packed", r"tiny.*'packaged', 'synthesised', 'subset', 'folder'"),
         ("  tiny:", "  Tiny:", r"set 'Tiny': expected lower-case"),
         ("degraded: [", "degradd: [", r"unknown key 'degradd'.*'degraded'"),
         (r"norain-0*(?P<key>\d+)", r"norain-0*(\d+)", r"has no group \(\?P<key>"),
@@ -197,6 +284,12 @@ def test_mistakes_are_named_with_the_file(project, old: str, new: str, message: 
     with pytest.raises(CatalogueError, match=message) as caught:
         edited(project, old, new)
     assert str(project.config) in str(caught.value)
+
+
+@pytest.mark.parametrize("values", ["3", "[]"])
+def test_a_cycle_is_a_list(project, values: str) -> None:
+    with pytest.raises(CatalogueError, match="angle_cycle: expected a list of values"):
+        edited(project, "variants: 2", f"parameters: {{angle_cycle: {values}}}")
 
 
 def test_disparity_serves_haze_only(project) -> None:

@@ -7,13 +7,15 @@ import pytest
 from PIL import Image
 from textured_images import textured_image, write_pairs
 
+from ndr.data import image_files
 from ndr.data.catalogue import load_catalogue
 from ndr.data.folder_set import CountError, SetNotFoundError
-from ndr.data.image_files import ImageFileError, write_png
+from ndr.data.image_files import ImageFileError, decoder_version, write_png
 from ndr.data.manifest import Manifest, ManifestError
 from ndr.data.pairing import PairingError
 from ndr.data.pairs import PairedSet
 from ndr.data.prepare import Places, commit_manifest, main, prepare_set
+from ndr.data.published_list import PublishedListError, lines_sha256
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "datasets.yaml"
 
@@ -56,6 +58,26 @@ def test_a_set_that_is_nowhere_says_where_to_put_it(project) -> None:
         assert words in message
 
 
+def test_files_that_did_not_change_are_not_decoded_again(
+    project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pairs(project.places.originals / "tiny_pairs", "gt", "rainy", (1, 2, 3))
+    first = project.prepare("tiny_pairs")
+    decoded: list[str] = []
+    decode = image_files._read_image
+    monkeypatch.setattr(
+        image_files,
+        "_read_image",
+        lambda path, content: decoded.append(path.name) or decode(path, content),
+    )
+    assert project.prepare("tiny_pairs").text() == first.text()
+    assert decoded == []
+    write_png(project.places.originals / "tiny_pairs" / "rainy" / "rain-2.png", textured_image(7))
+    changed = project.prepare("tiny_pairs")
+    assert decoded == ["rain-2.png"]
+    assert changed.rows[1].degraded_pixels_sha256 != first.rows[1].degraded_pixels_sha256
+
+
 def test_counts_are_checked(project) -> None:
     originals = project.places.originals / "tiny_pairs"
     write_pairs(originals, "gt", "rainy", (1, 2))
@@ -78,6 +100,38 @@ def test_clean_images_are_counted_too(project) -> None:
     write_pairs(project.places.originals / "tiny_pairs", "gt", "rainy", (1, 2, 3))
     with pytest.raises(CountError, match="expected 2 clean images, found 3"):
         project.prepare("tiny_pairs")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "complete"), [((1, 2), 3), ((1, 2, 3), 3), ((1, 2, 3, 4), 5), ((1, 2, 3, 4, 5), 5)]
+)
+def test_copies_of_two_sizes_are_complete(project, numbers: tuple[int, ...], complete: int) -> None:
+    """As MSEC, of which 17,675 and 17,680 training images are in use."""
+    text = project.config.read_text()
+    project.config.write_text(text.replace("expected: 3", "expected: 3\n    also_expected: [5]"))
+    write_pairs(project.places.originals / "tiny_pairs", "gt", "rainy", numbers)
+    if len(numbers) == complete:
+        assert project.prepare("tiny_pairs").expected == complete
+        return
+    with pytest.raises(CountError, match=f"expected {complete} images, found {len(numbers)}"):
+        project.prepare("tiny_pairs")
+    assert project.prepare("tiny_pairs", partial=True).expected == complete
+
+
+def test_a_complete_set_is_compared_with_the_published_list(project) -> None:
+    lines = lines_sha256(["rain/1.png", "rain/2.png", "rain/3.png"])
+    entry = f"published_list: {{line: 'rain/{{key}}.png', sha256: {lines}, source: a list}}"
+    text = project.config.read_text()
+    project.config.write_text(text.replace("expected: 3", f"expected: 3\n    {entry}"))
+    originals = project.places.originals / "tiny_pairs"
+    write_pairs(originals, "gt", "rainy", (1, 4))
+    project.prepare("tiny_pairs", partial=True)
+    write_pairs(originals, "gt", "rainy", (2,))
+    with pytest.raises(PublishedListError, match=r"not those of a list: .*'rain/4\.png'"):
+        project.prepare("tiny_pairs")
+    for folder, stem in (("gt", "norain"), ("rainy", "rain")):
+        (originals / folder / f"{stem}-4.png").rename(originals / folder / f"{stem}-3.png")
+    assert len(project.prepare("tiny_pairs").rows) == 3
 
 
 def test_a_missing_partner_is_named_even_for_a_partial_set(project) -> None:
@@ -146,7 +200,8 @@ def test_another_image_is_none_of_the_committed(committed) -> None:
 def test_another_decoder_is_named(committed) -> None:
     path = committed.catalogue.committed_manifest("tiny_pairs")
     row = Manifest.read(path).rows[0]
-    path.write_text(path.read_text().replace(row.clean_pixels_sha256, "0" * 64))
+    text = path.read_text().replace(decoder_version(), "Pillow 1.0, libjpeg 6b")
+    path.write_text(text.replace(row.clean_pixels_sha256, "0" * 64))
     with pytest.raises(ManifestError, match=r"norain-1\.png.*decodes to other pixels.*Pillow"):
         committed.prepare("tiny_pairs")
 
@@ -175,6 +230,14 @@ def test_only_published_sets_are_committed_from_files(project) -> None:
         ("cbsd68", 68, 68),
         ("rain100l_test", 56, 53),
         ("rain100l_train", 5, 5),
+        ("bsds500_val", 32, 32),
+        ("set5", 5, 5),
+        ("sots_indoor_train", 6, 3),
+        ("sots_indoor_test", 12, 12),
+        ("ccnoise", 5, 5),
+        ("rni15", 10, 10),
+        ("div2k_crops", 10, 10),
+        ("msec_examples", 15, 15),
         ("sots_outdoor", 5, 5),
     ],
 )
@@ -191,8 +254,10 @@ def test_real_sets(shared_folder: Path, tmp_path: Path, name: str, count: int, s
     assert manifest.expected == catalogue.entry(name).expected
     pairs = PairedSet(places.sets, name)
     pair = pairs.read(0)
-    assert (pair.degraded is None) == (name == "cbsd68")
-    if pair.degraded is not None:
+    clean_only = name in ("cbsd68", "bsds500_val", "set5", "div2k_crops")
+    assert (pair.degraded is None) == clean_only
+    assert (pair.clean is None) == (not catalogue.entry(name).reference)
+    if pair.degraded is not None and pair.clean is not None:
         assert 0.001 < np.square(pair.degraded - pair.clean).mean() ** 0.5 < 0.3
 
 

@@ -32,7 +32,7 @@ def test_write_and_read_back(tmp_path: Path) -> None:
 def test_the_columns_are_the_agreed_ones() -> None:
     assert ",".join(COLUMNS) == (
         "name,scene,clean,degraded,width,height,clean_sha256,degraded_sha256,"
-        "clean_pixels_sha256,degraded_pixels_sha256,parameters"
+        "clean_pixels_sha256,degraded_pixels_sha256,parameters,clean_bytes,degraded_bytes"
     )
 
 
@@ -56,7 +56,7 @@ def test_an_unprepared_set_says_how_to_prepare_it(tmp_path: Path) -> None:
     ("old", "new", "message"),
     [
         ("name,scene", "title,scene", "expected the columns"),
-        (",8,6,", ",8,", "expected 11 values, found 10"),
+        (",8,6,", ",8,", "expected 13 values, found 12"),
         (",8,6,", ",8,six,", "height: expected pixels, found 'six'"),
         (",8,6,", ",0,6,", "width: expected pixels, found '0'"),
         (HASH, "abc", "expected 64 hexadecimal digits"),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 
-from ndr.data.catalogue import Catalogue, FolderSet, Layout, load_catalogue
+from ndr.data.catalogue import Catalogue, load_catalogue
+from ndr.data.folder_set import found_pairs
 from ndr.data.pairing import PairingError, find_pairs, layout_is_there
+from ndr.data.set_entries import FolderSet, Layout
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "datasets.yaml"
 PUBLISHED = {
@@ -33,7 +37,66 @@ PUBLISHED = {
         "BSDS500/data/images/test/100007.jpg": ("100007", "100007"),
     },
     "wed": {"pristine_images/00001.bmp": ("00001", "00001")},
-    "cbsd68": {"original_png/0000.png": ("0000", "0000")},
+    "cbsd68": {"CBSD68-dataset-master/CBSD68/original_png/0000.png": ("0000", "0000")},
+    "bsds500_val": {"BSDS500-master/BSDS500/data/images/val/3096.jpg": ("3096", "3096")},
+    "urban100": {
+        "Urban100_HR/img_001.png": ("img_001", "001"),
+        "Urban100_HR/img_100.png": ("img_100", "100"),
+    },
+    "div2k_train": {
+        "DIV2K_train_LR_bicubic/X2/0750x2.png DIV2K_train_HR/0750.png": ("0750", "0750"),
+    },
+    "div2k_test": {
+        "DIV2K_train_LR_bicubic/X2/0751x2.png DIV2K_train_HR/0751.png": ("0751", "0751"),
+        "DIV2K_train_LR_bicubic/X2/0800x2.png DIV2K_train_HR/0800.png": ("0800", "0800"),
+    },
+    "sidd": {
+        "SIDD_Small_sRGB_Only/Data/0001_001_S6_00100_00060_3200_L/NOISY_SRGB_010.PNG -": (
+            *("0001_001_S6_00100_00060_3200_L",) * 2,
+        ),
+        "SIDD_Small_sRGB_Only/Data/0002_001_S6_00100_00020_3200_N/0002_NOISY_SRGB_010.PNG -": (
+            *("0002_001_S6_00100_00020_3200_N",) * 2,
+        ),
+    },
+    "jorder_practical": {"practical/3.jpg -": ("3", "3")},
+    "rtts": {"RTTS/JPEGImages/AM_Bing_211.png -": ("AM_Bing_211", "AM_Bing_211")},
+    "msec_train": {
+        "t/INPUT_IMAGES/a0001-jmac_DSC1459_N1.5.JPG t/GT_IMAGES/a0001-jmac_DSC1459.jpg": (
+            "a0001-jmac_DSC1459_N1.5",
+            "a0001-jmac_DSC1459",
+        ),
+    },
+    "msec_test": {
+        "t/INPUT_IMAGES/a4747-_MG_9562_0.JPG t/expert_c_testing_set/a4747-_MG_9562.jpg": (
+            "a4747-_MG_9562_0",
+            "a4747-_MG_9562",
+        ),
+        "t/INPUT_IMAGES/a4747-_MG_9562_P1.JPG t/expert_c_testing_set/a4747-_MG_9562.jpg": (
+            "a4747-_MG_9562_P1",
+            "a4747-_MG_9562",
+        ),
+    },
+    "sots_indoor_train": {
+        "SOTS/indoor/hazy/1407_3.png SOTS/indoor/gt/1407.png": ("1407_3", "1407")
+    },
+    "sots_indoor_test": {
+        "SOTS/indoor/hazy/1400_10.png SOTS/indoor/gt/1400.png": ("1400_10", "1400")
+    },
+    "polyu": {
+        "P/CroppedImages/Canon5D2_chair_11_real.JPG P/CroppedImages/Canon5D2_chair_11_mean.JPG": (
+            *("Canon5D2_chair_11",) * 2,
+        ),
+    },
+    "ccnoise": {
+        "R/Real_ccnoise_denoised_part/d6_1_real.png R/Real_ccnoise_denoised_part/d6_1_mean.png": (
+            *("d6_1",) * 2,
+        ),
+    },
+    "rni15": {"FFDNet/testsets/RNI15/Dog.png -": ("Dog", "Dog")},
+    "kodak24": {"kodim01.png": ("01", "01")},
+    "msec_examples": {
+        "E/example_images/Roland~Tanglao-CC~BY.jpg -": (*("Roland_Tanglao-CC_BY",) * 2,),
+    },
 }
 MIRRORED = {
     "rain100l_train": {
@@ -58,7 +121,7 @@ def catalogue() -> Catalogue:
 
 
 def make(root: Path, *names: str) -> None:
-    for name in " ".join(names).split():
+    for name in " ".join(names).replace(" -", "").split():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
 
@@ -84,12 +147,12 @@ def test_published_names_are_paired(
     make(tmp_path, *files)
     entry = catalogue.entry(name)
     layout = layout_of(entry, tmp_path, mirrored)
-    found = {pair.name: pair for pair in find_pairs(tmp_path, layout, entry.name, entry.scene)}
+    found = {pair.name: pair for pair in found_pairs(entry, tmp_path, layout)}
     assert len(found) == len(files)
     for both, (image, scene) in files.items():
         *degraded, clean = both.split()
         assert found[image].scene == scene
-        assert found[image].clean == tmp_path / clean
+        assert found[image].clean == (tmp_path / clean if entry.reference else None)
         assert found[image].degraded == (tmp_path / degraded[0] if degraded else None)
 
 
@@ -98,6 +161,56 @@ def test_haze_parameters_come_from_the_name(catalogue: Catalogue, tmp_path: Path
     entry = catalogue.entry("sots_outdoor")
     (pair,) = find_pairs(tmp_path, entry.layouts[0], entry.name)
     assert pair.parameters == '{"airlight": 0.85, "beta": 0.2}'
+
+
+def test_exposure_values_come_from_the_name(catalogue: Catalogue, tmp_path: Path) -> None:
+    levels = {"N1.5": -1.5, "N1": -1, "0": 0, "P1": 1, "P1.5": 1.5}
+    make(tmp_path, "GT_IMAGES/a1-x.jpg", *(f"INPUT_IMAGES/a1-x_{text}.JPG" for text in levels))
+    entry = catalogue.entry("msec_train")
+    pairs = found_pairs(entry, tmp_path, entry.layouts[0])
+    values = {pair.name: json.loads(pair.parameters)["ev"] for pair in pairs}
+    assert values == {f"a1-x_{text}": value for text, value in levels.items()}
+
+
+def test_a_value_that_is_no_number_is_named(tmp_path: Path) -> None:
+    make(tmp_path, "hazy/0001_x.jpg", "gt/0001.png")
+    layout = Layout(
+        clean=("gt/*",),
+        degraded=("hazy/*",),
+        clean_name=r"(?P<key>\d+)",
+        degraded_name=r"(?P<key>\d+)_(?P<beta>.+)",
+    )
+    with pytest.raises(PairingError, match=r"0001_x\.jpg: beta .* expected a number, found 'x'"):
+        find_pairs(tmp_path, layout)
+    with pytest.raises(PairingError, match=r"expected low, high, found 'x'"):
+        find_pairs(tmp_path, layout, values={"beta": {"low": 0.1, "high": 1}})
+
+
+def test_files_with_keys_of_another_set_are_left_alone(
+    catalogue: Catalogue, tmp_path: Path
+) -> None:
+    for number in (1, 750, 751, 800):
+        make(tmp_path, f"DIV2K_train_HR/{number:04d}.png")
+        make(tmp_path, f"DIV2K_train_LR_bicubic/X2/{number:04d}x2.png")
+    for name, expected in (("div2k_train", ["0001", "0750"]), ("div2k_test", ["0751", "0800"])):
+        entry = catalogue.entry(name)
+        pairs = found_pairs(entry, tmp_path, entry.layouts[0])
+        assert [pair.name for pair in pairs] == expected
+
+
+def test_keys_of_div2k_and_of_indoor_scenes_part_the_whole(catalogue: Catalogue) -> None:
+    for names, keys in (
+        (("div2k_train", "div2k_test"), [f"{number:04d}" for number in range(1, 801)]),
+        (("sots_indoor_train", "sots_indoor_test"), [str(n) for n in range(1400, 1450)]),
+    ):
+        chosen = [
+            [key for key in keys if re.fullmatch(catalogue.entry(name).keys, key)] for name in names
+        ]
+        assert sorted(chosen[0] + chosen[1]) == keys
+        levels = 10 if "indoor" in names[0] else 1
+        assert [levels * len(part) for part in chosen] == [
+            catalogue.entry(name).expected for name in names
+        ]
 
 
 RAIN = Layout(

@@ -33,7 +33,9 @@ def test_the_installed_photographs_are_the_committed_ones(
 def test_writing_the_manifests_again_changes_nothing(tmp_path: Path) -> None:
     main(["--catalogue", str(CONFIG), "--write", str(tmp_path)])
     written = sorted(path.name for path in tmp_path.iterdir())
-    assert written == ["photographs_test.csv", "photographs_train.csv"]
+    assert written == [
+        *("photographs_test.csv", "photographs_train.csv", "photographs_urban_test.csv"),
+    ]
     for name in written:
         committed = Manifest.read(CONFIG.parent / "manifests" / name)
         assert Manifest.read(tmp_path / name).rows == committed.rows

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from textured_images import textured_image
+from textured_images import textured_image, write_pairs
 
 from ndr.data.catalogue import load_catalogue
-from ndr.data.image_files import ImageFileError, pixels_sha256, read_rgb, to_uint8, write_png
+from ndr.data.image_files import pixels_sha256, read_rgb, to_uint8, write_png
 from ndr.data.manifest import Manifest, ManifestError
 from ndr.data.pairs import PairedSet
 from ndr.data.prepare import Places, prepare_set
-from ndr.data.synthesised_set import read_disparity
+from ndr.data.synthesised_set import read_disparity, resolve_cycles
+from ndr.degradations.downsampling import downsample_bicubic
 from ndr.degradations.synthesis import synthesise
 from ndr.nearest_name import UnknownNameError
 from ndr.provenance import file_sha256
@@ -114,11 +115,129 @@ def test_parameters_of_the_entry_reach_the_synthesis(project) -> None:
     assert {row.parameter_values["beta"] for row in project.prepare("tiny_haze").rows} == {0.16}
 
 
-def test_a_degradation_that_changes_the_size_is_refused(project) -> None:
+# ---- Half the size ----
+
+
+def test_half_size_pictures_keep_their_full_size_target(project) -> None:
     project.prepare("tiny")
-    edit(project, "degradation: rain", "degradation: down_x2")
-    with pytest.raises(ImageFileError, match="a prepared pair has one size"):
+    edit(project, "degradation: rain,\n     variants: 2", "degradation: down_x2")
+    manifest = project.prepare("tiny_rain")
+    assert manifest.notes["scale"] == "2"
+    assert [row.clean.split(":")[0] for row in manifest.rows] == ["package"] * 3
+    pairs = PairedSet(project.places.sets, "tiny_rain")
+    pair = pairs.read(1)
+    np.testing.assert_array_equal(np.rint(pair.clean * 255), textured_image(1))
+    np.testing.assert_array_equal(to_uint8(pair.degraded), to_uint8(downsample_bicubic(pair.clean)))
+
+
+def test_odd_sides_are_cut_off_the_clean_image_too(project) -> None:
+    write_pairs(project.places.originals / "tiny_pairs", "gt", "rainy", (1, 2, 3))
+    for folder, stem, seed in (("gt", "norain", 8), ("rainy", "rain", 9)):
+        path = project.places.originals / "tiny_pairs" / folder / f"{stem}-2.png"
+        write_png(path, textured_image(seed, 41, 55))
+    edit(
+        project,
+        "from: tiny, degradation: rain,\n     variants: 2",
+        "from: tiny_pairs, degradation: down_x2, apply_to: degraded",
+    )
+    project.prepare("tiny_pairs")
+    manifest = project.prepare("tiny_rain")
+    sizes = [(row.width, row.height) for row in manifest.rows]
+    assert sizes == [(56, 40), (54, 40), (56, 40)]
+    assert manifest.rows[1].clean == "clean/rain-2.png"
+    assert manifest.rows[0].clean == "../../originals/tiny_pairs/gt/norain-1.png"
+    pairs = PairedSet(project.places.sets, "tiny_rain")
+    pair = pairs.read(1)
+    np.testing.assert_array_equal(np.rint(pair.clean * 255), textured_image(8, 41, 55)[:40, :54])
+    rainy = textured_image(9, 41, 55)[:40, :54].astype(np.float32) / np.float32(255)
+    np.testing.assert_array_equal(to_uint8(pair.degraded), to_uint8(downsample_bicubic(rainy)))
+
+
+# ---- What is degraded, and with what ----
+
+
+def test_degraded_pictures_are_degraded_further(project) -> None:
+    write_pairs(project.places.originals / "tiny_pairs", "gt", "rainy", (1, 2, 3))
+    project.prepare("tiny_pairs")
+    edit(
+        project,
+        "from: tiny, degradation: rain,\n     variants: 2",
+        "from: tiny_pairs, degradation: noise, parameters: {sigma: 5}, apply_to: degraded",
+    )
+    project.prepare("tiny_rain")
+    pairs = PairedSet(project.places.sets, "tiny_rain")
+    pair = pairs.read(0)
+    np.testing.assert_array_equal(np.rint(pair.clean * 255), textured_image(1))
+    added = pair.degraded * 255 - textured_image(101)
+    assert abs(added.std() - 5) < 0.3
+    assert abs(added.mean()) < 0.3
+
+
+def test_a_picture_without_the_image_to_degrade_is_named(project) -> None:
+    project.prepare("tiny")
+    edit(project, "degradation: rain", "apply_to: degraded, degradation: rain")
+    with pytest.raises(ManifestError, match="'apple' has no degraded image to degrade"):
         project.prepare("tiny_rain")
+
+
+def test_half_size_pairs_are_not_degraded_further(project) -> None:
+    project.prepare("tiny")
+    edit(project, "degradation: rain,\n     variants: 2", "degradation: down_x2")
+    edit(
+        project,
+        "from: tiny, degradation: haze",
+        "from: tiny_rain, apply_to: degraded, degradation: noise",
+    )
+    project.prepare("tiny_rain")
+    with pytest.raises(ManifestError, match="'tiny_rain' are 1/2 as large"):
+        project.prepare("tiny_haze")
+
+
+def test_the_noise_level_goes_by_the_index(project) -> None:
+    edit(
+        project,
+        "degradation: rain,\n     variants: 2",
+        "degradation: noise, parameters: {sigma_cycle: [15, 25, 50]}",
+    )
+    project.prepare("tiny")
+    manifest = project.prepare("tiny_rain")
+    assert [row.parameter_values["sigma"] for row in manifest.rows] == [15, 25, 50]
+    assert manifest.rows[1].name == "bridge"
+
+
+def test_versions_of_an_image_take_the_values_in_turn(project) -> None:
+    edit(
+        project,
+        "degradation: rain,\n     variants: 2",
+        "degradation: noise, variants: 2, parameters: {sigma_cycle: [5, 10]}",
+    )
+    project.prepare("tiny")
+    manifest = project.prepare("tiny_rain")
+    assert [row.parameter_values["sigma"] for row in manifest.rows] == [5, 10] * 3
+
+
+def test_cycles_of_a_step_are_resolved_at_their_depth() -> None:
+    given = {"noise": {"sigma_cycle": [15, 25, 50], "variant": "float_clip"}, "rain": {"rate": 5}}
+    expected = {"noise": {"sigma": 50, "variant": "float_clip"}, "rain": {"rate": 5}}
+    assert resolve_cycles(given, 5) == expected
+
+
+def test_mixed_and_exposure_sets_of_the_catalogue(tmp_path: Path) -> None:
+    catalogue, places = load_catalogue(CONFIG), Places(tmp_path)
+    prepare_set(catalogue, "photographs_test", places, 9)
+    mixed = prepare_set(catalogue, "smoke_mixed_test", places, 9)
+    values = [row.parameter_values for row in mixed.rows]
+    assert [value["noise"]["sigma"] for value in values] == [15, 25]
+    assert all(value["rain"]["rate"] > 0 and value["haze"]["beta"] > 0 for value in values)
+    exposed = prepare_set(catalogue, "smoke_exposure_test", places, 9)
+    levels = [row.parameter_values["ev"] for row in exposed.rows]
+    assert levels == [-1.5, -1, 0, 1, 1.5] * 2
+    pairs = PairedSet(tmp_path, "smoke_exposure_test")
+    means = [float(pairs.read(index).degraded.mean()) for index in range(5)]
+    assert means == sorted(means)
+
+
+# ---- Measured depth ----
 
 
 def test_disparity_of_an_image_that_is_not_there_is_refused(project) -> None:
@@ -169,8 +288,6 @@ def test_the_motorcycle_is_hazed_by_its_measured_depth(tmp_path: Path) -> None:
 
 
 def test_a_catalogue_set_is_made_from_a_folder_set_too(project) -> None:
-    from textured_images import write_pairs
-
     write_pairs(project.root / "mirror" / "pairs", "test/clean", "test/degraded", (1, 2))
     edit(project, "from: tiny, degradation: rain", "from: tiny_pairs, degradation: rain")
     project.prepare("tiny_pairs", partial=True)
