@@ -12,7 +12,19 @@ configfile: "config/config.yaml"
 
 
 include: "workflows/rules/plan.smk"
+
+
+# It stands here because a default target inside an included file counts for nothing.
+rule all:
+    default_target: True
+    input:
+        "reports/all_tables.html",
+
+
+include: "workflows/rules/fetch.smk"
 include: "workflows/rules/prepare.smk"
+include: "workflows/rules/weights.smk"
+include: "workflows/rules/leaks.smk"
 include: "workflows/rules/train.smk"
 include: "workflows/rules/evaluate.smk"
 include: "workflows/rules/summarise.smk"

@@ -16,8 +16,9 @@ import jinja2
 from markupsafe import Markup
 
 from ndr.atomic_file import write_text
-from ndr.evaluation.protocol import protocol
+from ndr.evaluation.protocol import description as protocol_description
 from reports import number_format, table_result
+from reports.leak_table import leak_section
 from reports.origin import origin_of, runs_of
 from reports.parameter_table import read_parameter_table
 from reports.pictures import PictureReader
@@ -72,7 +73,8 @@ def environment() -> jinja2.Environment:
         "csv_number": number_format.csv_number,
         "difference_text": number_format.difference_text,
         "metric_text": number_format.metric_text,
-        "protocol": protocol,
+        "lower_is_better": number_format.LOWER_IS_BETTER,
+        "protocol_description": protocol_description,
         "t": table_result,
     }
     return env
@@ -101,6 +103,7 @@ def build_page(
     tables: Sequence[TableResult],
     results: Path,
     parameter_counts: Path,
+    leaks: Path | None = None,
 ) -> str:
     """The page as HTML.
 
@@ -109,9 +112,10 @@ def build_page(
         tables: in the order of the page.
         results: `results/<tier>`: pictures, curves and provenance.
         parameter_counts: written by `python -m ndr.parameter_counts`.
+        leaks: written by `python -m ndr.data.leak_scan`; None where no scan was made.
 
     Raises:
-        ReportError, ProvenanceError, ParameterTableError: inputs that do not fit.
+        ReportError, ProvenanceError, ParameterTableError, LeakFileError: inputs that do not fit.
     """
     check_tiers(description, tables)
     runs = runs_of(tables)
@@ -119,9 +123,11 @@ def build_page(
     reader = PictureReader(results, description, tables)
     pictures = reader.rows()
     curves, curve_quality = curve_drawings(results, tables)
+    leak_findings = leak_section(leaks, description, tables, results)
     groups = merge_entries(
         [
             *origin.quality,
+            *leak_findings.quality,
             *(entry for table in tables for entry in table.quality),
             *reader.quality,
             *curve_quality,
@@ -146,6 +152,7 @@ def build_page(
             parameters=read_parameter_table(parameter_counts),
             pictures=pictures,
             curves=curves,
+            leaks=leak_findings,
         )
     )
 
@@ -157,12 +164,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--tables", required=True, nargs="+", type=Path, help="table files")
     parser.add_argument("--results", required=True, type=Path, help="results/<tier>")
     parser.add_argument("--parameter-counts", required=True, type=Path)
+    parser.add_argument("--leaks", type=Path, help="what the leak scan wrote, if there was one")
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args(argv)
     try:
         description = ReportDescription.from_json(arguments.report_json)
         tables = [read_table_result(path) for path in arguments.tables]
-        page = build_page(description, tables, arguments.results, arguments.parameter_counts)
+        page = build_page(
+            description, tables, arguments.results, arguments.parameter_counts, arguments.leaks
+        )
     except (ValueError, OSError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
     write_text(arguments.out, page)

@@ -95,7 +95,7 @@ def _read_line(evaluation: Evaluation, number: int, line: Mapping[str, str]) -> 
     values[line["image"]] = value
 
 
-def read_evaluation(path: str | Path, run: str) -> Evaluation:
+def read_evaluation(path: str | Path, run: str, may_be_empty: bool = False) -> Evaluation:
     """Read and check the per-image values of a run.
 
     Double images, NaN, values out of range, lines of another run and images that lack a protocol
@@ -104,6 +104,7 @@ def read_evaluation(path: str | Path, run: str) -> Evaluation:
     Args:
         path: `per_image.csv`.
         run: id that every line must carry.
+        may_be_empty: the run's provenance says why it has no values.
 
     Raises:
         FileNotFoundError: the evaluation was not run.
@@ -128,7 +129,7 @@ def read_evaluation(path: str | Path, run: str) -> Evaluation:
                 _read_line(evaluation, reader.line_num, line)
         except (csv.Error, UnicodeDecodeError) as error:
             raise ResultFileError(f"{path}: {error}; {advice}") from error
-    if not evaluation.series:
+    if not evaluation.series and not may_be_empty:
         raise ResultFileError(f"{path}: no values; {advice}")
     _check_completeness(evaluation)
     return evaluation

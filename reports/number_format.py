@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-DECIMALS = {"PSNR": 2, "SSIM": 4}
+DECIMALS = {"PSNR": 2, "SSIM": 4, "DBCNN": 2, "MUSIQ": 2, "PIQE": 2}
+LOWER_IS_BETTER = frozenset({"PIQE"})
 UNITS = {"PSNR": "dB"}
 MISSING = "\N{EN DASH}"
 INFINITE = "\N{INFINITY}"

@@ -133,6 +133,13 @@ def _picture(results: Path, run: str, test_set: str, image: str) -> Path:
     return evaluation_folder(results, run) / "pictures" / test_set / f"{image}.png"
 
 
+def _with_pictures(results: Path, runs: Sequence[str], test_set: str) -> str | None:
+    """The first of the runs that left pictures of a test set."""
+    folders = (evaluation_folder(results, run) / "pictures" / test_set for run in runs)
+    found = (run for run, folder in zip(runs, folders, strict=True) if folder.is_dir())
+    return next(found, None)
+
+
 def _shown_image(results: Path, run: str, test_set: str) -> str | None:
     """Name of the first picture that the control of the degraded inputs left."""
     folder = evaluation_folder(results, run) / "pictures" / test_set
@@ -159,16 +166,19 @@ class PictureReader:
     def _row(self, column: Column, pool: ThreadPoolExecutor) -> PictureRow | None:
         test_set = column.test_set
         assert test_set is not None
-        image = _shown_image(self.results, self.description.input_run, test_set)
-        if image is None:
+        given = _with_pictures(self.results, self.description.input_runs, test_set)
+        image = None if given is None else _shown_image(self.results, given, test_set)
+        if given is None or image is None:
             self._note(f"{column.label}: the degraded input left no picture.")
             return None
-        ends = [
-            _Candidate(self.description.input_run, DEGRADED_INPUT, "", True),
-            _Candidate(self.description.truth_run, TRUTH, "", True),
-        ]
+        truth = _with_pictures(self.results, self.description.truth_runs, test_set)
+        first = [_Candidate(given, DEGRADED_INPUT, "", True)]
+        last = [] if truth is None else [_Candidate(truth, TRUTH, "", True)]
+        if truth is None:
+            runs = ", ".join(self.description.truth_runs)
+            self._note(f"{column.label}, {TRUTH} ({runs}): no picture of {image}.")
         methods = _candidates(self.tables, test_set)
-        order = [ends[0], *(c for c in methods if c.main), ends[1]]
+        order = [*first, *(c for c in methods if c.main), *last]
         others = [c for c in methods if not c.main]
         panel = functools.partial(self._panel, column=column, image=image)
         panels = list(pool.map(panel, order + others))

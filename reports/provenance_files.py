@@ -113,6 +113,12 @@ class EvaluationProvenance:
     images: dict[str, EvaluatedImages]
     """By test set."""
     protocols: tuple[str, ...]
+    training_run: str | None
+    """Id of the training whose checkpoint was evaluated."""
+    failures: dict[str, str]
+    """Test sets that could not be evaluated, with the reason."""
+    unavailable: dict[str, str]
+    """Metrics that could not be computed, with the reason."""
 
 
 def evaluation_provenance(results: Path, run: str) -> EvaluationProvenance | None:
@@ -139,7 +145,14 @@ def evaluation_provenance(results: Path, run: str) -> EvaluationProvenance | Non
         test_set: EvaluatedImages(*counts)
         for test_set, counts in _demand(content, "images", path).items()
     }
-    return EvaluationProvenance(facts, images, tuple(_demand(content, "protocols", path)))
+    return EvaluationProvenance(
+        facts,
+        images,
+        tuple(_demand(content, "protocols", path)),
+        _demand(content, "training_run", path),
+        content.get("failures", {}),
+        content.get("unavailable_metrics", {}),
+    )
 
 
 def finished_at(provenance: Mapping[str, Any]) -> datetime.datetime | None:

@@ -13,14 +13,16 @@ KINDS = {
     "invalid": "Results that contradict themselves",
     "stale": "Results of another training",
     "not_run": "Planned cells without a result",
+    "failed": "Test sets that a method could not restore",
     "provenance": "Provenance",
+    "leaks": "Test images that are in training sets",
     "unfinished": "Trainings that did not reach their planned steps",
     "below_input": "Numbers that do not beat the degraded input",
     "subset": "Test sets of which only some images were evaluated",
     "other_images": "Rows evaluated on other images than their block",
     "protocol": "Problems of protocols that the tables do not print",
     "pictures": "Pictures and curves",
-    "not_in_suite": "Systems that are not in the suite yet",
+    "left_out": "Rows that this report leaves out",
 }
 """Kinds of entries with their headings, in the order of the page."""
 
@@ -65,7 +67,7 @@ def _row_entries(place: _Place) -> Iterator[QualityEntry]:
     row = place.row
     training, evaluation = row.training, row.evaluation
     if row.run is None:
-        yield place.entry(t.NOTE, "not_in_suite", row.reason or "no reason given")
+        yield place.entry(t.NOTE, "left_out", row.reason or "no reason given")
     if training is not None and training.steps_done < training.steps_planned:
         yield place.entry(
             t.WARNING,
@@ -121,6 +123,8 @@ def _measured_entries(place: _Place, cell: Cell, column: str) -> Iterator[Qualit
 def _cell_entries(place: _Place, cell: Cell, column: str) -> Iterator[QualityEntry]:
     if cell.status == t.NOT_RUN:
         yield place.entry(t.ERROR, "not_run", cell.reason, column=column)
+    elif cell.status == t.FAILED:
+        yield place.entry(t.WARNING, "failed", cell.reason, column=column)
     elif cell.status == t.INVALID:
         yield place.entry(t.ERROR, "invalid", cell.reason, column=column)
     elif cell.status in t.MEASURED:

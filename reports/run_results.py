@@ -30,6 +30,10 @@ class RunResults:
     protocols: tuple[str, ...] = ()
     """Protocols that the evaluation was to use."""
     training: TrainingFacts | None = None
+    failures: dict[str, str] = field(default_factory=dict)
+    """Test sets that could not be evaluated, with the reason."""
+    unavailable: dict[str, str] = field(default_factory=dict)
+    """Metrics that could not be computed on this machine, with the reason."""
 
 
 def read_run_results(results: Path, run: str) -> RunResults:
@@ -39,14 +43,15 @@ def read_run_results(results: Path, run: str) -> RunResults:
         ProvenanceError: a provenance file is damaged.
     """
     path = evaluation_folder(results, run) / "per_image.csv"
-    training = training_facts(results, run)
+    facts = evaluation_provenance(results, run)
+    behind = run if facts is None or facts.training_run is None else facts.training_run
+    training = training_facts(results, behind)
     try:
-        evaluation = read_evaluation(path, run)
+        evaluation = read_evaluation(path, run, may_be_empty=bool(facts and facts.failures))
     except FileNotFoundError:
         return RunResults(run, None, missing=f"{path} is not there", training=training)
     except ResultFileError as error:
         return RunResults(run, None, invalid=str(error), training=training)
-    facts = evaluation_provenance(results, run)
     if facts is None:
         reason = f"no provenance.json beside {path}; delete {path.parent} and run again"
         return RunResults(run, None, invalid=reason, training=training)
@@ -57,4 +62,6 @@ def read_run_results(results: Path, run: str) -> RunResults:
         images=facts.images,
         protocols=facts.protocols,
         training=training,
+        failures=facts.failures,
+        unavailable=facts.unavailable,
     )

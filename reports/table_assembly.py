@@ -9,12 +9,15 @@ from pathlib import Path
 
 from reports import table_result as t
 from reports.evaluation_rows import Evaluation, SeriesKey, mean
+from reports.number_format import LOWER_IS_BETTER
 from reports.printed_values import NOT_PRINTED, PrintedValue, printed_value
 from reports.ranking import ranks
 from reports.run_results import RunResults, read_run_results
 from reports.table_result import Block, Cell, Column, Number, Row, Shown, TableResult
 from workflows.table_plan import PlannedColumn, PlannedRow, TablePlan
 
+NO_REFERENCE = "no_reference"
+"""Protocol of the metrics that judge photographs without ground truth."""
 CONTROL_METHODS = ("identity", "oracle", "bicubic")
 """Methods that bound the others and do not compete with them."""
 
@@ -22,6 +25,10 @@ CONTROL_METHODS = ("identity", "oracle", "bicubic")
 def _number(metric: str, protocol: str, value: float) -> Number:
     infinite = math.isinf(value)
     return Number(metric, protocol, None if infinite else value, infinite)
+
+
+def _better(metric: str, value: float, than: float) -> bool:
+    return value < than if metric in LOWER_IS_BETTER else value > than
 
 
 def _shown(
@@ -40,7 +47,7 @@ def _shown(
         degraded_input=degraded_input if finite_input else None,
         below_input=ours is not None
         and degraded_input is not None
-        and ours.as_float <= degraded_input,
+        and not _better(metric, ours.as_float, degraded_input),
     )
 
 
@@ -57,7 +64,8 @@ class TableAssembly:
     def table(self) -> TableResult:
         """The table without its quality entries."""
         columns = [
-            Column(c.test_set, c.label, c.paper_column, c.test_set) for c in self.plan.columns
+            Column(c.test_set, c.label, c.paper_column, c.test_set, c.stand_in)
+            for c in self.plan.columns
         ]
         if self.plan.average:
             columns.append(Column(t.AVERAGE, "Average", t.AVERAGE, None))
@@ -71,6 +79,7 @@ class TableAssembly:
             protocol=self.plan.protocol,
             metrics=self.plan.metrics,
             average=self.plan.average,
+            average_weights=self.plan.average_weights,
             paper_values=self.plan.paper_values,
             degraded_input_run=self.plan.degraded_input_run,
             plan_sha256=self.plan.sha256(),
@@ -111,10 +120,12 @@ class TableAssembly:
             training=run.training if run else None,
             evaluation=run.facts if run else None,
             cells=tuple(cells),
+            printed=row.printed,
+            protocol=row.protocol,
         )
 
     def _printed(self, row: PlannedRow, paper_column: str, metric: str) -> PrintedValue:
-        if not row.paper_method:
+        if not row.paper_method or metric in self.plan.own_metrics:
             return NOT_PRINTED
         key = (row.block, row.paper_method, paper_column, metric)
         return printed_value(self.plan.paper_values, key)
@@ -133,16 +144,23 @@ class TableAssembly:
         if test_set not in row.columns:
             return t.BLANK, ""
         if row.run is None:
-            return t.NOT_IN_SUITE, row.reason
+            return t.LEFT_OUT, row.reason
         run = self.runs[row.run]
         if run.evaluation is None:
             return (t.INVALID, run.invalid) if run.invalid else (t.NOT_RUN, run.missing)
+        if test_set in run.failures:
+            return t.FAILED, run.failures[test_set]
         if not run.evaluation.images(test_set):
             return t.NOT_RUN, f"{run.evaluation.path} has no test set {test_set!r}"
-        problems = self._problems(run, run.evaluation, test_set)
+        problems = self._problems(run, run.evaluation, test_set, self._protocol_of(row))
         return (t.INVALID, "; ".join(problems)) if problems else (t.OK, "")
 
-    def _problems(self, run: RunResults, evaluation: Evaluation, test_set: str) -> list[str]:
+    def _protocol_of(self, row: PlannedRow) -> str:
+        return row.protocol or self.plan.protocol
+
+    def _problems(
+        self, run: RunResults, evaluation: Evaluation, test_set: str, protocol: str
+    ) -> list[str]:
         """Why the numbers of the shown protocol must not be averaged."""
         images = len(evaluation.images(test_set))
         expected = run.images[test_set].n if test_set in run.images else 0
@@ -152,10 +170,10 @@ class TableAssembly:
                 f"the provenance of the evaluation says {expected} images, the file has {images}"
             )
         for metric in self.plan.metrics:
-            key = SeriesKey(test_set, self.plan.protocol, metric)
+            key = SeriesKey(test_set, protocol, metric)
             problems += evaluation.problems.get(key, [])
-            if key not in evaluation.series:
-                problems.append(f"no {metric} under protocol {self.plan.protocol!r}")
+            if key not in evaluation.series and metric not in run.unavailable:
+                problems.append(f"no {metric} under protocol {protocol!r}")
         return problems
 
     def _cell(self, row: PlannedRow, column: PlannedColumn) -> Cell:
@@ -188,7 +206,14 @@ class TableAssembly:
 
     def _missing_protocols(self, run: RunResults, test_set: str) -> list[str]:
         assert run.evaluation is not None
-        return [
+        reasons = [
+            f"{metric}: {reason}"
+            for metric, reason in run.unavailable.items()
+            if metric in self.plan.metrics
+        ]
+        if self.plan.protocol == NO_REFERENCE:
+            return reasons
+        return reasons + [
             f"no {metric} under protocol {protocol!r}"
             for protocol in run.protocols
             for metric in self.plan.metrics
@@ -198,13 +223,14 @@ class TableAssembly:
     def _shown_numbers(
         self, row: PlannedRow, paper_column: str, numbers: Iterable[Number], test_set: str
     ) -> tuple[Shown, ...]:
-        ours = {n.metric: n for n in numbers if n.protocol == self.plan.protocol}
+        protocol = self._protocol_of(row)
+        ours = {n.metric: n for n in numbers if n.protocol == protocol}
         return tuple(
             _shown(
                 metric,
-                ours[metric],
+                ours.get(metric),
                 self._printed(row, paper_column, metric),
-                self._degraded_input(row, SeriesKey(test_set, self.plan.protocol, metric)),
+                self._degraded_input(row, SeriesKey(test_set, protocol, metric)),
             )
             for metric in self.plan.metrics
         )
@@ -214,6 +240,8 @@ class TableAssembly:
         control = self.runs[self.plan.degraded_input_run].evaluation
         if row.run is None or row.run == self.plan.degraded_input_run or control is None:
             return None
+        if row.own_noise:
+            return None  # the control has other noise: nothing to compare with
         own, values = self.runs[row.run].evaluation, control.sound(key)
         if own is None or values is None:
             return None
@@ -223,30 +251,39 @@ class TableAssembly:
         return mean({image: values[image] for image in images})
 
     def _average(self, row: PlannedRow, own: Sequence[Cell]) -> Cell:
-        """Plain mean over the row's own columns (Tables V and VI); all of them or nothing."""
-        for status in (t.NOT_IN_SUITE, t.INVALID, t.NOT_RUN):
+        """Mean over the row's own columns, plain (Tables V, VI) or weighted; all or nothing."""
+        for status in (t.LEFT_OUT, t.INVALID, t.FAILED, t.NOT_RUN):
             missing = [cell.column for cell in own if cell.status == status]
             if missing:
-                reason = row.reason if status == t.NOT_IN_SUITE else f"needs {', '.join(missing)}"
+                reason = row.reason if status == t.LEFT_OUT else f"needs {', '.join(missing)}"
                 return self._empty(row, t.AVERAGE, t.AVERAGE, status, reason)
         if not own:
             return self._empty(row, t.AVERAGE, t.AVERAGE, t.BLANK, "")
+        weights = self._weights(own)
         numbers = []
         for first in own[0].numbers:
-            parts = [_find(cell.numbers, first) for cell in own]
-            if all(part is not None for part in parts):
-                total = math.fsum(part.as_float for part in parts if part is not None)
-                numbers.append(_number(first.metric, first.protocol, total / len(own)))
-        ours = {n.metric: n for n in numbers if n.protocol == self.plan.protocol}
+            parts = [part for cell in own if (part := _find(cell.numbers, first)) is not None]
+            if len(parts) == len(own):
+                value = _weighted([part.as_float for part in parts], weights)
+                numbers.append(_number(first.metric, first.protocol, value))
+        ours = {n.metric: n for n in numbers if n.protocol == self._protocol_of(row)}
         shown = []
         for index, metric in enumerate(self.plan.metrics):
             inputs = [cell.shown[index].degraded_input for cell in own]
             known = [value for value in inputs if value is not None]
-            reference = math.fsum(known) / len(own) if len(known) == len(own) else None
+            reference = _weighted(known, weights) if len(known) == len(own) else None
             printed = self._printed(row, t.AVERAGE, metric)
-            shown.append(_shown(metric, ours[metric], printed, reference))
+            shown.append(_shown(metric, ours.get(metric), printed, reference))
         status = _measured_status(shown)
         return Cell(t.AVERAGE, status, "", None, None, tuple(shown), tuple(numbers))
+
+    def _weights(self, own: Sequence[Cell]) -> list[float]:
+        """Weight of each of the row's own columns."""
+        if not self.plan.average_weights:
+            return [1.0] * len(own)
+        names = [column.test_set for column in self.plan.columns]
+        by_name = dict(zip(names, self.plan.average_weights, strict=True))
+        return [by_name[cell.column] for cell in own]
 
     def _ranked(self, rows: Sequence[Row]) -> list[Row]:
         """Mark best and second best; only rows evaluated on the same images compete."""
@@ -277,6 +314,16 @@ class TableAssembly:
         return [not own or own == everything for own in images]
 
 
+def _weighted(values: Sequence[float], weights: Sequence[float]) -> float:
+    """Weighted mean, correctly rounded for equal weights.
+
+    >>> _weighted([21.37, 22.68], [0.4, 0.6])
+    22.156
+    """
+    products = (value * weight for value, weight in zip(values, weights, strict=True))
+    return math.fsum(products) / math.fsum(weights)
+
+
 def _measured_status(shown: Sequence[Shown]) -> str:
     return t.OK if any(s.paper is not None for s in shown) else t.NO_PAPER_VALUE
 
@@ -296,6 +343,8 @@ def _mark(cells: list[list[Cell]], position: int, competes: Sequence[bool]) -> N
             None if not takes_part else math.inf if s.infinite else s.value
             for takes_part, s in zip(competes, (c.shown[metric] for c in column), strict=True)
         ]
+        if column[0].shown[metric].metric in LOWER_IS_BETTER:
+            values = [None if value is None else -value for value in values]
         for row, rank in enumerate(ranks(values)):
             cell = cells[row][position]
             shown = list(cell.shown)

@@ -22,14 +22,17 @@ SCHEMA = 1
 OK = "ok"
 NO_PAPER_VALUE = "no value in the paper"
 """Measured here; the paper prints nothing to compare with."""
-NOT_IN_SUITE = "not in the suite yet"
+LEFT_OUT = "left out"
+"""Nothing was asked of this row at this configuration; the reason says why."""
 NOT_RUN = "not run"
 """Planned, but the result file is not there."""
+FAILED = "failed"
+"""The evaluation ran and could not restore the test set, or lacks what it needs."""
 INVALID = "invalid"
 """The result file is there and contradicts itself; nothing is averaged from it."""
 BLANK = "blank"
 """The paper leaves this cell of the row empty, and so does the suite."""
-STATUSES = (OK, NO_PAPER_VALUE, NOT_IN_SUITE, NOT_RUN, INVALID, BLANK)
+STATUSES = (OK, NO_PAPER_VALUE, LEFT_OUT, NOT_RUN, FAILED, INVALID, BLANK)
 MEASURED = (OK, NO_PAPER_VALUE)
 
 METHOD, CONTROL, DEGRADED_INPUT = "method", "control", "degraded input"
@@ -144,6 +147,10 @@ class Row:
     training: TrainingFacts | None
     evaluation: EvaluationFacts | None
     cells: tuple[Cell, ...]
+    printed: bool = True
+    """False: the paper announces the system, but its table has no row for it."""
+    protocol: str | None = None
+    """Protocol of the row's numbers, where it is not the table's (authors' weights)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +169,8 @@ class Column:
     label: str
     paper_column: str
     test_set: str | None
+    stand_in: str = ""
+    """What is shown in place of the paper's set, in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +203,8 @@ class TableResult(CanonicalSpec):
     protocol: str
     metrics: tuple[str, ...]
     average: bool
+    average_weights: tuple[float, ...]
+    """Weight of each column in the average; empty: the plain mean."""
     paper_values: str | None
     degraded_input_run: str
     plan_sha256: str

@@ -9,8 +9,9 @@ from typing import Any, Literal, TypeVar
 import pydantic
 import yaml
 
+from ndr.method_info import TIERS
 from ndr.nearest_name import unknown_name
-from ndr.run_spec import BALANCES, NOISE_VARIANTS
+from ndr.run_spec import BALANCES, NOISE_VARIANTS, X2_ORDERS
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 
@@ -33,8 +34,18 @@ class SuiteConfig(_Model):
     balance: Literal[BALANCES] = "task_uniform"
     noise_variant: Literal[NOISE_VARIANTS] = "float_clip"
     protocols: tuple[str, ...] = pydantic.Field(default=("ndr",), min_length=1)
+    recipe: Literal["common", "own"] = "common"
+    x2_order: Literal[X2_ORDERS] = "degrade_then_down"
+    upscale: Literal["pixel_shuffle", "pre_upsample"] = "pixel_shuffle"
+    sources: tuple[Literal["retrained", "official_weights"], ...] = pydantic.Field(
+        default=("retrained",), min_length=1
+    )
+    weights_mirrors: tuple[str, ...] = ()
+    only_settings: tuple[str, ...] = ()
+    only_methods: tuple[str, ...] = ()
     data_mirrors: tuple[str, ...] = ()
-    allow_partial_sets: bool = False
+    accepted_terms: tuple[str, ...] = ()
+    allow_partial_sets: bool | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
@@ -50,6 +61,14 @@ class TierRecipe(_Model):
     milestones: tuple[int, ...] = ()
     gamma: float = 0.5
     warmup_steps: int = 0
+    minimum_learning_rate: float = 0.0
+
+
+class DownFirst(_Model):
+    """A test set of reduced clean images that noise is added to, for `x2_order`."""
+
+    set: str
+    sigma: float
 
 
 class TierTestSet(_Model):
@@ -60,6 +79,18 @@ class TierTestSet(_Model):
     task: str
     set: str
     sigma: float | None = None
+    paper_column: str | None = None
+    """The column's name in the file of the paper's numbers, where it is not the key here."""
+    scale: Literal[1, 2] = 1
+    """Size of the truth over the size of the input."""
+    parameter: str | None = None
+    parameter_values: tuple[float, ...] = ()
+    """Only the images whose `parameter` in the manifest is one of these."""
+    down_first: DownFirst | None = None
+    """What takes the place of `set` where the reduction by 2 comes before the noise."""
+    reference: bool = True
+    stand_in: str = ""
+    """What is shown in place of the paper's set, in a few words."""
 
 
 class Tier(_Model):
@@ -67,6 +98,8 @@ class Tier(_Model):
 
     note: str
     comparable_with_paper: bool
+    allow_partial_sets: bool = False
+    """Whether a published set of which a mirror holds only a part may be used."""
     recipe: TierRecipe
     precision: str = "fp32"
     cpu_threads: int = 1
@@ -93,6 +126,12 @@ class Setting(_Model):
     label: str
     block: str
     tasks: tuple[str, ...]
+    scale: Literal[1, 2] = 1
+    """2: the degraded images are also half as large."""
+    balance: Literal[BALANCES] | None = None
+    """In place of the configuration's, where the paper names one."""
+    train_sets: Mapping[str, str] = {}
+    """Task to the key of the tier's `train_sets` that it takes its images from."""
 
 
 class Settings(_Model):
@@ -110,7 +149,10 @@ class TableRow(_Model):
     paper_method: str
     label: str | None = None
     changes: Mapping[str, bool | int | float | str] = {}
-    in_suite: bool = True
+    self_ensemble: bool = False
+    """Mean over the eight flips and rotations of the input."""
+    printed: bool = True
+    """False: the paper announces the system, but its table has no row for it."""
 
 
 class Table(_Model):
@@ -119,11 +161,27 @@ class Table(_Model):
     label: str
     title: str
     metrics: tuple[str, ...]
+    own_metrics: tuple[str, ...] = ()
+    """Those of `metrics` that the paper does not print."""
     columns: tuple[str, ...]
     rows: tuple[TableRow, ...]
-    average: bool = False
+    tiers: tuple[str, ...] = TIERS
+    """Tiers that have the table."""
+    protocol: str | None = None
+    """Protocol of its numbers, where it is not the first of the configuration."""
+    average: bool | Mapping[str, float] = False
+    """True: the plain mean over the row's columns; or the weight of each column."""
     paper_values: str | None = None
     notes: tuple[str, ...] = ()
+
+    @pydantic.model_validator(mode="after")
+    def _weights_are_of_columns(self) -> Table:
+        if isinstance(self.average, Mapping) and set(self.average) != set(self.columns):
+            raise ValueError(
+                f"average: expected a weight for each of {', '.join(self.columns)}, found "
+                f"{', '.join(self.average)}"
+            )
+        return self
 
 
 ModelT = TypeVar("ModelT", bound=pydantic.BaseModel)
@@ -196,8 +254,10 @@ def _read_named(kind: str, folder: str, name: str, model: type[ModelT], config: 
 def suite_config(content: Mapping[str, Any]) -> SuiteConfig:
     """Validate what Snakemake parsed from `config/config.yaml` and `--config`."""
     content = dict(content)
-    if isinstance(content.get("tables"), str):
-        content["tables"] = [content["tables"]]  # --config tables=table_11
+    for key, field in SuiteConfig.model_fields.items():
+        # --config tables=table_11: one name stands for a list of one.
+        if str(field.annotation).startswith("tuple[") and isinstance(content.get(key), str):
+            content[key] = [content[key]]
     return validated(SuiteConfig, content, "config/config.yaml")
 
 

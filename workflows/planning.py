@@ -5,30 +5,27 @@ Plain functions of the configuration: nothing is read but committed files, nothi
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 from ndr.evaluation.protocol import PROTOCOLS
-from ndr.method import MethodInfo, method_arguments, method_class, method_names
-from ndr.nearest_name import check_names, unknown_name
+from ndr.method import (
+    OfficialWeights,
+    method_names,
+)
+from ndr.nearest_name import check_names
 from ndr.run_spec import (
-    UNTRAINED,
+    OFFICIAL,
     EvaluationSpec,
-    NoiseSpec,
-    Recipe,
     RunSpec,
-    SettingSpec,
-    TaskSpec,
-    TestSetSpec,
     run_id,
 )
 from workflows.configuration import (
     CONFIG,
     ConfigurationError,
-    Settings,
     SuiteConfig,
     Table,
     TableRow,
@@ -38,18 +35,11 @@ from workflows.configuration import (
     read_table,
     read_tier,
 )
+from workflows.control_rows import INPUT_CONTROLS, input_row, truth_row
+from workflows.official_rows import official_run, weights_of, why_none
+from workflows.row_rules import left_out
+from workflows.row_specs import RowSpecs, SetIdentities
 from workflows.table_plan import PlannedColumn, PlannedRow, TablePlan
-
-INPUT_CONTROL = "identity"
-TRUTH_CONTROL = "oracle"
-NOISE_TASK = "noise"
-
-
-class SetIdentities(Protocol):
-    """What the plan asks of the catalogue of data sets."""
-
-    def identity(self, name: str, suite_seed: int) -> str:
-        """Hash of the set's committed manifest or of its synthesis."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +48,23 @@ class Plan:
 
     config: SuiteConfig
     tier: Tier
-    settings: Settings
-    catalogue: SetIdentities
+    rows: RowSpecs
     folder: Path = CONFIG
 
     @functools.cached_property
     def all_tables(self) -> Mapping[str, Table]:
-        """Every table of the suite: which test sets a run is scored on depends on all of them."""
-        return {name: read_table(name, self.folder) for name in names_in("tables", self.folder)}
+        """Every table of the tier: which test sets a run is scored on depends on all of them."""
+        tables = {name: read_table(name, self.folder) for name in names_in("tables", self.folder)}
+        return {name: each for name, each in tables.items() if self.config.tier in each.tiers}
+
+    def _input_run(self, table: Table) -> str:
+        """Run of the control that shows the degraded input of a table's columns."""
+        scales = {self.rows.test_set(column).scale for column in table.columns}
+        if len(scales) != 1:
+            raise ConfigurationError(
+                f"{table.label}: expected columns of one scale, found scales {sorted(scales)}"
+            )
+        return self.rows.run_of(input_row(scales.pop()), self.config.seeds[0])
 
     @functools.cached_property
     def tables(self) -> Mapping[str, TablePlan]:
@@ -78,9 +77,9 @@ class Plan:
         specs = {}
         for table in self.all_tables.values():
             for row in table.rows:
-                if row.in_suite and method_class(row.method).info.trainable:
+                if self.rows.info(row).trainable:
                     for seed in self.config.seeds:
-                        spec = self._run_spec(row, seed)
+                        spec = self.rows.run_spec(row, seed)
                         specs[spec.run] = spec
         return specs
 
@@ -88,33 +87,74 @@ class Plan:
     def evaluations(self) -> Mapping[str, EvaluationSpec]:
         """Specs of all evaluations by run id, the controls' included."""
         columns: dict[str, set[str]] = {}
-        methods: dict[str, tuple[str, dict[str, Any]]] = {}
         for table in self.all_tables.values():
             for row in table.rows:
-                if not row.in_suite:
-                    continue
-                for seed in self.config.seeds:
-                    run = self.run_of(row, seed)
-                    columns.setdefault(run, set()).update(self._columns_of(row, table))
-                    methods[run] = (row.method, self._changes(row))
-        for control in (INPUT_CONTROL, TRUTH_CONTROL):
-            run = self.control_run(control)
-            columns.setdefault(run, set()).update(self.tier.test_sets)
-            methods[run] = (control, {})
+                runs = [self.rows.run_of(row, seed) for seed in self.config.seeds]
+                weights = weights_of(self.rows.info(row), row)
+                if weights is not None:
+                    runs.append(official_run(row, weights))
+                for run in runs:
+                    columns.setdefault(run, set()).update(self.rows.columns_of(row, table))
+        for scale in INPUT_CONTROLS:
+            own = {name: t for name, t in self.tier.test_sets.items() if t.scale == scale}
+            known = [name for name, test_set in own.items() if test_set.reference]
+            for row, names in ((input_row(scale), own), (truth_row(scale), known)):
+                if names:
+                    run = self.rows.run_of(row, self.config.seeds[0])
+                    columns.setdefault(run, set()).update(names)
+        return {run: self._evaluation(run, columns[run]) for run in sorted(columns)}
+
+    def _evaluation(self, run: str, columns: set[str]) -> EvaluationSpec:
+        if run in self.official_runs:
+            row, weights = self.official_runs[run]
+            return self.rows.evaluation_spec(run, row, columns, None, weights)
+        row, _ = self._row_and_seed[run]
+        training = self._training_run(run)
+        spec = None if training is None else self.runs[training]
+        return self.rows.evaluation_spec(run, row, columns, spec, None)
+
+    @functools.cached_property
+    def _row_and_seed(self) -> Mapping[str, tuple[TableRow, int]]:
+        """A row that each run fills, and the run's seed."""
+        rows = [row for table in self.all_tables.values() for row in table.rows]
+        rows += [row for scale in INPUT_CONTROLS for row in (input_row(scale), truth_row(scale))]
         return {
-            run: self._evaluation_spec(run, *methods[run], columns[run]) for run in sorted(columns)
+            self.rows.run_of(row, seed): (row, seed) for row in rows for seed in self.config.seeds
         }
 
-    def control_run(self, method: str) -> str:
-        """Id of the run of a method that nothing is trained for."""
-        return run_id(method, UNTRAINED, {}, self.config.seeds[0])
+    @functools.cached_property
+    def official_runs(self) -> Mapping[str, tuple[TableRow, OfficialWeights]]:
+        """Runs that evaluate published checkpoints: a row that each fills, and the checkpoint."""
+        return {
+            official_run(row, weights): (row, weights)
+            for table in self.all_tables.values()
+            for row in table.rows
+            if (weights := weights_of(self.rows.info(row), row)) is not None
+        }
 
-    def run_of(self, row: TableRow, seed: int) -> str:
-        """Id of the run that fills a row."""
-        info = self._info(row)
-        if not info.trainable:
-            return run_id(row.method, UNTRAINED, self._changes(row), self.config.seeds[0])
-        return run_id(row.method, row.setting, self._changes(row), seed)
+    def _training_run(self, run: str) -> str | None:
+        """Id of the training whose checkpoint a run evaluates; None where nothing is trained.
+
+        It is another one than the run's own where the evaluation adds a self-ensemble.
+        """
+        row, seed = self._row_and_seed[run]
+        if not self.rows.info(row).trainable:
+            return None
+        return run_id(row.method, row.setting, self.rows.changes(row), seed)
+
+    @property
+    def input_runs(self) -> list[str]:
+        """Runs whose pictures are the degraded inputs, one per scale."""
+        return self._controls(input_row)
+
+    @property
+    def truth_runs(self) -> list[str]:
+        """Runs whose pictures are the ground truths, one per scale."""
+        return self._controls(truth_row)
+
+    def _controls(self, row_of: Callable[[int], TableRow]) -> list[str]:
+        runs = [self.rows.run_of(row_of(scale), self.config.seeds[0]) for scale in INPUT_CONTROLS]
+        return [run for run in runs if run in self.evaluations]
 
     def runs_of_table(self, name: str) -> list[str]:
         """Runs whose evaluations fill a table, the degraded input's included."""
@@ -122,151 +162,72 @@ class Plan:
         runs = {row.run for row in plan.rows if row.run is not None}
         return sorted(runs | {plan.degraded_input_run})
 
-    def _info(self, row: TableRow) -> MethodInfo:
-        return method_class(row.method).info
-
-    def _changes(self, row: TableRow) -> dict[str, Any]:
-        """Changes of a row without those that repeat the preset, so that equal runs are one."""
-        preset = method_arguments(row.method, self.config.tier, {})
-        check_names(f"change of {row.method}", row.changes, preset)
-        return {key: value for key, value in row.changes.items() if preset[key] != value}
-
-    def _columns_of(self, row: TableRow, table: Table) -> list[str]:
-        """Columns that a row fills: the test sets of the tasks it was trained for."""
-        tasks = self._setting(row.setting).tasks
-        return [name for name in table.columns if self._test_set(name).task in tasks]
-
-    def _setting(self, name: str) -> Any:
-        if name not in self.settings.settings:
-            raise unknown_name("setting", name, self.settings.settings)
-        return self.settings.settings[name]
-
-    def _test_set(self, column: str) -> Any:
-        if column not in self.tier.test_sets:
-            raise unknown_name(f"column at tier {self.config.tier}", column, self.tier.test_sets)
-        return self.tier.test_sets[column]
-
-    def _setting_spec(self, name: str) -> SettingSpec:
-        tasks = []
-        for task in self._setting(name).tasks:
-            if task not in self.tier.train_sets:
-                raise ConfigurationError(
-                    f"config/tiers/{self.config.tier}.yaml: setting {name!r} needs train_sets."
-                    f"{task}; found only {', '.join(self.tier.train_sets)}"
-                )
-            sets = self.tier.train_sets[task]
-            details = self.settings.tasks[task]
-            tasks.append(
-                TaskSpec(
-                    name=task,
-                    sets=sets,
-                    sets_sha256=tuple(self._identity(name) for name in sets),
-                    noise=NoiseSpec(details.sigmas, self.config.noise_variant)
-                    if details.sigmas
-                    else None,
-                    repeat=details.repeat,
-                )
-            )
-        return SettingSpec(name=name, tasks=tuple(tasks), balance=self.config.balance)
-
-    @functools.cached_property
-    def _identities(self) -> dict[str, str]:
-        return {}
-
-    def _identity(self, set_name: str) -> str:
-        # Each reads a committed manifest, and every run and test set asks: read it once.
-        if set_name not in self._identities:
-            self._identities[set_name] = self.catalogue.identity(set_name, self.config.suite_seed)
-        return self._identities[set_name]
-
-    def _run_spec(self, row: TableRow, seed: int) -> RunSpec:
-        changes = self._changes(row)
-        return RunSpec(
-            tier=self.config.tier,
-            method=row.method,
-            arguments=method_arguments(row.method, self.config.tier, changes),
-            changes=changes,
-            setting=self._setting_spec(row.setting),
-            recipe=Recipe(**self.tier.recipe.model_dump()),
-            seed=seed,
-            suite_seed=self.config.suite_seed,
-            precision=self.tier.precision,
-            cpu_threads=self.tier.cpu_threads,
-        )
-
-    def _evaluation_spec(
-        self, run: str, method: str, changes: dict[str, Any], columns: set[str]
-    ) -> EvaluationSpec:
-        spec = self.runs.get(run)
-        info = method_class(method).info
-        limits = [self.tier.test_images, self.tier.slow_method_images if info.slow else None]
-        limit = min((value for value in limits if value is not None), default=None)
-        return EvaluationSpec(
-            tier=self.config.tier,
-            run=run,
-            method=method,
-            arguments=method_arguments(method, self.config.tier, changes),
-            training_sha256=spec.sha256() if spec else None,
-            test_sets=tuple(
-                self._test_set_spec(column, limit)
-                for column in self.tier.test_sets
-                if column in columns
-            ),
-            protocols=self.config.protocols,
-            suite_seed=self.config.suite_seed,
-            precision=self.tier.precision,
-            cpu_threads=self.tier.cpu_threads,
-            pictures=self.tier.pictures,
-        )
-
-    def _test_set_spec(self, column: str, limit: int | None) -> TestSetSpec:
-        test_set = self._test_set(column)
-        return TestSetSpec(
-            name=test_set.name,
-            task=test_set.task,
-            set=test_set.set,
-            set_sha256=self._identity(test_set.set),
-            noise=None
-            if test_set.sigma is None
-            else NoiseSpec((test_set.sigma,), self.config.noise_variant),
-            crop=self.tier.test_crop,
-            first_images=limit,
-        )
-
     def _table_plan(self, name: str, table: Table) -> TablePlan:
-        for row in table.rows:
-            if not row.in_suite and row.method in method_names():
-                raise ConfigurationError(
-                    f"config/tables/{name}.yaml says that {row.method!r} is not in the suite, but "
-                    "it is registered; remove in_suite: false"
-                )
         return TablePlan(
             name=name,
             label=table.label,
             title=table.title,
             tier=self.config.tier,
             metrics=table.metrics,
-            protocol=self.config.protocols[0],
+            protocol=table.protocol or self.config.protocols[0],
             columns=tuple(
-                PlannedColumn(self._test_set(c).name, self._test_set(c).label, c)
+                PlannedColumn(
+                    self.rows.test_set(c).name,
+                    self.rows.test_set(c).label,
+                    self.rows.test_set(c).paper_column or c,
+                    self.rows.test_set(c).stand_in,
+                )
                 for c in table.columns
             ),
-            rows=tuple(self._planned_row(row, table) for row in table.rows),
-            degraded_input_run=self.control_run(INPUT_CONTROL),
-            average=table.average,
+            rows=tuple(
+                self._official_row(row, table)
+                if source == OFFICIAL and self.rows.info(row).trainable
+                else self._planned_row(row, table)
+                for row in table.rows
+                for source in self._sources_of(row)
+            ),
+            degraded_input_run=self._input_run(table),
+            average=bool(table.average),
+            average_weights=tuple(table.average[c] for c in table.columns)
+            if isinstance(table.average, Mapping)
+            else (),
+            own_metrics=table.own_metrics,
             paper_values=table.paper_values,
             notes=table.notes,
         )
 
+    def _sources_of(self, row: TableRow) -> tuple[str, ...]:
+        """Where the numbers of a row come from: one line of the table each."""
+        return self.config.sources if self.rows.info(row).trainable else self.config.sources[:1]
+
+    def _official_row(self, row: TableRow, table: Table) -> PlannedRow:
+        """The row with the weights that the method's authors publish."""
+        planned = self._planned_row(row, table)
+        info = self.rows.info(row)
+        weights = weights_of(info, row)
+        reason = planned.reason or ("" if weights else why_none(info, row))
+        return dataclasses.replace(
+            planned,
+            label=planned.label + (", authors' weights" if len(self.config.sources) > 1 else ""),
+            run=official_run(row, weights) if weights and not reason else None,
+            reason=reason,
+            protocol=weights.protocol if weights else None,
+            own_noise=bool(
+                weights and weights.noise_variant not in (None, self.config.noise_variant)
+            ),
+        )
+
     def _planned_row(self, row: TableRow, table: Table) -> PlannedRow:
-        setting = self._setting(row.setting)
+        setting = self.rows.setting(row.setting)
+        reason = left_out(self.config, row)
         return PlannedRow(
             block=setting.block,
             label=row.label or row.paper_method,
             paper_method=row.paper_method,
-            run=self.run_of(row, self.config.seeds[0]) if row.in_suite else None,
-            columns=tuple(self._test_set(c).name for c in self._columns_of(row, table)),
-            reason="" if row.in_suite else "not yet in the suite",
+            run=None if reason else self.rows.run_of(row, self.config.seeds[0]),
+            columns=tuple(self.rows.test_set(c).name for c in self.rows.columns_of(row, table)),
+            reason=reason,
+            printed=row.printed,
         )
 
 
@@ -276,15 +237,21 @@ def make_plan(config: SuiteConfig, catalogue: SetIdentities, folder: Path = CONF
     Raises:
         UnknownNameError: unknown tier, table, setting, method or change, with the nearest names.
     """
+    check_names("tier", [config.tier], names_in("tiers", folder))
     check_names("table", config.tables, names_in("tables", folder))
+    for name in config.tables:
+        tiers = read_table(name, folder).tiers
+        if config.tier not in tiers:
+            raise ConfigurationError(
+                f"{name}: the tier {config.tier!r} does not have this table; leave it out of "
+                f"`tables`, or take the tier {' or '.join(tiers)}"
+            )
     check_names("protocol", config.protocols, PROTOCOLS)
-    return Plan(
-        config=config,
-        tier=read_tier(config.tier, folder),
-        settings=read_settings(folder),
-        catalogue=catalogue,
-        folder=folder,
-    )
+    settings = read_settings(folder)
+    check_names("setting in only_settings", config.only_settings, settings.settings)
+    check_names("method in only_methods", config.only_methods, method_names())
+    tier = read_tier(config.tier, folder)
+    return Plan(config, tier, RowSpecs(config, tier, settings, catalogue), folder)
 
 
 def sets_of_training(spec: RunSpec) -> list[str]:

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ndr.data.catalogue import Catalogue, FolderSet, load_catalogue
+from ndr.fetch_weights import official_weights
 from ndr.method import method_class
 from ndr.nearest_name import unknown_name
 from ndr.source_fingerprint import source_fingerprint
 from workflows.configuration import SuiteConfig
 from workflows.planning import (
-    INPUT_CONTROL,
-    TRUTH_CONTROL,
     Plan,
     make_plan,
     sets_of_evaluation,
@@ -25,6 +24,7 @@ from workflows.planning import (
 ROOT = Path(__file__).resolve().parent.parent
 SETS = "data/sets"
 ORIGINALS = "data/originals"
+WEIGHTS = "data/weights"
 
 
 def _manifest(set_name: str) -> str:
@@ -96,29 +96,51 @@ class Suite:
         """Hash of a module's code and of what it imports here."""
         return source_fingerprint(module)
 
-    def source_manifests(self, wildcards: Any) -> list[str]:
-        """Manifests of the set that a synthesised set is made from."""
-        return [_manifest(name) for name in self.catalogue.sources(wildcards.set)[1:2]]
+    def prepared_from(self, wildcards: Any) -> list[str]:
+        """What a set is prepared from: manifests of other sets, or the record of its fetching."""
+        if isinstance(self.catalogue.entry(wildcards.set), FolderSet):
+            return [f"{ORIGINALS}/{wildcards.set}/fetched.json"]
+        return [_manifest(name) for name in self.catalogue.entry(wildcards.set).made_from]
+
+    def downloads(self, wildcards: Any) -> str:
+        """Downloads and terms of a published set, as canonical JSON."""
+        entry = self.catalogue.entry(wildcards.set)
+        downloads = [download.model_dump(mode="json") for download in entry.downloads]
+        return json.dumps({"downloads": downloads, "terms": entry.terms}, sort_keys=True)
+
+    @property
+    def fetch_options(self) -> list[str]:
+        """Options of fetching: mirrors, accepted terms, and the leave to be partial."""
+        options = [o for mirror in self.config.data_mirrors for o in ("--mirror", mirror)]
+        if self.config.accepted_terms:
+            options += ["--accept-terms", *self.config.accepted_terms]
+        return options + (["--partial"] if self._partial_allowed else [])
+
+    @property
+    def _partial_allowed(self) -> bool:
+        allowed = self.config.allow_partial_sets
+        return self.plan.tier.allow_partial_sets if allowed is None else allowed
 
     def set_identity(self, wildcards: Any) -> str:
         """Identity of a set."""
         return self.catalogue.identity(wildcards.set, self.config.suite_seed)
 
-    def prepare_options(self, wildcards: Any) -> list[str]:
-        """Options of the preparation.
+    @property
+    def mirror_options(self) -> list[str]:
+        """Folders to look for published sets in.
 
-        Mirrors and the leave to be partial are named only where they can matter, so that changing
-        them for one set prepares no other set anew.
+        They are no parameter of the rule: where a set lies changes no pixel of it, and a clone on
+        another machine would prepare and train everything again.
         """
+        folders = [mirror for mirror in self.config.data_mirrors if Path(mirror).is_dir()]
+        return [option for folder in folders for option in ("--mirror", folder)]
+
+    def prepare_options(self, wildcards: Any) -> list[str]:
+        """Options of the preparation; the leave to be partial only where it can matter."""
         options = ["--suite-seed", str(self.config.suite_seed)]
-        entry = self.catalogue.entry(wildcards.set)
-        if isinstance(entry, FolderSet):
+        if isinstance(self.catalogue.entry(wildcards.set), FolderSet):
             options += ["--originals", ORIGINALS]
-            folders = {layout.dataset for layout in entry.layouts if layout.dataset}
-            for mirror in self.config.data_mirrors:
-                if any((Path(mirror) / folder).is_dir() for folder in folders):
-                    options += ["--mirror", mirror]
-            if self.config.allow_partial_sets:
+            if self._partial_allowed:
                 options.append("--partial")
         return options
 
@@ -158,15 +180,36 @@ class Suite:
         module = method_class(self._evaluation(wildcards.run).method).__module__
         return source_fingerprint("ndr.evaluate", module)
 
+    def fetched_weights(self, wildcards: Any) -> list[str]:
+        """The record of the authors' weights that a run evaluates; nothing for other runs."""
+        spec = self._evaluation(wildcards.run)
+        if spec.official_weights is None:
+            return []
+        return [f"{WEIGHTS}/{spec.method}__{spec.official_weights}.json"]
+
+    def weights_facts(self, wildcards: Any) -> str:
+        """What is published of a checkpoint, as canonical JSON: another file is fetched anew."""
+        weights = official_weights(wildcards.method, wildcards.weights)
+        facts = {"url": weights.url, "sha256": weights.sha256, "bytes": weights.bytes}
+        return json.dumps(facts, sort_keys=True)
+
+    @property
+    def weights_options(self) -> list[str]:
+        """Mirrors of authors' weights."""
+        return [o for mirror in self.config.weights_mirrors for o in ("--mirror", mirror)]
+
     def checkpoints(self, wildcards: Any) -> list[str]:
         """The checkpoint of a trained run; nothing for a method without training."""
-        if self._evaluation(wildcards.run).training_sha256 is None:
-            return []
-        return [f"{self.results}/runs/{wildcards.run}/checkpoint.safetensors"]
+        training = self._evaluation(wildcards.run).training_run
+        return (
+            [] if training is None else [f"{self.results}/runs/{training}/checkpoint.safetensors"]
+        )
 
     def checkpoint_option(self, wildcards: Any) -> list[str]:
-        """The command-line option that names the checkpoint."""
-        return [option for path in self.checkpoints(wildcards) for option in ("--checkpoint", path)]
+        """The command-line option that names the checkpoint, or the record of the authors'."""
+        trained = [part for path in self.checkpoints(wildcards) for part in ("--checkpoint", path)]
+        official = self.fetched_weights(wildcards)
+        return trained + [part for path in official for part in ("--official-weights", path)]
 
     def _evaluation_results(self, runs: list[str]) -> list[str]:
         """Scores, and the provenance that tables and page quote."""
@@ -175,8 +218,10 @@ class Suite:
             for run in runs
             for name in ("per_image.csv", "provenance.json")
         ]
-        trained = [run for run in runs if run in self.plan.runs]
-        return files + [f"{self.results}/runs/{run}/provenance.json" for run in trained]
+        trained = [self.plan.evaluations[run].training_run for run in runs]
+        return files + [
+            f"{self.results}/runs/{run}/provenance.json" for run in dict.fromkeys(trained) if run
+        ]
 
     def table_results(self, wildcards: Any) -> list[str]:
         """Result files that fill a table."""
@@ -196,10 +241,29 @@ class Suite:
     @property
     def report_evaluations(self) -> list[str]:
         """Results whose pictures, curves and provenance the report shows."""
-        runs = [self.plan.control_run(name) for name in (INPUT_CONTROL, TRUTH_CONTROL)]
+        runs = self.plan.input_runs + self.plan.truth_runs
         for table in self.config.tables:
             runs += self.plan.runs_of_table(table)
         return self._evaluation_results(list(dict.fromkeys(runs)))
+
+    @property
+    def leak_train_sets(self) -> list[str]:
+        """Prepared sets that the runs of the report's tables train on."""
+        return self._sets_of(sets_of_training, self.plan.runs)
+
+    @property
+    def leak_test_sets(self) -> list[str]:
+        """Prepared sets that the runs of the report's tables are evaluated on."""
+        return self._sets_of(sets_of_evaluation, self.plan.evaluations)
+
+    @property
+    def leak_manifests(self) -> list[str]:
+        """Manifests of the sets that the leak scan compares."""
+        return [_manifest(name) for name in sorted({*self.leak_train_sets, *self.leak_test_sets})]
+
+    def _sets_of(self, sets: Any, specs: Any) -> list[str]:
+        runs = [run for table in self.config.tables for run in self.plan.runs_of_table(table)]
+        return sorted({name for run in runs if run in specs for name in sets(specs[run])})
 
     @functools.cached_property
     def report_description(self) -> str:
@@ -215,8 +279,12 @@ class Suite:
                 "balance": self.config.balance,
                 "noise_variant": self.config.noise_variant,
                 "attributions": self.catalogue.attributions(sets),
-                "input_run": self.plan.control_run(INPUT_CONTROL),
-                "truth_run": self.plan.control_run(TRUTH_CONTROL),
+                "sources": [
+                    {"test_set": test_set.name, "prepared_set": test_set.set}
+                    for test_set in self.plan.tier.test_sets.values()
+                ],
+                "input_runs": self.plan.input_runs,
+                "truth_runs": self.plan.truth_runs,
             },
             sort_keys=True,
         )

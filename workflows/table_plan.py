@@ -17,6 +17,8 @@ class PlannedColumn:
     """Head of the column, e.g. "Noise, sigma = 25"."""
     paper_column: str
     """The column's name in the file of the paper's numbers, e.g. `BSD68_sigma25`."""
+    stand_in: str = ""
+    """What is shown in place of the paper's set, in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,12 @@ class PlannedRow:
     columns: tuple[str, ...]
     """Test sets of this row; the paper leaves the others blank."""
     reason: str = ""
+    printed: bool = True
+    """False: the paper announces the system, but its table has no row for it."""
+    protocol: str | None = None
+    """Protocol of this row's numbers, where it is not the table's (authors' weights)."""
+    own_noise: bool = False
+    """The test sets' noise is another than the degraded input's (authors' weights)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +58,13 @@ class TablePlan(CanonicalSpec):
     columns: tuple[PlannedColumn, ...]
     rows: tuple[PlannedRow, ...]
     degraded_input_run: str
-    """Run of the control `identity`: the first row of the table."""
+    """Run of the control that the table starts with: `identity`, or `bicubic` at scale 2."""
     average: bool = False
-    """Whether the paper prints the plain mean over the row's columns."""
+    """Whether the paper prints an average over the row's columns."""
+    average_weights: tuple[float, ...] = ()
+    """Weight of each column in the average; empty: the plain mean."""
+    own_metrics: tuple[str, ...] = ()
+    """Those of `metrics` that the paper does not print."""
     paper_values: str | None = None
     """File in `reports/paper_values/`."""
     notes: tuple[str, ...] = ()

@@ -81,8 +81,8 @@ def write_small_report(folder: Path) -> SmallReport:
         tier_note=NASTY,
         comparable_with_paper=False,
         attributions=("A photograph, CC BY 2.0, https://example.org/by", NASTY),
-        input_run=INPUT,
-        truth_run=TRUTH,
+        input_runs=(INPUT,),
+        truth_runs=(TRUTH,),
         balance="task_uniform",
     )
     tables = [summarise(plan, results) for plan in (first, second)]

@@ -80,6 +80,7 @@ def write_evaluation(
         "run": run,
         "source": "retrained" if training else "no_training",
         "evaluation_sha256": sha("evaluation " + run),
+        "training_run": run if training else None,
         "training_sha256": training,
         "checkpoint_sha256": sha("checkpoint") if training else None,
         "parameters": 1234,

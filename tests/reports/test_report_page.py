@@ -168,6 +168,7 @@ def test_contents_list_follows_the_order_of_the_page(tree: Element) -> None:
         "table_controls",
         "pictures",
         "curves",
+        "leaks",
         "parameters",
         "origin",
     ]

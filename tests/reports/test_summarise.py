@@ -144,10 +144,10 @@ def test_equal_to_the_input_is_not_better(results: Path) -> None:
 def test_a_system_that_is_not_in_the_suite_keeps_the_papers_numbers(results: Path) -> None:
     table = summarise(made.write_standard(results), results)
     cell = find_cell(table, "AirNet", NOISE)
-    assert (cell.status, cell.reason) == (t.NOT_IN_SUITE, "not yet in the suite")
+    assert (cell.status, cell.reason) == (t.LEFT_OUT, "not yet in the suite")
     assert (cell.shown[0].value, cell.shown[0].paper_text) == (None, "31.46")
-    assert find_cell(table, "AirNet", t.AVERAGE).status == t.NOT_IN_SUITE
-    notes = [entry for entry in table.quality if entry.kind == "not_in_suite"]
+    assert find_cell(table, "AirNet", t.AVERAGE).status == t.LEFT_OUT
+    notes = [entry for entry in table.quality if entry.kind == "left_out"]
     assert [(entry.row, entry.severity) for entry in notes] == [("AirNet", t.NOTE)]
 
 

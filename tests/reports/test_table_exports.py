@@ -71,7 +71,7 @@ def test_csv_says_why_a_number_is_missing(table: TableResult) -> None:
     papers = [line["paper"] for line in lines]
     assert papers == ["31.46", "0.8923", "38.31", "0.9824", "33.01", "0.9035"]
     assert {(line["status"], line["reason"], line["value"]) for line in lines} == {
-        (t.NOT_IN_SUITE, "not yet in the suite", "")
+        (t.LEFT_OUT, "not yet in the suite", "")
     }
 
 
@@ -83,7 +83,7 @@ def test_markdown_keeps_its_columns_and_escapes_names(table: TableResult) -> Non
     assert bars == {10}
     assert "**30.50** (31.48; \N{MINUS SIGN}0.98)" in text
     assert "<u>14.72</u> (31.23; \N{MINUS SIGN}16.51)" in text
-    assert "not in the suite yet (31.46)" in text
+    assert "left out (31.46)" in text
 
 
 def unescaped(text: str, characters: str) -> list[str]:

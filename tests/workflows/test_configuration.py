@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ndr.data.catalogue import load_catalogue
 from ndr.nearest_name import UnknownNameError
 from workflows.configuration import (
     CONFIG,
@@ -34,10 +35,17 @@ def test_committed_configuration_is_valid() -> None:
 def test_every_tier_is_valid_and_serves_every_task(tier: str) -> None:
     found = read_tier(tier)
     settings = read_settings()
-    assert set(found.train_sets) == set(settings.tasks)
-    assert {test_set.task for test_set in found.test_sets.values()} <= set(settings.tasks)
+    assert set(found.train_sets) >= set(settings.tasks)
+    assert {test_set.task for test_set in found.test_sets.values()} == set(settings.tasks)
+    catalogue = load_catalogue(CONFIG / "datasets.yaml")
     for test_set in found.test_sets.values():
-        assert (test_set.sigma is not None) == (test_set.task == "noise")
+        assert test_set.set in catalogue.entries
+        # Noise is added on reading. Reduced images have it already, real photographs their own.
+        real = not getattr(catalogue.entry(test_set.set), "reference", True)
+        added = test_set.task == "noise" and test_set.scale == 1 and not real
+        assert (test_set.sigma is not None) == added
+    for names in found.train_sets.values():
+        assert set(names) <= set(catalogue.entries)
 
 
 @pytest.mark.parametrize("table", names_in("tables"))
@@ -46,7 +54,7 @@ def test_every_table_names_known_settings_and_columns(table: str) -> None:
     settings = read_settings().settings
     for row in found.rows:
         assert row.setting in settings
-    for tier in names_in("tiers"):
+    for tier in found.tiers:
         assert set(found.columns) <= set(read_tier(tier).test_sets)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ndr.method import method_class
+from ndr.method import method_arguments, method_class
 from ndr.nearest_name import UnknownNameError
 from workflows.configuration import CONFIG, ConfigurationError, names_in, read_yaml, suite_config
 from workflows.planning import Plan, make_plan, sets_of_evaluation, sets_of_training
@@ -41,8 +41,9 @@ def test_one_model_serves_the_tables_that_describe_it() -> None:
 
 def test_trainings_are_those_of_the_tables_once_each() -> None:
     runs = plan().runs
-    # Table V: 3 systems in 4 mixes. IX: 4 sizes. X: 3 parts. XI: 4 weights. XII: 1 loss.
-    assert len(runs) == 12 + 4 + 3 + 4 + 1
+    # I to IV: 8 + 9 + 9 + 9 systems, three of them announced only. V and VI: 5 systems in 4 mixes.
+    # VIII: 4. IX: 4 sizes. X: 3 parts. XI: 4 weights. XII: 1 loss. XIII and XIV: 3 each.
+    assert len(runs) == 8 + 9 + 9 + 9 + 20 + 20 + 4 + 4 + 3 + 4 + 1 + 3 + 3
     assert "ndr_restore__noise_rain_haze__lambda_degrad_0.5__seed_0" in runs
     assert all(spec.run == run for run, spec in runs.items())
 
@@ -68,7 +69,7 @@ def test_evaluations_cover_every_table_whatever_is_asked_for() -> None:
     one = plan(tables=["table_11"]).evaluations
     assert one == plan().evaluations
     main = one["ndr_restore__noise_rain_haze__seed_0"]
-    assert len(main.test_sets) == 5
+    assert len(main.test_sets) == 5 + 3  # Table V, and Table VII without reference
     ablation = one["ndr_restore__noise_rain_haze__lambda_degrad_0.5__seed_0"]
     assert [test_set.name for test_set in ablation.test_sets] == [
         "smoke_sigma25",
@@ -79,10 +80,19 @@ def test_evaluations_cover_every_table_whatever_is_asked_for() -> None:
 
 def test_controls_need_no_training() -> None:
     evaluations = plan().evaluations
-    for control in ("identity", "oracle"):
-        spec = evaluations[f"{control}__no_training__seed_0"]
-        assert spec.training_sha256 is None
-        assert len(spec.test_sets) == 5
+    for run in ("identity__no_training__seed_0", "bicubic__no_training__seed_0"):
+        assert evaluations[run].training_sha256 is None
+    sets = {run: {t.name for t in spec.test_sets} for run, spec in evaluations.items()}
+    enlarged = set(sets["bicubic__no_training__seed_0"])
+    assert enlarged == {f"smoke_{name}" for name in (
+        "x2", "sigma15_x2", "sigma25_x2", "sigma50_x2", "rain_x2", "haze_x2"
+    )}  # fmt: skip
+    assert enlarged == sets["oracle__no_training__scale_2__seed_0"]
+    assert not enlarged & sets["identity__no_training__seed_0"]
+    # Without a reference there is no truth to show.
+    real = {name for name in sets["identity__no_training__seed_0"] if "real" in name}
+    assert sets["identity__no_training__seed_0"] - sets["oracle__no_training__seed_0"] == real
+    assert len(real) == 3
 
 
 def test_slow_methods_see_fewer_images() -> None:
@@ -92,17 +102,108 @@ def test_slow_methods_see_fewer_images() -> None:
     assert {t.first_images for t in evaluations["oracle__no_training__seed_0"].test_sets} == {None}
 
 
-def test_systems_that_are_not_there_yet_keep_their_row() -> None:
-    rows = [row for row in plan().tables["table_05"].rows if row.run is None]
-    assert {row.paper_method for row in rows} == {"MPRNet", "AirNet"}
-    assert {row.reason for row in rows} == {"not yet in the suite"}
+def test_tables_may_be_restricted_and_say_so() -> None:
+    chosen = plan(only_settings="noise_rain_haze", only_methods=["ndr_restore", "nafnet"])
+    rows = chosen.tables["table_05"].rows
+    assert {(row.block, row.paper_method) for row in rows if row.run} == {
+        ("noise+rain+haze", "NDR-Restore"),
+        ("noise+rain+haze", "NAFNet"),
+    }
+    reasons = {row.reason for row in rows if row.run is None}
+    assert reasons == {
+        "left out by only_settings: noise_rain_haze",
+        "left out by only_methods: ndr_restore, nafnet",
+    }
+    assert chosen.runs == plan().runs  # each can still be asked for by its id
+    with pytest.raises(UnknownNameError, match="'nafnet'"):
+        plan(only_methods=["nafnett"])
 
 
-def test_a_system_that_is_there_is_not_called_missing(config_copy: Path) -> None:
-    path = config_copy / "tables" / "table_05.yaml"
-    path.write_text(path.read_text().replace("mprnet,", "dncnn,"))
-    with pytest.raises(ConfigurationError, match="'dncnn' is not in the suite, but"):
-        _ = plan(config_copy).tables
+def test_x2_rows_enlarge_with_the_suites_head() -> None:
+    made = plan()
+    spec = made.runs["restormer__noise_rain_x2__upscale_pixel_shuffle__seed_0"]
+    assert spec.setting.scale == 2
+    assert spec.arguments["upscale"] == "pixel_shuffle"
+    # A network of super-resolution enlarges by itself.
+    assert made.runs["edsr__sr_x2__seed_0"].setting.scale == 2
+    assert made.tables["table_06"].degraded_input_run == "bicubic__no_training__seed_0"
+    assert made.tables["table_05"].degraded_input_run == "identity__no_training__seed_0"
+    assert [column.paper_column for column in made.tables["table_06"].columns] == [
+        column.paper_column for column in made.tables["table_05"].columns
+    ]
+
+
+def test_the_order_of_noise_and_reduction_changes_training_and_test() -> None:
+    before, after = plan(), plan(x2_order="down_then_degrade")
+    run = "restormer__noise_rain_x2__upscale_pixel_shuffle__seed_0"
+    assert before.runs[run].setting.x2_order == "degrade_then_down"
+    assert after.runs[run].setting.x2_order == "down_then_degrade"
+    tested = {t.name: t for t in after.evaluations[run].test_sets}["smoke_sigma25_x2"]
+    assert (tested.set, tested.noise.sigmas) == ("smoke_x2_test", (25.0,))
+    tested = {t.name: t for t in before.evaluations[run].test_sets}["smoke_sigma25_x2"]
+    assert (tested.set, tested.noise) == ("smoke_sigma25_x2_test", None)
+
+
+def test_a_self_ensemble_shares_the_training() -> None:
+    made = plan()
+    spec = made.evaluations["han__sr_x2__self_ensemble_true__seed_0"]
+    assert spec.self_ensemble
+    assert spec.training_run == "han__sr_x2__seed_0"
+    assert spec.training_sha256 == made.runs["han__sr_x2__seed_0"].sha256()
+
+
+def test_averages_are_plain_or_weighted() -> None:
+    tables = plan().tables
+    assert (tables["table_05"].average, tables["table_05"].average_weights) == (True, ())
+    assert tables["table_14"].average_weights == (0.4, 0.6)
+    assert not tables["table_09"].average
+
+
+def test_authors_weights_fill_rows_without_training() -> None:
+    made = plan(sources="official_weights")
+    rows = {row.paper_method: row for row in made.tables["table_01"].rows}
+    run = "ffdnet__official_weights__weights_ffdnet_color__seed_0"
+    assert rows["FFDNet"].run == run
+    assert (rows["FFDNet"].protocol, rows["FFDNet"].own_noise) == ("rgb_uint8", True)
+    spec = made.evaluations[run]
+    assert (spec.official_weights, spec.training_run) == ("ffdnet_color", None)
+    assert spec.arguments == method_arguments("ffdnet", "paper", {})
+    assert {(t.noise.variant, t.noise.seeding) for t in spec.test_sets} == {
+        ("float_noclip", "zero_per_image")
+    }
+    assert "rgb_uint8" in spec.protocols
+    # Untrained systems run as ever; a row without published weights says why.
+    assert rows["CBM3D"].run == "bm3d__no_training__seed_0"
+    assert rows["BRDNet"].run is None
+    assert "publish no weights" in rows["BRDNet"].reason
+    ablation = made.tables["table_11"].rows[0]
+    assert ablation.reason == "its authors publish no weights of this changed network"
+
+
+def test_both_sources_are_two_lines() -> None:
+    rows = plan(sources=["retrained", "official_weights"]).tables["table_01"].rows
+    assert [row.label for row in rows if row.paper_method == "FFDNet"] == [
+        "FFDNet",
+        "FFDNet, authors' weights",
+    ]
+    assert [row.label for row in rows if row.paper_method == "CBM3D"] == ["CBM3D"]
+
+
+def test_own_recipes_hold_at_the_papers_tier_only() -> None:
+    own = plan(tier="paper", recipe="own").runs["nafnet__noise_rain_haze__seed_0"].recipe
+    common = plan(tier="paper").runs["nafnet__noise_rain_haze__seed_0"].recipe
+    for field, value in method_class("nafnet").info.own_recipe.items():
+        assert getattr(own, field) == value
+        assert getattr(common, field) != value
+    with pytest.raises(ConfigurationError, match=r"not for the tier 'smoke'"):
+        _ = plan(recipe="own").runs
+
+
+def test_a_table_of_some_tiers_is_refused_at_others() -> None:
+    assert "table_leaks" not in plan().all_tables
+    assert "table_leaks" in plan(tier="paper").all_tables
+    with pytest.raises(ConfigurationError, match="table_leaks: the tier 'smoke' does not have"):
+        plan(tables="table_leaks")
 
 
 def test_unknown_protocol_names_the_nearest() -> None:

@@ -4,6 +4,7 @@ rule evaluate_run:
     input:
         sets=suite.evaluation_manifests,
         checkpoint=suite.checkpoints,
+        weights=suite.fetched_weights,
     output:
         per_image="<results>/evaluations/{run}/per_image.csv",
         provenance="<results>/evaluations/{run}/provenance.json",

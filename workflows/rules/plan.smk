@@ -16,3 +16,5 @@ wildcard_constraints:
     set="[A-Za-z0-9_]+",
     run="[A-Za-z0-9_.-]+",
     table="[a-z0-9_]+",
+    method="[a-z0-9_]+?",
+    weights="[A-Za-z0-9_.-]+",

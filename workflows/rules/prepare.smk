@@ -1,7 +1,7 @@
 # Check the photographs of a set, or synthesise its degraded images, and write its manifest.
 rule prepare_set:
     input:
-        suite.source_manifests,
+        suite.prepared_from,
     output:
         manifest="<sets>/{set}/manifest.csv",
     log:
@@ -18,4 +18,5 @@ rule prepare_set:
         " --catalogue config/datasets.yaml"
         " --sets data/sets"
         " {params.options:q}"
+        " {suite.mirror_options:q}"
         " > {log:q} 2>&1"

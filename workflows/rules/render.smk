@@ -4,6 +4,7 @@ rule render_report:
         tables=suite.report_tables,
         counts="<results>/parameter_counts.json",
         evaluations=suite.report_evaluations,
+        leaks="<results>/leaks.json",
     output:
         "reports/all_tables.html",
     log:
@@ -18,5 +19,6 @@ rule render_report:
         " --tables {input.tables:q}"
         " --results {params.results:q}"
         " --parameter-counts {input.counts:q}"
+        " --leaks {input.leaks:q}"
         " --out {output:q}"
         " > {log:q} 2>&1"

@@ -1,10 +1,4 @@
 # Names to ask for: each table (`snakemake --cores all table_11`) and each run by its id.
-rule all:
-    default_target: True
-    input:
-        "reports/all_tables.html",
-
-
 for table in suite.table_names:
 
     rule:

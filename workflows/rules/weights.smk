@@ -1,0 +1,18 @@
+# Bring the weights that a method's authors publish. What cannot be had is written down, not an
+# error: the cell then says which file is missing and where it is published.
+rule fetch_weights:
+    output:
+        "data/weights/{method}__{weights}.json",
+    log:
+        "logs/weights/{method}__{weights}.log",
+    params:
+        facts=suite.weights_facts,
+        options=suite.weights_options,
+    shell:
+        "python -m ndr.fetch_weights"
+        " --method {wildcards.method:q}"
+        " --weights {wildcards.weights:q}"
+        " --folder data/weights"
+        " {params.options:q}"
+        " --out {output:q}"
+        " > {log:q} 2>&1"
