@@ -115,7 +115,9 @@ def _files_of_other_package(module: str) -> list[Path]:
     """All source files of the package that a method of another project comes from."""
     package = module.split(".", maxsplit=1)[0]
     spec = None if package in OWN_PACKAGES else importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
+    if spec is None:
         raise ModuleNotFoundError(f"{module!r} is no module of the suite, nor installed beside it")
-    origin = Path(spec.origin)
-    return sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
+    folders = spec.submodule_search_locations
+    if folders:
+        return sorted(path for folder in folders for path in Path(folder).rglob("*.py"))
+    return [Path(spec.origin or "")]

@@ -46,6 +46,11 @@ def _state_of(content: Any, source: str) -> Mapping[str, Tensor]:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
             break
+    if isinstance(content, Mapping) and all(isinstance(v, Mapping) for v in content.values()):
+        # A bank of networks with a state dict each (IRCNN): their names come first.
+        content = {
+            f"{bank}.{key}": v for bank, state in content.items() for key, v in state.items()
+        }
     if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
         raise CheckpointError(
             f"{source}: expected a state dict of tensors; it holds something else"

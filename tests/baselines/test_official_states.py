@@ -1,81 +1,74 @@
-"""Authors' checkpoints load strictly; their key names and shapes stand in `official_states.json`.
-
-A key of that file may hold a range: `model.{0..4..2}.bias` is `model.0.bias`, `model.2.bias` and
-`model.4.bias`.
-"""
+"""Authors' checkpoints load strictly; their keys and shapes stand in `official_states/`."""
 
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
 
 import pytest
 import torch
+from official_shapes import RECORDED, official_shapes
 from torch import Tensor
 
 from ndr.method import (
     CheckpointError,
     Method,
+    OfficialWeights,
     SideInformation,
     create,
     load_official,
-    load_strictly,
+    method_arguments,
     method_class,
+    method_classes,
 )
 
-WEIGHTS = [
-    (name, weights)
-    for name in ("dncnn", "ffdnet", "nafnet", "restormer")
-    for weights in method_class(name).info.official_weights
-]
-every_checkpoint = pytest.mark.parametrize(
-    ("name", "weights"), WEIGHTS, ids=[weights.name for _, weights in WEIGHTS]
-)
+CHECKPOINTS = [(method, name) for method in RECORDED for name in official_shapes(method)]
+SIZES = {
+    "dncnn_color_blind": 668_227,
+    "ffdnet_color": 852_108,
+    "nafnet_sidd_width64": 115_982_915,
+    "nafnet_sidd_width32": 29_159_715,
+    "deraining": 26_126_644,
+    "gaussian_color_denoising_blind": 26_111_668,
+}
 
 
-def official_shapes(checkpoint: str) -> dict[str, list[int]]:
-    """Shapes in a published checkpoint by the authors' names."""
-    folded = json.loads(Path(__file__).with_name("official_states.json").read_text())[checkpoint]
-    shapes = {}
-    for key, shape in folded.items():
-        match = re.search(r"\{(\d+)\.\.(\d+)(?:\.\.(\d+))?\}", key)
-        if match is None:
-            shapes[key] = shape
-            continue
-        first, last, step = int(match[1]), int(match[2]), int(match[3] or 1)
-        for index in range(first, last + 1, step):
-            shapes[key[: match.start()] + str(index) + key[match.end() :]] = shape
-    return shapes
+def published(method: str, checkpoint: str) -> OfficialWeights:
+    (weights,) = (w for w in method_class(method).info.official_weights if w.name == checkpoint)
+    return weights
 
 
-def test_published_sizes_add_up() -> None:
-    """The recorded shapes are those of the published networks."""
+def test_every_checkpoint_of_a_table_is_recorded() -> None:
+    """So that a renamed layer is noticed before somebody has downloaded the file."""
+    recorded = set(CHECKPOINTS)
+    recorded.add(("ndr_restore", "model_L"))  # tests/network/test_official_keys.py
+    for cls in method_classes():
+        for weights in cls.info.official_weights:
+            if weights.settings:
+                assert (cls.info.name, weights.name) in recorded
+
+
+def test_recorded_sizes_add_up() -> None:
     sizes = {
-        weights.name: sum(
-            torch.Size(shape).numel() for shape in official_shapes(weights.name).values()
-        )
-        for _, weights in WEIGHTS
+        name: sum(torch.Size(shape).numel() for shape in official_shapes(method)[name].values())
+        for method, name in CHECKPOINTS
+        if name in SIZES
     }
-    assert sizes == {
-        "dncnn_color_blind": 668_227,
-        "ffdnet_color": 852_108,
-        "nafnet_sidd_width64": 115_982_915,
-        "nafnet_sidd_width32": 29_159_715,
-        "deraining": 26_126_644,
-        "gaussian_color_denoising_blind": 26_111_668,
-    }
+    assert sizes == SIZES
 
 
-@every_checkpoint
-def test_full_size_checkpoint_fits(name: str, weights) -> None:
-    """On the meta device: names and shapes without memory."""
-    cls = method_class(name)
+@pytest.mark.parametrize(("name", "checkpoint"), CHECKPOINTS)
+def test_full_size_checkpoint_fits(name: str, checkpoint: str) -> None:
+    """On the meta device: one key more, less or of another shape is an error."""
+    cls, weights = method_class(name), published(name, checkpoint)
     with torch.device("meta"):
         method = create(name, weights.preset, **weights.changes)
-        state = {key: torch.empty(s) for key, s in official_shapes(weights.name).items()}
-    load_strictly(method, cls.map_official_state(state), "checkpoint")
-    key = min(state)
+        state = {
+            key: torch.empty(shape) for key, shape in official_shapes(name)[checkpoint].items()
+        }
+    arguments = method_arguments(name, weights.preset, weights.changes)
+    assert arguments.items() >= cls.official_changes(state).items()
+    method.load_official_state(state, "checkpoint")
+    key = next(key for key in state if cls.map_official_state({key: state[key]}))
     wrong: list[tuple[dict[str, Tensor], str]] = [
         ({k: v for k, v in state.items() if k != key}, "1 missing: "),
         ({**state, "surplus.0.weight": state[key]}, r"1 unknown: .*surplus\.0\.weight"),
@@ -83,18 +76,21 @@ def test_full_size_checkpoint_fits(name: str, weights) -> None:
     ]
     for changed, message in wrong:
         with pytest.raises(CheckpointError, match=message):
-            load_strictly(method, cls.map_official_state(changed), "checkpoint")
+            method.load_official_state(changed, "checkpoint")
 
 
-@every_checkpoint
-def test_values_arrive_where_they_belong(name: str, weights, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "checkpoint"),
+    [(method, name) for method, name in CHECKPOINTS if name in SIZES],
+)
+def test_values_arrive_where_they_belong(name: str, checkpoint: str, tmp_path: Path) -> None:
     """A small network, written as its authors would, comes back as the same function."""
-    cls = method_class(name)
+    cls, weights = method_class(name), published(name, checkpoint)
     changes = {key: value for key, value in weights.changes.items() if key != "width"}
     original = distinct(create(name, "smoke", **changes))
     official_name = {
         next(iter(cls.map_official_state({key: torch.empty(0)}))): key
-        for key in official_shapes(weights.name)
+        for key in official_shapes(name)[checkpoint]
     }
     if name in ("dncnn", "ffdnet"):
         # The authors number the layers through; a shallow network ends earlier.

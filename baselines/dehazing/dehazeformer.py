@@ -1,0 +1,264 @@
+"""DehazeFormer (Song et al., TIP 2023): a U-shaped window transformer made for haze removal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from baselines.dehazing.dehazeformer_blocks import DehazeFormerBlock, SelectiveFusion
+from ndr.method import (
+    Method,
+    MethodInfo,
+    OfficialWeights,
+    SideInformation,
+    SizeRequirements,
+    Tiling,
+    frozen,
+    register_method,
+)
+from ndr.nearest_name import unknown_name
+
+STAGES = 5
+_DRIVE = "https://drive.google.com/drive/folders/1gnQiI_7Dvy-ZdQUVYXt7pW0EFQkpK39B"
+_WIDE = (48, 96, 192, 96, 48)
+_NARROW = (24, 48, 96, 48, 24)
+_SHARES = (1 / 4, 1 / 2, 3 / 4, 0, 0)
+
+SIZES: Mapping[str, tuple[Sequence[int], Sequence[int], Sequence[float], str]] = {
+    "T": (_NARROW, (4, 4, 4, 2, 2), (0, 1 / 2, 1, 0, 0), "depthwise"),
+    "S": (_NARROW, (8, 8, 8, 4, 4), _SHARES, "depthwise"),
+    "B": (_NARROW, (16, 16, 16, 8, 8), _SHARES, "depthwise"),
+    "D": (_NARROW, (32, 32, 32, 16, 16), _SHARES, "depthwise"),
+    "W": (_WIDE, (16, 16, 16, 8, 8), _SHARES, "depthwise"),
+    "M": (_NARROW, (12, 12, 12, 6, 6), _SHARES, "plain"),
+    "L": (_WIDE, (16, 16, 16, 12, 12), _SHARES, "plain"),
+}
+"""The authors' networks: channels, blocks and share of blocks with attention per stage, kind of
+the parallel convolution."""
+
+PARAMETERS: Mapping[str, int] = {
+    "T": 687_404,
+    "S": 1_284_884,
+    "B": 2_517_612,
+    "D": 4_983_068,
+    "W": 9_686_724,
+    "M": 4_635_952,
+    "L": 25_451_652,
+}
+"""Size of each, counted from the authors' code."""
+
+_HEADS = (2, 4, 6, 1, 1)
+_EXPANSIONS = (2.0, 4.0, 4.0, 2.0, 2.0)
+
+_OFFICIAL_NAMES = (
+    (r"^patch_embed\.proj", "embedding"),
+    (r"^layer(\d)\.blocks", r"stages.\1"),
+    (r"^patch_merge(\d)\.proj", r"downsampling.\1"),
+    (r"^skip(\d)", r"skips.\1"),
+    (r"^patch_split(\d)\.proj\.0", r"upsampling.\1"),
+    (r"^fusion(\d)\.mlp", r"fusion.\1.weights"),
+    (r"^patch_unembed\.proj\.0", "output"),
+    (r"\.norm1\.meta1", ".norm.scale_of_deviation"),
+    (r"\.norm1\.meta2", ".norm.shift_of_mean"),
+    (r"\.norm1\.", ".norm."),
+    (r"\.attn\.attn\.meta", ".attention.position_bias"),
+    (r"\.attn\.QK", ".attention.query_key"),
+    (r"\.attn\.V", ".attention.value"),
+    (r"\.attn\.proj", ".attention.projection"),
+    (r"\.attn\.conv", ".attention.convolution"),
+    (r"\.mlp\.mlp", ".feed_forward"),
+)
+
+
+@register_method
+class DehazeFormer(Method):
+    """Three levels; each stage's last blocks attend within windows, beside a convolution.
+
+    The output has four channels: one K for all colours and three B, and the clean image is
+    K I - B + I, with I in [-1, 1]. Skips are joined by a learned weighting of their channels.
+
+    The paper names no size; its 30.87 dB lie between the authors' figures of their sizes, so the
+    default is their best small one for outdoor haze, B.
+
+    Args:
+        size: one of `SIZES`: T, S, B, D, W, M, L.
+        channels: of the five stages, instead of the size's; the first is the last, the second the
+            fourth, and heads (2, 4, 6) must divide those of the first three.
+        blocks: per stage, instead of the size's.
+        zero_init_output: start at the identity by a zero last layer, for short trainings.
+
+    Differences to the authors: none in the network. Small images are padded to 32 pixels, so that
+    windows of 8 pixels at the lowest level can be continued by reflection.
+
+    Raises:
+        UnknownNameError: no such size.
+        ValueError: channels or blocks that do not fit.
+    """
+
+    info = MethodInfo(
+        name="dehazeformer",
+        paper_label="DehazeFormer",
+        citation="Y. Song, Z. He, H. Qian, X. Du, Vision transformers for single image dehazing, "
+        "IEEE TIP 32, 2023",
+        tasks=frozenset({"haze"}),
+        presets=frozen(
+            {
+                "smoke": {
+                    "size": "T",
+                    "channels": (4, 4, 6, 4, 4),
+                    "blocks": (1, 2, 2, 1, 1),
+                    "zero_init_output": True,
+                },
+                "quick": {
+                    "size": "T",
+                    "channels": (12, 16, 24, 16, 12),
+                    "blocks": (1, 1, 2, 1, 1),
+                    "zero_init_output": True,
+                },
+                "small": {"size": "T", "zero_init_output": True},
+                "paper": {},
+            }
+        ),
+        sizes=SizeRequirements(minimum=32, multiple_of=4),
+        tiling=Tiling.DISCOURAGED,
+        published_parameters=PARAMETERS["B"],
+        official_weights=tuple(
+            OfficialWeights(
+                name=f"dehazeformer_{size.lower()}_{haze}",
+                url=_DRIVE,
+                licence="MIT",
+                changes=frozen({} if size == "B" else {"size": size}),
+                settings=("dehaze",) if (size, haze) == ("B", "outdoor") else (),
+            )
+            for haze, sizes in (("outdoor", "BTSM"), ("indoor", "BTSMDWL"))
+            for size in sizes
+        ),
+        own_recipe=frozen(
+            {
+                "batch": 16,
+                "patch": 256,
+                "learning_rate": 2e-4,
+                "optimiser": "adamw",
+                "weight_decay": 1e-2,
+                "schedule": "cosine",
+                "minimum_learning_rate": 2e-6,
+                "gradient_clip_norm": None,
+                "augment": ("horizontal_flip",),
+            }
+        ),
+    )
+
+    def __init__(
+        self,
+        *,
+        size: str = "B",
+        channels: Sequence[int] | None = None,
+        blocks: Sequence[int] | None = None,
+        zero_init_output: bool = False,
+    ) -> None:
+        super().__init__()
+        if size not in SIZES:
+            raise unknown_name("size of dehazeformer", size, SIZES)
+        usual_channels, usual_blocks, shares, convolution = SIZES[size]
+        widths, depths = channels or usual_channels, blocks or usual_blocks
+        if (
+            len(widths) != STAGES
+            or len(depths) != STAGES
+            or tuple(widths[3:])
+            != (
+                widths[1],
+                widths[0],
+            )
+        ):
+            raise ValueError(
+                f"dehazeformer: expected {STAGES} channels (a, b, c, b, a) and {STAGES} blocks, "
+                f"found {tuple(widths)} and {tuple(depths)}"
+            )
+
+        def reflected(inputs: int, outputs: int, kernel: int, **kwargs: int) -> nn.Conv2d:
+            return nn.Conv2d(
+                inputs, outputs, kernel, padding=kernel // 2, padding_mode="reflect", **kwargs
+            )
+
+        def stage(index: int) -> nn.Sequential:
+            with_attention = shares[index] * depths[index]
+            return nn.Sequential(
+                *(
+                    DehazeFormerBlock(
+                        widths[index],
+                        heads=_HEADS[index] if number >= depths[index] - with_attention else 0,
+                        expansion=_EXPANSIONS[index],
+                        shifted=number % 2 == 1,
+                        convolution=convolution,
+                        network_depth=sum(depths),
+                    )
+                    for number in range(depths[index])
+                )
+            )
+
+        self.embedding = reflected(3, widths[0], 3)
+        # Numbered from 1 as the authors do.
+        self.stages = nn.ModuleDict({str(i + 1): stage(i) for i in range(STAGES)})
+        self.downsampling = nn.ModuleDict(
+            {str(i): nn.Conv2d(widths[i - 1], widths[i], 2, stride=2) for i in (1, 2)}
+        )
+        self.skips = nn.ModuleDict(
+            {str(i): nn.Conv2d(widths[i - 1], widths[i - 1], 1) for i in (1, 2)}
+        )
+        self.upsampling = nn.ModuleDict(
+            {str(i): nn.Conv2d(widths[i + 1], 4 * widths[i + 2], 1) for i in (1, 2)}
+        )
+        self.fusion = nn.ModuleDict({str(i): SelectiveFusion(widths[i + 2]) for i in (1, 2)})
+        self.output = reflected(widths[4], 4, 3)
+        if zero_init_output:
+            nn.init.zeros_(self.output.weight)
+            nn.init.zeros_(self.output.bias)
+
+    def features(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) in [-1, 1], multiples of 4 -> (B, a, H, W)."""
+        full = self.stages["1"](self.embedding(images))
+        half = self.stages["2"](self.downsampling["1"](full))
+        lowest = self.stages["3"](self.downsampling["2"](half))
+        raised = F.pixel_shuffle(self.upsampling["1"](lowest), 2)
+        raised = self.fusion["1"](raised, self.skips["2"](half)) + raised
+        raised = F.pixel_shuffle(self.upsampling["2"](self.stages["4"](raised)), 2)
+        raised = self.fusion["2"](raised, self.skips["1"](full)) + raised
+        return self.stages["5"](raised)
+
+    def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
+        """(B, 3, H, W) -> the same shape, not clipped; training patches may be small."""
+        height, width = degraded.shape[-2:]
+        images = 2 * self.info.sizes.pad(degraded) - 1
+        factor, offset = self.output(self.features(images)).split((1, 3), dim=1)
+        restored = (factor * images - offset + images) / 2 + 0.5
+        return restored[..., :height, :width]
+
+    @classmethod
+    def official_changes(cls, state: Mapping[str, Tensor]) -> dict[str, object]:
+        """The size, told by the number of blocks, the width and the kind of convolution."""
+        depths = tuple(
+            1 + max((int(m[1]) for key in state if (m := re.match(pattern, key))), default=-1)
+            for pattern in (rf"layer{stage}\.blocks\.(\d+)\." for stage in range(1, STAGES + 1))
+        )
+        width = len(state.get("patch_embed.proj.bias", ()))
+        plain = any(key.endswith("attn.conv.0.weight") for key in state)
+        for size, (widths, known, _, convolution) in SIZES.items():
+            if (tuple(known), widths[0], convolution == "plain") == (depths, width, plain):
+                return {"size": size}
+        return {}
+
+    @classmethod
+    def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the authors' keys; the table of relative positions is a constant here."""
+        mapped = {}
+        for key, value in state.items():
+            if key.endswith(".relative_positions"):
+                continue
+            name = key
+            for pattern, replacement in _OFFICIAL_NAMES:
+                name = re.sub(pattern, replacement, name)
+            mapped[name] = value
+        return mapped

@@ -1,0 +1,1 @@
+"""Methods that live in an environment of their own and are called by command."""
