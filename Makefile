@@ -5,8 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 CORES ?= all
+TIER ?= quick
+REMOTE ?=
 
-.PHONY: tables test bench lint format clean
+.PHONY: tables test bench snapshot restore lint format clean
 
 tables: $(INSTALLED)  ## the report at the default tier: reports/all_tables.html
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) reports/all_tables.html
@@ -17,6 +19,13 @@ test: $(INSTALLED)  ## all checks: formatting, lint, tests
 
 bench: $(INSTALLED)  ## speed and memory of the networks beside a straightforward formulation
 	$(BIN)/python -m bench.ndr_step
+
+# REMOTE is a folder, an address (s3://bucket/path) or a configured DVC remote: docs/storage.md
+snapshot: $(INSTALLED)  ## store what a tier has finished: make snapshot TIER=quick REMOTE=/mnt/lab/ndr
+	$(BIN)/python -m workflows.snapshot --tier "$(TIER)" $(if $(REMOTE),--remote "$(REMOTE)")
+
+restore: $(INSTALLED)  ## bring it back in another clone: make restore TIER=quick REMOTE=/mnt/lab/ndr
+	$(BIN)/python -m workflows.restore --tier "$(TIER)" $(if $(REMOTE),--remote "$(REMOTE)")
 
 lint:
 	ruff check .

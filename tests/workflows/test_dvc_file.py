@@ -1,0 +1,51 @@
+"""`dvc.yaml` names what exists: parameters, tiers, folders, and the runs of the plan."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+
+from ndr.data.catalogue import load_catalogue
+from workflows.configuration import CONFIG, names_in, read_yaml, suite_config
+from workflows.planning import make_plan
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CONTENT = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+
+
+def test_parameters_are_files() -> None:
+    for path in CONTENT["params"]:
+        assert (ROOT / path).is_file(), path
+
+
+def test_every_real_tier_has_metrics_and_curves() -> None:
+    tiers = [tier for tier in names_in("tiers") if tier != "smoke"]
+    assert set(CONTENT["metrics"]) == {f"snapshots/{tier}/metrics.json" for tier in tiers}
+    curves = {path for plot in CONTENT["plots"] for path in plot}
+    assert curves == {f"snapshots/{tier}/curves" for tier in tiers}
+
+
+def test_models_are_the_runs_of_the_method_itself() -> None:
+    config = suite_config({**read_yaml(CONFIG / "config.yaml"), "tier": "paper"})
+    runs = make_plan(config, load_catalogue(CONFIG / "datasets.yaml")).runs
+    expected = {
+        re.sub(r"[_.]+", "-", run.removesuffix("__seed_0")).lower(): {
+            "path": f"snapshots/paper/checkpoints/{run}.safetensors",
+            "type": "model",
+        }
+        for run, spec in runs.items()
+        if spec.method == "ndr_restore"
+    }
+    assert CONTENT["artifacts"] == expected, "write dvc.yaml's artifacts as\n" + yaml.safe_dump(
+        {"artifacts": expected}
+    )
+
+
+def test_the_one_stage_runs_snakemake_and_owns_the_page_alone() -> None:
+    (stage,) = CONTENT["stages"].values()
+    assert stage["cmd"] == "snakemake --cores all reports/all_tables.html"
+    assert stage["outs"] == [{"reports/all_tables.html": {"cache": False, "persist": True}}]
+    for path in stage["deps"]:
+        assert (ROOT / path).exists(), path

@@ -1,0 +1,110 @@
+"""DVC as the store of big files: its commands, run with argument lists."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ndr.nearest_name import unknown_name
+
+OWN_REMOTE = "snapshots"
+"""Remote that an address given on the command line is kept under, in `.dvc/config.local`."""
+_ADDRESS_KEY = re.compile(r"remote\.(.+)\.url")
+
+
+class StoreError(RuntimeError):
+    """DVC could not do what was asked; the message holds its own last words."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArtefactStore:
+    """The DVC repository of a checkout."""
+
+    root: Path
+
+    def run(self, *arguments: str, long: bool = False) -> str:
+        """Run a DVC command in the checkout; returns what it prints.
+
+        Args:
+            arguments: of the command.
+            long: gigabytes may be moved: on a terminal DVC shows its progress.
+
+        Raises:
+            StoreError: it failed, with its messages.
+        """
+        progress = long and sys.stderr.isatty()
+        result = subprocess.run(
+            [sys.executable, "-m", "dvc", *arguments],
+            cwd=self.root,
+            env={**os.environ, "DVC_NO_ANALYTICS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=None if progress else subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        if result.returncode != 0:
+            said = (result.stderr or result.stdout).strip()
+            raise StoreError(f"dvc {arguments[0]} failed:\n{said}")
+        return result.stdout
+
+    def remotes(self) -> tuple[dict[str, str], str | None]:
+        """Addresses of the configured remotes by name, and the name of the default one."""
+        addresses: dict[str, str] = {}
+        default = None
+        # `dvc remote list` breaks long lines.
+        for line in self.run("config", "--list").splitlines():
+            key, _, value = line.partition("=")
+            if match := _ADDRESS_KEY.fullmatch(key):
+                addresses[match[1]] = value
+            elif key == "core.remote":
+                default = value
+        return addresses, default
+
+    def remote(self, named: str | None) -> str:
+        """Name of the remote to use.
+
+        Args:
+            named: a configured remote; or an address (a folder with a '/' in it, s3://bucket/path
+                ...), which is kept for this checkout alone; or None: the repository's default
+                remote, else the address given last.
+
+        Raises:
+            StoreError: nothing is named and there is no default; DVC refuses the address.
+            UnknownNameError: no address, and no configured remote.
+        """
+        known, default = self.remotes()
+        if named is None:
+            default = default or (OWN_REMOTE if OWN_REMOTE in known else None)
+            if default is None:
+                raise StoreError(
+                    "no remote is known here: name one, a folder or an address: "
+                    "REMOTE=/mnt/lab/ndr or REMOTE=s3://bucket/path (with make), --remote ..."
+                )
+            return default
+        if named in known:
+            return named
+        if named.startswith("-") or "/" not in named:
+            raise unknown_name("remote (an address has a '/')", named, known)
+        if known.get(OWN_REMOTE) != named:
+            self.run("remote", "add", "--local", "--force", OWN_REMOTE, named)
+        return OWN_REMOTE
+
+    def add(self, paths: Sequence[Path]) -> None:
+        """Track files or folders: they go to DVC's cache, and a pointer beside each to git."""
+        self.run("add", *self._relative(paths), long=True)
+
+    def push(self, pointers: Sequence[Path], remote: str) -> None:
+        """Copy what pointers stand for to a remote; what is there already is not sent again."""
+        self.run("push", "--remote", remote, *self._relative(pointers), long=True)
+
+    def pull(self, pointers: Sequence[Path], remote: str) -> None:
+        """Copy what pointers stand for from a remote to beside them."""
+        self.run("pull", "--force", "--remote", remote, *self._relative(pointers), long=True)
+
+    def _relative(self, paths: Sequence[Path]) -> list[str]:
+        return [path.relative_to(self.root).as_posix() for path in paths]
