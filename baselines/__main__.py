@@ -6,15 +6,15 @@ import argparse
 
 import torch
 
-from ndr.method import MethodInfo, create, method_classes, parameter_count
+from ndr.method import MethodInfo, create, method_classes
 
 HEADERS = ("name", "in the paper", "tasks", "parameters", "published", "authors' weights")
 
 
 def paper_parameters(name: str) -> int:
-    """Parameters at the preset `paper`, counted without reserving memory for them."""
+    """Parameters at the preset `paper`, counted as published, without reserving memory for them."""
     with torch.device("meta"):
-        return parameter_count(create(name, "paper"))
+        return create(name, "paper").counted_parameters()
 
 
 def row(info: MethodInfo) -> tuple[str, ...]:
