@@ -107,6 +107,10 @@ class DnCNN(Method):
             OfficialWeights(
                 name="dncnn_color_blind",
                 url="https://github.com/cszn/KAIR/releases/download/v1.0/dncnn_color_blind.pth",
+                settings=("denoise",),
+                noise_variant="float_noclip",
+                noise_seeding="zero_per_image",
+                protocol="rgb_uint8",
                 licence="MIT",
                 changes=frozen({"batch_norm": False}),
             ),

@@ -65,6 +65,10 @@ class FFDNet(Method):
             OfficialWeights(
                 name="ffdnet_color",
                 url=f"{_RELEASE}/ffdnet_color.pth",
+                settings=("denoise",),
+                noise_variant="float_noclip",
+                noise_seeding="zero_per_image",
+                protocol="rgb_uint8",
                 licence="MIT",
                 sha256="286f04f7e3a20254c067ba95efb5d3339f4fc8a09a365a93cd469184d4cdb279",
                 bytes=3_411_551,

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from baselines.controls.bicubic import mirrored_indices
 from ndr.method import SideInformation, create
+from ndr.network.bicubic import mirrored_indices
 
 
 def test_identity_returns_a_copy() -> None:

@@ -7,6 +7,7 @@ import torch
 
 from baselines.spandrel_networks import nafnet
 from ndr.method import create, parameter_count
+from ndr.network.bicubic import enlarge_bicubic
 
 
 @pytest.mark.parametrize(
@@ -56,3 +57,15 @@ def test_output_is_a_residual() -> None:
 def test_refuses_other_than_four_levels() -> None:
     with pytest.raises(ValueError, match=r"4 encoder and 4 decoder levels, found \(3, 4\)"):
         create("nafnet", "smoke", encoder_blocks=(1, 1, 1))
+
+
+def test_x2_runs_the_parts_of_the_package() -> None:
+    """Enlarged first, the package's own forward gives the same."""
+    torch.manual_seed(0)
+    method = create("nafnet", "smoke", zero_init_output=False, upscale="pre_upsample").eval()
+    image = torch.rand(1, 3, 16, 16)
+    with torch.no_grad():
+        for parameter in method.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape))
+        restored = method.restore(image)
+        torch.testing.assert_close(restored, method.network(enlarge_bicubic(image)))

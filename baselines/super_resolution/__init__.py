@@ -1,0 +1,1 @@
+"""Super-resolution by 2 (Table IV)."""
