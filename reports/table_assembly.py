@@ -94,7 +94,9 @@ class TableAssembly:
         tested = {test_set for row in planned for test_set in row.columns}
         degraded_input = PlannedRow(
             block=name,
-            label="Degraded input",
+            label="Degraded input"
+            if self.plan.degraded_input_run.startswith("identity__")
+            else "Degraded input, bicubic",
             paper_method="",
             run=self.plan.degraded_input_run,
             columns=tuple(c.test_set for c in self.plan.columns if c.test_set in tested),
