@@ -134,7 +134,13 @@ class DRT(Method):
         presets=frozen(
             {
                 "smoke": {"channels": 4, "layers": 1, "recursions": 1, "identity_init": True},
-                "quick": {"channels": 16, "layers": 1, "recursions": 2, "identity_init": True},
+                "quick": {
+                    "channels": 16,
+                    "layers": 1,
+                    "recursions": 1,
+                    "heads": 1,
+                    "identity_init": True,
+                },
                 "small": {"channels": 48, "layers": 4, "identity_init": True},
                 "paper": {},
             }
