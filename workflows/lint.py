@@ -13,6 +13,16 @@ EXPLAINED = {
 }
 
 
+OUTSIDE = "Shell command directly uses variable suite from outside of the rule"
+EXPLAINED_IN = {
+    ("fetch_set", OUTSIDE): (
+        "mirrors and accepted terms must not be parameters: a change would re-run all trainings"
+    ),
+    ("prepare_set", OUTSIDE): "mirrors must not be parameters: a change would re-run all trainings",
+}
+"""Warnings of single rules, with the reason."""
+
+
 def open_warnings(output: str) -> list[str]:
     """Warnings in the text of `snakemake --lint` that nothing here explains."""
     place = ""
@@ -20,8 +30,11 @@ def open_warnings(output: str) -> list[str]:
     for line in output.splitlines():
         if heading := re.match(r"Lints for (.+):$", line):
             place = heading[1]
-        elif (warning := re.match(r" {4}\* (.+):$", line)) and warning[1] not in EXPLAINED:
-            found.append(f"{place}: {warning[1]}")
+        elif warning := re.match(r" {4}\* (.+):$", line):
+            rule = re.match(r"rule (\w+)", place)
+            explained = rule is not None and (rule[1], warning[1]) in EXPLAINED_IN
+            if warning[1] not in EXPLAINED and not explained:
+                found.append(f"{place}: {warning[1]}")
     return found
 
 
