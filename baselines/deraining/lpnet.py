@@ -76,7 +76,7 @@ class LevelNetwork(nn.Module):
         super().__init__()
         self.recursions = recursions
         # Which order of memory is fast depends on the width: measured at 320x480 on a processor.
-        self.memory_format = torch.channels_last if channels >= 16 else torch.contiguous_format
+        self.memory_format = torch.channels_last if channels >= 8 else torch.contiguous_format
         self.embedding = nn.Conv2d(3, channels, 3, padding=1)
         self.block = nn.ModuleList(
             nn.Conv2d(channels, channels, size, padding=size // 2) for size in (3, 1, 3)
