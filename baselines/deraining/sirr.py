@@ -153,7 +153,7 @@ class SIRR(Method):
         sizes=SizeRequirements(minimum=8),
         tiling=Tiling.DISCOURAGED,
         published_parameters=57_369,
-        own_recipe=frozen({"pixel_loss": "l2", "patch": 64, "batch": 20, "learning_rate": 1e-3}),
+        own_recipe=frozen({"patch": 64, "batch": 20, "learning_rate": 1e-3}),
     )
 
     def __init__(
