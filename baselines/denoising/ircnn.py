@@ -142,7 +142,7 @@ class IRCNN(Method):
     def network_of(self, sigma: Tensor) -> Tensor:
         """Index of the network for each noise level, (B,) -> (B,)."""
         bounds = torch.tensor(self.levels, dtype=sigma.dtype, device=sigma.device)
-        return torch.bucketize(sigma, bounds).clamp(max=len(self.levels) - 1)
+        return torch.bucketize(sigma.contiguous(), bounds).clamp(max=len(self.levels) - 1)
 
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
         """(B, 3, H, W) -> the same shape, not clipped.
