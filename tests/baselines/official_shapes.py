@@ -11,6 +11,9 @@ import json
 import re
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 FOLDER = Path(__file__).with_name("official_states")
 RECORDED = sorted(path.stem for path in FOLDER.glob("*.json"))
 """Methods of which a checkpoint is recorded."""
@@ -32,3 +35,9 @@ def official_shapes(method: str) -> dict[str, dict[str, list[int]]]:
             for index in range(int(match[1]), int(match[2]) + 1, int(match[3] or 1)):
                 shapes[key[: match.start()] + str(index) + key[match.end() :]] = shape
     return states
+
+
+def official_state(method: str, checkpoint: str) -> dict[str, Tensor]:
+    """Tensors without memory, with the names and shapes of a recorded checkpoint."""
+    shapes = official_shapes(method)[checkpoint]
+    return {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import json
-from pathlib import Path
 
 import pytest
 import torch
+from official_shapes import official_state
 from torch.nn import functional as F
 
 from baselines.all_in_one.airnet_parts import DegradationEncoder, GuidedConvolution
@@ -216,15 +215,7 @@ def test_network_of_the_authors_does_not_add_its_input() -> None:
 
 
 def test_authors_keys_fit() -> None:
-    path = Path(__file__).parent / "official_states" / "airnet.json"
-    state = {}
-    for key, shape in json.loads(path.read_text())["airnet_all"].items():
-        before, brace, rest = key.partition("{")
-        numbers, _, after = rest.partition("}")
-        bounds = tuple(map(int, numbers.split(".."))) if brace else (0, 0)
-        for number in range(bounds[0], bounds[1] + 1):
-            name = f"{before}{number}{after}" if brace else key
-            state[name] = torch.empty(shape, device="meta")
+    state = official_state("airnet", "airnet_all")
     assert len(state) > 300
     with torch.device("meta"):
         method = create("airnet", "paper")

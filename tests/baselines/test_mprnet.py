@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 import torch
+from official_shapes import official_state
 from torch.nn import functional as F
 
 from baselines.all_in_one.mprnet_parts import (
@@ -137,25 +135,9 @@ def test_enlarges_in_all_stages(upscale: str) -> None:
         assert (method(image, SideInformation()) - enlarge_bicubic(image)).abs().max() > 1e-2
 
 
-def official_state(name: str) -> dict[str, torch.Tensor]:
-    """Meta tensors with the names and shapes of a published checkpoint."""
-    path = Path(__file__).parent / "official_states" / "mprnet.json"
-    state = {}
-    for key, shape in json.loads(path.read_text())[name].items():
-        before, brace, rest = key.partition("{")
-        if not brace:
-            state[key] = torch.empty(shape, device="meta")
-            continue
-        numbers, _, after = rest.partition("}")
-        first, last = map(int, numbers.split(".."))
-        for number in range(first, last + 1):
-            state[f"{before}{number}{after}"] = torch.empty(shape, device="meta")
-    return state
-
-
 @pytest.mark.parametrize("name", WIDTHS)
 def test_authors_keys_fit(name: str) -> None:
-    state = official_state(name)
+    state = official_state("mprnet", name)
     cls = method_class("mprnet")
     changes, _ = WIDTHS[name]
     assert changes.items() <= cls.official_changes(state).items()

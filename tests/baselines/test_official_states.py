@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from official_shapes import RECORDED, official_shapes
+from official_shapes import RECORDED, official_shapes, official_state
 from torch import Tensor
 
 from ndr.method import (
@@ -62,9 +62,7 @@ def test_full_size_checkpoint_fits(name: str, checkpoint: str) -> None:
     cls, weights = method_class(name), published(name, checkpoint)
     with torch.device("meta"):
         method = create(name, weights.preset, **weights.changes)
-        state = {
-            key: torch.empty(shape) for key, shape in official_shapes(name)[checkpoint].items()
-        }
+    state = official_state(name, checkpoint)
     arguments = method_arguments(name, weights.preset, weights.changes)
     assert arguments.items() >= cls.official_changes(state).items()
     method.load_official_state(state, "checkpoint")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 import torch
+from official_shapes import official_state
 from torch.nn import functional as F
 
 from baselines.all_in_one.promptir import Prompt
@@ -74,15 +72,7 @@ def test_refuses_other_than_three_prompts() -> None:
 
 
 def test_authors_keys_fit() -> None:
-    path = Path(__file__).parent / "official_states" / "promptir.json"
-    state = {}
-    for key, shape in json.loads(path.read_text())["promptir"].items():
-        before, brace, rest = key.partition("{")
-        numbers, _, after = rest.partition("}")
-        bounds = tuple(map(int, numbers.split(".."))) if brace else (0, 0)
-        for number in range(bounds[0], bounds[1] + 1):
-            name = f"{before}{number}{after}" if brace else key
-            state[name] = torch.empty(shape, device="meta")
+    state = official_state("promptir", "promptir")
     assert sum(value.numel() for value in state.values()) == 35_592_263
     with torch.device("meta"):
         method = create("promptir", "paper")
