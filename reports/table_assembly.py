@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ndr.evaluation.protocol import NO_REFERENCE
 from reports import table_result as t
 from reports.evaluation_rows import Evaluation, SeriesKey, mean
 from reports.number_format import LOWER_IS_BETTER
@@ -16,8 +17,6 @@ from reports.run_results import RunResults, read_run_results
 from reports.table_result import Block, Cell, Column, Number, Row, Shown, TableResult
 from workflows.table_plan import PlannedColumn, PlannedRow, TablePlan
 
-NO_REFERENCE = "no_reference"
-"""Protocol of the metrics that judge photographs without ground truth."""
 CONTROL_METHODS = ("identity", "oracle", "bicubic")
 """Methods that bound the others and do not compete with them."""
 

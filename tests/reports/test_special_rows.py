@@ -9,7 +9,9 @@ import fabricated_results as made
 import pytest
 from fabricated_results import HAZE, INPUT, NAFNET, NDR, NOISE, RAIN
 
+from ndr.evaluation.no_reference import METRICS
 from reports import table_result as t
+from reports.number_format import LOWER_IS_BETTER
 from reports.summarise import summarise
 from reports.table_result import Cell, TableResult
 from workflows.table_plan import PlannedColumn, PlannedRow
@@ -131,6 +133,12 @@ def test_less_piqe_is_better_and_missing_metrics_say_why(results: Path) -> None:
     (warning,) = cell(table, "NDR-Restore", NOISE).warnings
     assert warning.startswith("MUSIQ: its weights are not there")
     assert messages(table, "invalid") == []
+
+
+def test_pages_and_metrics_agree_on_what_is_better() -> None:
+    """The pages do not import the metrics, which would cost each of them SciPy's start."""
+    lower = {name for name, metric in METRICS.items() if not metric.higher_is_better}
+    assert lower == LOWER_IS_BETTER
 
 
 def test_announced_systems_keep_their_mark(results: Path) -> None:

@@ -99,7 +99,7 @@ def broken(spec: RunSpec, **values: object) -> str:
     ("change", "message"),
     [
         ({"tier": "quik"}, "unknown tier 'quik': did you mean 'quick'?"),
-        ({"method": "dncn"}, "unknown method 'dncn': did you mean 'dncnn'"),
+        ({"method": "promptri"}, "unknown method 'promptri': did you mean 'promptir'?"),
         ({"method": "bicubic"}, "not trained"),
         ({"precision": "fp16"}, "unknown precision 'fp16'"),
         ({"cpu_thread": 1}, "did you mean 'cpu_threads'"),
