@@ -180,6 +180,13 @@ def test_authors_weights_fill_rows_without_training() -> None:
     assert ablation.reason == "its authors publish no weights of this changed network"
 
 
+def test_authors_weights_are_evaluated_in_single_precision() -> None:
+    evaluations = plan(tier="small").evaluations
+    run = "ffdnet__official_weights__weights_ffdnet_color__seed_0"
+    assert evaluations[run].precision == "fp32"
+    assert evaluations["ffdnet__denoise__seed_0"].precision == "bf16"
+
+
 def test_both_sources_are_two_lines() -> None:
     rows = plan(sources=["retrained", "official_weights"]).tables["table_01"].rows
     assert [row.label for row in rows if row.paper_method == "FFDNet"] == [
