@@ -31,7 +31,7 @@ class SuiteConfig(_Model):
     tables: tuple[str, ...]
     seeds: tuple[int, ...] = pydantic.Field(default=(0,), min_length=1)
     suite_seed: int = 9
-    balance: Literal[BALANCES] = "task_uniform"
+    balance: Literal[BALANCES] | None = None
     noise_variant: Literal[NOISE_VARIANTS] = "float_clip"
     protocols: tuple[str, ...] = pydantic.Field(default=("ndr",), min_length=1)
     recipe: Literal["common", "own"] = "common"
@@ -98,6 +98,8 @@ class Tier(_Model):
 
     note: str
     comparable_with_paper: bool
+    balance: Literal[BALANCES] = "task_uniform"
+    """How tasks are mixed where neither the configuration nor the setting says."""
     allow_partial_sets: bool = False
     """Whether a published set of which a mirror holds only a part may be used."""
     recipe: TierRecipe
@@ -129,7 +131,7 @@ class Setting(_Model):
     scale: Literal[1, 2] = 1
     """2: the degraded images are also half as large."""
     balance: Literal[BALANCES] | None = None
-    """In place of the configuration's, where the paper names one."""
+    """In place of the configuration's and the tier's, where the paper names one."""
     train_sets: Mapping[str, str] = {}
     """Task to the key of the tier's `train_sets` that it takes its images from."""
 

@@ -206,7 +206,7 @@ class RowSpecs:
         return SettingSpec(
             name=name,
             tasks=tuple(tasks),
-            balance=setting.balance or self.config.balance,
+            balance=setting.balance or self.config.balance or self.tier.balance,
             scale=setting.scale,
             x2_order=self.config.x2_order,
         )

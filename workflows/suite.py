@@ -276,7 +276,7 @@ class Suite:
                 "tier": self.tier,
                 "tier_note": self.plan.tier.note.strip(),
                 "comparable_with_paper": self.plan.tier.comparable_with_paper,
-                "balance": self.config.balance,
+                "balance": self.config.balance or self.plan.tier.balance,
                 "noise_variant": self.config.noise_variant,
                 "attributions": self.catalogue.attributions(sets),
                 "sources": [

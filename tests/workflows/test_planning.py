@@ -247,6 +247,17 @@ def test_a_change_that_repeats_the_preset_is_no_other_run(config_copy: Path) -> 
     )
 
 
+def test_setting_before_configuration_before_tier_say_how_tasks_are_mixed() -> None:
+    def balances(**changes: object) -> list[str]:
+        runs = plan(**changes).runs
+        names = ("noise_rain_haze", "promptir_noise_rain_haze")
+        return [runs[f"ndr_restore__{name}__seed_0"].setting.balance for name in names]
+
+    assert balances(tier="quick") == ["task_uniform", "promptir_ratio"]
+    assert balances(tier="small") == ["airnet_cycle", "promptir_ratio"]
+    assert balances(tier="small", balance="release_ratio") == ["release_ratio", "promptir_ratio"]
+
+
 def test_seeds_multiply_the_trainings() -> None:
     assert len(plan(seeds=[0, 1, 2]).runs) == 3 * len(plan().runs)
 
