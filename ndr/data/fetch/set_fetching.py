@@ -14,7 +14,7 @@ from typing import Any
 from ndr.atomic_file import atomic_path, write_json
 from ndr.data.catalogue import Catalogue
 from ndr.data.fetch.failures import FetchError
-from ndr.data.fetch.obtaining import BY_HAND, Obtained, held, now, obtain
+from ndr.data.fetch.obtaining import BY_HAND, Obtained, held, obtain
 from ndr.data.fetch.source import Download
 from ndr.data.fetch.terms import check_terms
 from ndr.data.fetch.transfer import Waits
@@ -168,7 +168,6 @@ def _done(name: str, found: Found, source: str, files: list[Any]) -> dict[str, A
         "images": found.images,
         "expected": found.expected,
         "files": files,
-        "time": now(),
     }
 
 
@@ -195,7 +194,8 @@ def fetch_set(
 
     Returns:
         What `fetched.json` says: where the set lies, and of each file its bytes, sha256, source
-        and time.
+        and time of arrival. Looking again gives the same record, so nothing that was made from
+        the set is made again.
 
     Raises:
         UnknownNameError: no such set or terms.
