@@ -1,0 +1,1 @@
+"""Restoring photographs from files, whatever their size and format."""
