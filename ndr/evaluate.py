@@ -20,6 +20,7 @@ from ndr.evaluation.degraded_images import EvaluationError
 from ndr.evaluation.evaluation import METRIC_WEIGHTS, evaluate
 from ndr.evaluation.loaded_method import load_method
 from ndr.evaluation.per_image_file import write_scores
+from ndr.evaluation.protocol import protocol_versions
 from ndr.evaluation.tiling import TilingError
 from ndr.method import CheckpointError
 from ndr.nearest_name import UnknownNameError
@@ -91,6 +92,7 @@ def write_failure(
         images={name: [0, 0] for name in names},
         failures=dict.fromkeys(names, reason),
         protocols=list(spec.protocols),
+        protocol_versions=protocol_versions(spec.protocols),
     )
     Path(arguments.pictures).mkdir(parents=True, exist_ok=True)
     write_json(arguments.provenance, provenance)
@@ -124,6 +126,7 @@ def run(arguments: argparse.Namespace) -> None:
         **loaded.record(),
         **result.record(),
         protocols=list(spec.protocols),
+        protocol_versions=protocol_versions(spec.protocols),
         precision=spec.precision,
         device=str(device),
     )

@@ -36,6 +36,8 @@ class Evaluation:
     series: dict[SeriesKey, Series] = field(default_factory=dict)
     problems: dict[SeriesKey, list[str]] = field(default_factory=lambda: defaultdict(list))
     """Series that must not be averaged, with the reasons."""
+    scenes: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Scene of each image, by test set and image."""
 
     def images(self, test_set: str) -> set[str]:
         """Names of all images of the test set that occur in the file."""
@@ -53,6 +55,12 @@ class Evaluation:
     def sound(self, key: SeriesKey) -> Mapping[str, float] | None:
         """The values of a series; None where it is missing or has a problem."""
         return None if key in self.problems else self.series.get(key)
+
+    def refuse_protocol(self, protocol: str, reason: str) -> None:
+        """Leave all series of a protocol out of every average."""
+        for key in self.series:
+            if key.protocol == protocol:
+                self.problems[key].append(reason)
 
 
 def mean(values: Mapping[str, float]) -> float:
@@ -93,13 +101,18 @@ def _read_line(evaluation: Evaluation, number: int, line: Mapping[str, str]) -> 
     if line["image"] in values:
         evaluation.problems[key].append(f"{where}: the image stands there twice")
     values[line["image"]] = value
+    scene = evaluation.scenes.setdefault(key.test_set, {}).setdefault(line["image"], line["scene"])
+    if scene != line["scene"]:
+        evaluation.problems[key].append(
+            f"{where}: expected scene {scene!r}, found {line['scene']!r}"
+        )
 
 
 def read_evaluation(path: str | Path, run: str, may_be_empty: bool = False) -> Evaluation:
     """Read and check the per-image values of a run.
 
-    Double images, NaN, values out of range, lines of another run and images that lack a protocol
-    make their series unusable; `Evaluation.problems` says why.
+    Double images, NaN, values out of range, lines of another run, images of two scenes and images
+    that lack a protocol make their series unusable; `Evaluation.problems` says why.
 
     Args:
         path: `per_image.csv`.

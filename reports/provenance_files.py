@@ -113,6 +113,8 @@ class EvaluationProvenance:
     images: dict[str, EvaluatedImages]
     """By test set."""
     protocols: tuple[str, ...]
+    protocol_versions: dict[str, int]
+    """By protocol; results from before versions were recorded are of version 1."""
     training_run: str | None
     """Id of the training whose checkpoint was evaluated."""
     failures: dict[str, str]
@@ -149,6 +151,7 @@ def evaluation_provenance(results: Path, run: str) -> EvaluationProvenance | Non
         facts,
         images,
         tuple(_demand(content, "protocols", path)),
+        content.get("protocol_versions", {}),
         _demand(content, "training_run", path),
         content.get("failures", {}),
         content.get("unavailable_metrics", {}),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reports import table_result as t
 from reports.number_format import UNITS, metric_text
-from reports.table_result import Block, Cell, QualityEntry, Row, TableResult
+from reports.table_result import Block, Cell, QualityEntry, Row, SeedRun, TableResult
 
 KINDS = {
     "invalid": "Results that contradict themselves",
@@ -20,6 +20,7 @@ KINDS = {
     "below_input": "Numbers that do not beat the degraded input",
     "subset": "Test sets of which only some images were evaluated",
     "other_images": "Rows evaluated on other images than their block",
+    "no_interval": "Numbers without an interval",
     "protocol": "Problems of protocols that the tables do not print",
     "pictures": "Pictures and curves",
     "left_out": "Rows that this report leaves out",
@@ -43,6 +44,7 @@ class _Place:
         *,
         column: str = "",
         metric: str = "",
+        run: str | None = None,
         value: float | None = None,
         reference: float | None = None,
     ) -> QualityEntry:
@@ -53,7 +55,7 @@ class _Place:
             table=self.table.label,
             block=self.block.name,
             row=self.row.label,
-            run=self.row.run,
+            run=run or self.row.run,
             column=column,
             message=message,
             metric=metric,
@@ -63,29 +65,38 @@ class _Place:
 
 
 def _row_entries(place: _Place) -> Iterator[QualityEntry]:
-    """What concerns the training and the evaluation behind a row."""
+    """What concerns the trainings and the evaluations behind a row, for each seed."""
     row = place.row
-    training, evaluation = row.training, row.evaluation
     if row.run is None:
         yield place.entry(t.NOTE, "left_out", row.reason or "no reason given")
+        return
+    for one in (SeedRun(row.run, row.training, row.evaluation), *row.other_seeds):
+        yield from _run_entries(place, one)
+
+
+def _run_entries(place: _Place, one: SeedRun) -> Iterator[QualityEntry]:
+    training, evaluation = one.training, one.evaluation
     if training is not None and training.steps_done < training.steps_planned:
         yield place.entry(
             t.WARNING,
             "unfinished",
             f"{training.steps_done:,} of {training.steps_planned:,} steps",
+            run=one.run,
             value=float(training.steps_done),
             reference=float(training.steps_planned),
         )
     if evaluation is None or evaluation.training_sha256 is None:
         return
     if training is None:
-        yield place.entry(t.WARNING, "provenance", "the provenance of its training is not there")
+        message = "the provenance of its training is not there"
+        yield place.entry(t.WARNING, "provenance", message, run=one.run)
     elif evaluation.training_sha256 != training.spec_sha256:
         yield place.entry(
             t.ERROR,
             "stale",
             f"the evaluation names the training spec {evaluation.training_sha256[:12]}, the "
             f"training has {training.spec_sha256[:12]}; run it again",
+            run=one.run,
         )
 
 
@@ -116,6 +127,10 @@ def _measured_entries(place: _Place, cell: Cell, column: str) -> Iterator[Qualit
     if place.row.kind == t.METHOD and not cell.ranked:
         message = "other images than the other rows: not compared with them"
         yield place.entry(t.WARNING, "other_images", message, column=column)
+    finite = [shown for shown in cell.shown if shown.value is not None]
+    if place.row.kind == t.METHOD and any(shown.interval is None for shown in finite):
+        message = "fewer than two scenes, or an infinite value: no interval, no comparison"
+        yield place.entry(t.NOTE, "no_interval", message, column=column)
     for warning in cell.warnings:
         yield place.entry(t.WARNING, "protocol", warning, column=column)
 

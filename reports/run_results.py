@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ndr.evaluation.protocol import PROTOCOLS, protocol_versions
 from reports.evaluation_rows import Evaluation, ResultFileError, read_evaluation
 from reports.provenance_files import (
     EvaluatedImages,
+    EvaluationProvenance,
     evaluation_folder,
     evaluation_provenance,
     training_facts,
 )
 from reports.table_result import EvaluationFacts, TrainingFacts
+
+FIRST_VERSION = 1
+"""Version of protocols in provenance files from before versions were recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,18 @@ class RunResults:
     """Metrics that could not be computed on this machine, with the reason."""
 
 
+def _check_versions(evaluation: Evaluation, provenance: EvaluationProvenance) -> None:
+    """Refuse the numbers of protocols whose arithmetic is another one today."""
+    for name, version in protocol_versions(PROTOCOLS).items():
+        found = provenance.protocol_versions.get(name, FIRST_VERSION)
+        if found != version:
+            evaluation.refuse_protocol(
+                name,
+                f"expected version {version} of protocol {name!r}, found {found}; delete "
+                f"{evaluation.path.parent} and run again",
+            )
+
+
 def read_run_results(results: Path, run: str) -> RunResults:
     """Read the evaluation and the training of `run` below `results` (`results/<tier>`).
 
@@ -55,6 +72,7 @@ def read_run_results(results: Path, run: str) -> RunResults:
     if facts is None:
         reason = f"no provenance.json beside {path}; delete {path.parent} and run again"
         return RunResults(run, None, invalid=reason, training=training)
+    _check_versions(evaluation, facts)
     return RunResults(
         run,
         evaluation,

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ndr.evaluation.protocol import NO_REFERENCE
 from reports import table_result as t
-from reports.evaluation_rows import Evaluation, SeriesKey, mean
+from reports.evaluation_rows import SeriesKey, mean
 from reports.number_format import LOWER_IS_BETTER
 from reports.printed_values import NOT_PRINTED, PrintedValue, printed_value
-from reports.ranking import ranks
+from reports.row_results import RowResults, number
 from reports.run_results import RunResults, read_run_results
-from reports.table_result import Block, Cell, Column, Number, Row, Shown, TableResult
+from reports.table_marks import FilledRow, marked_blocks
+from reports.table_result import Cell, Column, Number, Row, SeedRun, Shown, TableResult
 from workflows.table_plan import PlannedColumn, PlannedRow, TablePlan
 
 CONTROL_METHODS = ("identity", "oracle", "bicubic")
 """Methods that bound the others and do not compete with them."""
-
-
-def _number(metric: str, protocol: str, value: float) -> Number:
-    infinite = math.isinf(value)
-    return Number(metric, protocol, None if infinite else value, infinite)
 
 
 def _better(metric: str, value: float, than: float) -> bool:
@@ -55,7 +49,7 @@ class TableAssembly:
 
     def __init__(self, plan: TablePlan, results: Path) -> None:
         self.plan = plan
-        runs = {row.run for row in plan.rows if row.run} | {plan.degraded_input_run}
+        runs = {run for row in plan.rows for run in row.runs} | {plan.degraded_input_run}
         self.runs: Mapping[str, RunResults] = {
             run: read_run_results(results, run) for run in sorted(runs)
         }
@@ -69,6 +63,7 @@ class TableAssembly:
         if self.plan.average:
             columns.append(Column(t.AVERAGE, "Average", t.AVERAGE, None))
         names = dict.fromkeys(row.block for row in self.plan.rows)
+        blocks = {name: self._filled_rows(name) for name in names}
         return TableResult(
             schema=t.SCHEMA,
             name=self.plan.name,
@@ -83,12 +78,13 @@ class TableAssembly:
             degraded_input_run=self.plan.degraded_input_run,
             plan_sha256=self.plan.sha256(),
             columns=tuple(columns),
-            blocks=tuple(self._block(name) for name in names),
+            blocks=marked_blocks(blocks),
             quality=(),
             notes=self.plan.notes,
         )
 
-    def _block(self, name: str) -> Block:
+    def _filled_rows(self, name: str) -> list[FilledRow]:
+        """The rows of a block, the degraded input first; intervals and marks follow."""
         planned = [row for row in self.plan.rows if row.block == name]
         tested = {test_set for row in planned for test_set in row.columns}
         degraded_input = PlannedRow(
@@ -100,18 +96,26 @@ class TableAssembly:
             run=self.plan.degraded_input_run,
             columns=tuple(c.test_set for c in self.plan.columns if c.test_set in tested),
         )
-        rows = [self._row(degraded_input, t.DEGRADED_INPUT)]
+        rows = [self._filled(degraded_input, t.DEGRADED_INPUT)]
         for row in planned:
             control = row.run is not None and row.run.split("__")[0] in CONTROL_METHODS
-            rows.append(self._row(row, t.CONTROL if control else t.METHOD))
-        return Block(name, tuple(self._ranked(rows)))
+            rows.append(self._filled(row, t.CONTROL if control else t.METHOD))
+        return rows
+
+    def _results(self, row: PlannedRow) -> RowResults:
+        return RowResults(tuple(self.runs[run] for run in row.runs))
+
+    def _filled(self, row: PlannedRow, kind: str) -> FilledRow:
+        filled = self._row(row, kind)
+        return FilledRow(filled, self._results(row), self._protocol_of(row), self._weights(row))
 
     def _row(self, row: PlannedRow, kind: str) -> Row:
         cells = [self._cell(row, column) for column in self.plan.columns]
         if self.plan.average:
             own = [cell for cell in cells if cell.column in row.columns]
             cells.append(self._average(row, own))
-        run = self.runs[row.run] if row.run else None
+        results = self._results(row)
+        run = results.first
         return Row(
             kind=kind,
             label=row.label,
@@ -123,6 +127,9 @@ class TableAssembly:
             cells=tuple(cells),
             printed=row.printed,
             protocol=row.protocol,
+            other_seeds=tuple(
+                SeedRun(other.run, other.training, other.facts) for other in results.runs[1:]
+            ),
         )
 
     def _printed(self, row: PlannedRow, paper_column: str, metric: str) -> PrintedValue:
@@ -146,80 +153,31 @@ class TableAssembly:
             return t.BLANK, ""
         if row.run is None:
             return t.LEFT_OUT, row.reason
-        run = self.runs[row.run]
-        if run.evaluation is None:
-            return (t.INVALID, run.invalid) if run.invalid else (t.NOT_RUN, run.missing)
-        if test_set in run.failures:
-            return t.FAILED, run.failures[test_set]
-        if not run.evaluation.images(test_set):
-            return t.NOT_RUN, f"{run.evaluation.path} has no test set {test_set!r}"
-        problems = self._problems(run, run.evaluation, test_set, self._protocol_of(row))
-        return (t.INVALID, "; ".join(problems)) if problems else (t.OK, "")
+        return self._results(row).state(test_set, self.plan.metrics, self._protocol_of(row))
 
     def _protocol_of(self, row: PlannedRow) -> str:
         return row.protocol or self.plan.protocol
-
-    def _problems(
-        self, run: RunResults, evaluation: Evaluation, test_set: str, protocol: str
-    ) -> list[str]:
-        """Why the numbers of the shown protocol must not be averaged."""
-        images = len(evaluation.images(test_set))
-        expected = run.images[test_set].n if test_set in run.images else 0
-        problems = []
-        if expected != images:
-            problems.append(
-                f"the provenance of the evaluation says {expected} images, the file has {images}"
-            )
-        for metric in self.plan.metrics:
-            key = SeriesKey(test_set, protocol, metric)
-            problems += evaluation.problems.get(key, [])
-            if key not in evaluation.series and metric not in run.unavailable:
-                problems.append(f"no {metric} under protocol {protocol!r}")
-        return problems
 
     def _cell(self, row: PlannedRow, column: PlannedColumn) -> Cell:
         test_set = column.test_set
         status, reason = self._state(row, test_set)
         if status != t.OK:
             return self._empty(row, test_set, column.paper_column, status, reason)
-        assert row.run is not None
-        run = self.runs[row.run]
-        assert run.evaluation is not None
-        numbers, warnings = [], []
-        for key in run.evaluation.keys_of(test_set):
-            values = run.evaluation.sound(key)
-            if values is None:
-                warnings += run.evaluation.problems[key]
-            else:
-                numbers.append(_number(key.metric, key.protocol, mean(values)))
-        warnings += self._missing_protocols(run, test_set)
+        results = self._results(row)
+        assert results.first is not None
+        numbers, warnings = results.numbers(test_set)
+        warnings += results.missing(test_set, self.plan.metrics, self.plan.protocol)
         shown = self._shown_numbers(row, column.paper_column, numbers, test_set)
         return Cell(
             column=test_set,
             status=_measured_status(shown),
             reason="",
-            n=run.images[test_set].n,
-            n_total=run.images[test_set].n_total,
+            n=results.first.images[test_set].n,
+            n_total=results.first.images[test_set].n_total,
             shown=shown,
             numbers=tuple(numbers),
             warnings=tuple(warnings),
         )
-
-    def _missing_protocols(self, run: RunResults, test_set: str) -> list[str]:
-        assert run.evaluation is not None
-        reasons = [
-            f"{metric}: {reason}"
-            for metric, reason in run.unavailable.items()
-            if metric in self.plan.metrics
-        ]
-        if self.plan.protocol == NO_REFERENCE:
-            return reasons
-        return reasons + [
-            f"no {metric} under protocol {protocol!r}"
-            for protocol in run.protocols
-            for metric in self.plan.metrics
-            if SeriesKey(test_set, protocol, metric) not in run.evaluation.series
-        ]
 
     def _shown_numbers(
         self, row: PlannedRow, paper_column: str, numbers: Iterable[Number], test_set: str
@@ -243,11 +201,8 @@ class TableAssembly:
             return None
         if row.own_noise:
             return None  # the control has other noise: nothing to compare with
-        own, values = self.runs[row.run].evaluation, control.sound(key)
-        if own is None or values is None:
-            return None
-        images = own.images(key.test_set)
-        if not images <= values.keys():
+        images, values = self._results(row).images(key.test_set), control.sound(key)
+        if values is None or not images or not images <= values.keys():
             return None
         return mean({image: values[image] for image in images})
 
@@ -260,13 +215,13 @@ class TableAssembly:
                 return self._empty(row, t.AVERAGE, t.AVERAGE, status, reason)
         if not own:
             return self._empty(row, t.AVERAGE, t.AVERAGE, t.BLANK, "")
-        weights = self._weights(own)
+        weights = list(self._weights(row).values())
         numbers = []
         for first in own[0].numbers:
             parts = [part for cell in own if (part := _find(cell.numbers, first)) is not None]
             if len(parts) == len(own):
                 value = _weighted([part.as_float for part in parts], weights)
-                numbers.append(_number(first.metric, first.protocol, value))
+                numbers.append(number(first.metric, first.protocol, value))
         ours = {n.metric: n for n in numbers if n.protocol == self._protocol_of(row)}
         shown = []
         for index, metric in enumerate(self.plan.metrics):
@@ -278,41 +233,13 @@ class TableAssembly:
         status = _measured_status(shown)
         return Cell(t.AVERAGE, status, "", None, None, tuple(shown), tuple(numbers))
 
-    def _weights(self, own: Sequence[Cell]) -> list[float]:
-        """Weight of each of the row's own columns."""
-        if not self.plan.average_weights:
-            return [1.0] * len(own)
+    def _weights(self, row: PlannedRow) -> dict[str, float]:
+        """Weight of each of the row's own columns, in the table's order."""
         names = [column.test_set for column in self.plan.columns]
-        by_name = dict(zip(names, self.plan.average_weights, strict=True))
-        return [by_name[cell.column] for cell in own]
-
-    def _ranked(self, rows: Sequence[Row]) -> list[Row]:
-        """Mark best and second best; only rows evaluated on the same images compete."""
-        cells = [list(row.cells) for row in rows]
-        comparable = [True] * len(rows)
-        for position, column in enumerate(cells[0]):
-            competes = [
-                row.kind == t.METHOD and row.cells[position].status in t.MEASURED for row in rows
-            ]
-            if column.column == t.AVERAGE:
-                competes = [a and b for a, b in zip(competes, comparable, strict=True)]
-            else:
-                same = self._evaluated_on_all(rows, column.column)
-                comparable = [a and b for a, b in zip(comparable, same, strict=True)]
-                competes = [a and b for a, b in zip(competes, same, strict=True)]
-            _mark(cells, position, competes)
-        return [
-            dataclasses.replace(row, cells=tuple(own)) for row, own in zip(rows, cells, strict=True)
-        ]
-
-    def _evaluated_on_all(self, rows: Sequence[Row], test_set: str) -> list[bool]:
-        """Whether each row has every image of the test set that any row of the block has."""
-        images = []
-        for row in rows:
-            evaluation = self.runs[row.run].evaluation if row.run else None
-            images.append(evaluation.images(test_set) if evaluation else set())
-        everything = set().union(*images)
-        return [not own or own == everything for own in images]
+        weights = self.plan.average_weights or (1.0,) * len(names)
+        return {
+            name: weight for name, weight in zip(names, weights, strict=True) if name in row.columns
+        }
 
 
 def _weighted(values: Sequence[float], weights: Sequence[float]) -> float:
@@ -330,29 +257,10 @@ def _measured_status(shown: Sequence[Shown]) -> str:
 
 
 def _find(numbers: Iterable[Number], like: Number) -> Number | None:
-    for number in numbers:
-        if (number.metric, number.protocol) == (like.metric, like.protocol):
-            return number
+    for one in numbers:
+        if (one.metric, one.protocol) == (like.metric, like.protocol):
+            return one
     return None
-
-
-def _mark(cells: list[list[Cell]], position: int, competes: Sequence[bool]) -> None:
-    """Write the ranks of one column into its cells."""
-    column = [own[position] for own in cells]
-    for metric in range(len(column[0].shown)):
-        values = [
-            None if not takes_part else math.inf if s.infinite else s.value
-            for takes_part, s in zip(competes, (c.shown[metric] for c in column), strict=True)
-        ]
-        if column[0].shown[metric].metric in LOWER_IS_BETTER:
-            values = [None if value is None else -value for value in values]
-        for row, rank in enumerate(ranks(values)):
-            cell = cells[row][position]
-            shown = list(cell.shown)
-            shown[metric] = dataclasses.replace(shown[metric], rank=rank)
-            cells[row][position] = dataclasses.replace(
-                cell, shown=tuple(shown), ranked=competes[row]
-            )
 
 
 def assemble_table(plan: TablePlan, results: Path) -> TableResult:

@@ -28,17 +28,23 @@ COLUMNS = (
     "value",
     "n",
     "n_total",
+    "seeds",
+    "interval_low",
+    "interval_high",
     "paper",
     "difference",
+    "agreement",
     "degraded_input",
     "rank",
+    "from_best",
     "training_spec_sha256",
     "evaluation_spec_sha256",
     "steps_done",
     "steps_planned",
 )
-"""`shown` is `yes` for the protocol that the table prints; `paper`, `difference`,
-`degraded_input` and `rank` stand on those lines only. An infinite value is `inf`."""
+"""`shown` is `yes` for the protocol that the table prints; the columns from `seeds` to `from_best`
+stand on those lines only. An infinite value is `inf`. `n` images were evaluated by each of `seeds`
+trainings; the interval is described in docs/statistics.md."""
 
 
 def _common(table: TableResult, block: Block, row: Row, column: Column, cell: Cell) -> dict:
@@ -75,10 +81,15 @@ def cell_lines(
             "protocol": table.protocol,
             "shown": "yes",
             "value": csv_number(shown.value, shown.infinite),
+            "seeds": shown.seeds or "",
+            "interval_low": csv_number(shown.interval[0]) if shown.interval else "",
+            "interval_high": csv_number(shown.interval[1]) if shown.interval else "",
             "paper": shown.paper_text,
             "difference": csv_number(shown.difference),
+            "agreement": shown.agreement,
             "degraded_input": csv_number(shown.degraded_input),
             "rank": shown.rank or "",
+            "from_best": shown.from_best,
         }
     for number in cell.numbers:
         if number.protocol != table.protocol:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from reports import table_result as t
+from reports.agreement import tolerance
 from reports.number_format import MISSING, difference_text, metric_text
 from reports.table_result import Block, Cell, Row, Shown, TableResult
 
@@ -21,23 +22,37 @@ def escaped(text: str) -> str:
 
 def _number(shown: Shown) -> str:
     text = metric_text(shown.metric, shown.value, shown.infinite)
-    return {1: f"**{text}**", 2: f"<u>{text}</u>"}.get(shown.rank, text)
+    marks = {t.BEST: f"**{text}**", t.NOT_DISTINGUISHABLE: f"<u>{text}</u>"}
+    return marks.get(shown.from_best, text)
+
+
+def _interval(shown: Shown) -> str:
+    if shown.interval is None:
+        return ""
+    low, high = (metric_text(shown.metric, end) for end in shown.interval)
+    return rf"<br>\[{low}, {high}\]"
 
 
 def _cell(cell: Cell) -> list[str]:
-    """One entry per metric: ours, then the paper's number and the difference in brackets."""
+    """One entry per metric: ours, its interval, the paper's number with difference and word."""
     entries = []
     for shown in cell.shown:
-        text = MISSING if cell.status == t.BLANK else _number(shown)
+        text = MISSING if cell.status == t.BLANK else _number(shown) + _interval(shown)
         if cell.status not in (*t.MEASURED, t.BLANK):
             text = cell.status
         if shown.paper_text:
-            text += f" ({shown.paper_text}"
+            text += f"<br>({shown.paper_text}"
             if shown.difference is not None:
                 text += f"; {difference_text(shown.metric, shown.difference)}"
-            text += ")"
+            text += f", {shown.agreement})" if shown.agreement else ")"
         entries.append(text)
     return entries
+
+
+def _tolerances(table: TableResult) -> str:
+    """How far `close` reaches, for the table's metrics."""
+    parts = [f"{metric} {tolerance(metric):g}" for metric in table.metrics]
+    return f"within {', '.join(parts)}"
 
 
 def _line(row: Row) -> str:
@@ -68,8 +83,10 @@ def table_markdown(table: TableResult) -> str:
     lines = [
         f"## {escaped(table.label)}: {escaped(table.title)}",
         "",
-        f"Tier {escaped(table.tier)}, protocol {escaped(table.protocol)}. In brackets: the paper's "
-        "number; ours minus the paper's. Bold: best of the block; underlined: second best.",
+        f"Tier {escaped(table.tier)}, protocol {escaped(table.protocol)}. Bold: best of the block; "
+        "underlined: not distinguishable from it. In square brackets: 95 % bootstrap interval of "
+        "the mean. In round ones: the paper's number; ours minus the paper's; whether the paper's "
+        f"lies inside the interval, close to it ({_tolerances(table)}), or off.",
         "",
     ]
     for block in table.blocks:

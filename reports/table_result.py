@@ -16,7 +16,7 @@ from pathlib import Path
 from ndr.atomic_file import write_json
 from ndr.run_spec import CanonicalSpec, SpecError
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised when a key changes its meaning; files of another version are refused."""
 
 OK = "ok"
@@ -38,6 +38,11 @@ MEASURED = (OK, NO_PAPER_VALUE)
 METHOD, CONTROL, DEGRADED_INPUT = "method", "control", "degraded input"
 AVERAGE = "Average"
 """Key of the column of averages, as in the files of the paper's numbers."""
+
+BEST, NOT_DISTINGUISHABLE = "best", "not distinguishable"
+"""Words of `Shown.from_best`."""
+INSIDE, CLOSE, OFF = "inside", "close", "off"
+"""Words of `Shown.agreement`."""
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 SEVERITIES = (ERROR, WARNING, NOTE)
@@ -81,6 +86,14 @@ class Shown:
     """The restored images are no better than what the method was given."""
     rank: int = 0
     """1 best, 2 second best within the block, 0 neither."""
+    interval: tuple[float, float] | None = None
+    """95 % bootstrap interval of the mean; None: fewer than two scenes, or an infinite value."""
+    from_best: str = ""
+    """`best`, `not distinguishable` (from the block's best), or empty."""
+    agreement: str = ""
+    """Where the paper's number lies: `inside` the interval, `close` to it, `off`; or empty."""
+    seeds: int = 0
+    """Trainings that the mean is over; 0 where there is no mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +105,7 @@ class Cell:
     status: str
     reason: str
     n: int | None
-    """Images that were evaluated; None where nothing was, and for averages."""
+    """Images that were evaluated (by each seed); None where nothing was, and for averages."""
     n_total: int | None
     """Images of the test set."""
     shown: tuple[Shown, ...]
@@ -136,6 +149,15 @@ class EvaluationFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class SeedRun:
+    """A further run of a row: the same training with another seed."""
+
+    run: str
+    training: TrainingFacts | None
+    evaluation: EvaluationFacts | None
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One system of a block."""
 
@@ -151,6 +173,8 @@ class Row:
     """False: the paper announces the system, but its table has no row for it."""
     protocol: str | None = None
     """Protocol of the row's numbers, where it is not the table's (authors' weights)."""
+    other_seeds: tuple[SeedRun, ...] = ()
+    """Runs with further seeds; `run`, `training` and `evaluation` are those of the first."""
 
 
 @dataclass(frozen=True, slots=True)

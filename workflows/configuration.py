@@ -186,6 +186,41 @@ class Table(_Model):
         return self
 
 
+class FigureSystem(_Model):
+    """One system of a figure, named as in the tables."""
+
+    setting: str
+    method: str
+    label: str | None = None
+    changes: Mapping[str, bool | int | float | str] = {}
+
+    @property
+    def row(self) -> TableRow:
+        """The table's row of the same run."""
+        return TableRow(
+            setting=self.setting, method=self.method, paper_method="", changes=self.changes
+        )
+
+
+class Figure(_Model):
+    """`config/figures/<figure>.yaml`: what is drawn from which runs and test sets."""
+
+    label: str
+    title: str
+    caption: str
+    kind: str
+    """Module of `reports/figures` that draws it."""
+    content: str = ""
+    """What a kind with several contents shows."""
+    rows: tuple[FigureSystem, ...] = ()
+    test_sets: tuple[str, ...] = ()
+    """Columns of the tables, as in the tier's `test_sets`."""
+    across_tasks: bool = False
+    """True: systems also restore test sets of tasks that they were not trained for."""
+    paper: bool = True
+    """False: the suite's own figure."""
+
+
 ModelT = TypeVar("ModelT", bound=pydantic.BaseModel)
 
 
@@ -271,6 +306,11 @@ def read_tier(name: str, config: Path = CONFIG) -> Tier:
 def read_table(name: str, config: Path = CONFIG) -> Table:
     """Read one table; raises `UnknownNameError` with the nearest tables."""
     return _read_named("table", "tables", name, Table, config)
+
+
+def read_figure(name: str, config: Path = CONFIG) -> Figure:
+    """Read one figure; raises `UnknownNameError` with the nearest figures."""
+    return _read_named("figure", "figures", name, Figure, config)
 
 
 def read_settings(config: Path = CONFIG) -> Settings:

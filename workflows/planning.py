@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,16 +26,20 @@ from ndr.run_spec import (
 from workflows.configuration import (
     CONFIG,
     ConfigurationError,
+    Figure,
     SuiteConfig,
     Table,
     TableRow,
     Tier,
     names_in,
+    read_figure,
     read_settings,
     read_table,
     read_tier,
 )
 from workflows.control_rows import INPUT_CONTROLS, input_row, truth_row
+from workflows.figure_rows import columns_of, untrained_rows
+from workflows.noise_variants import variant_evaluations
 from workflows.official_rows import official_run, weights_of, why_none
 from workflows.row_rules import left_out
 from workflows.row_specs import RowSpecs, SetIdentities
@@ -57,14 +61,24 @@ class Plan:
         tables = {name: read_table(name, self.folder) for name in names_in("tables", self.folder)}
         return {name: each for name, each in tables.items() if self.config.tier in each.tiers}
 
-    def _input_run(self, table: Table) -> str:
-        """Run of the control that shows the degraded input of a table's columns."""
-        scales = {self.rows.test_set(column).scale for column in table.columns}
+    @functools.cached_property
+    def all_figures(self) -> Mapping[str, Figure]:
+        """Every figure: which test sets a run is scored on depends on them too."""
+        return {name: read_figure(name, self.folder) for name in names_in("figures", self.folder)}
+
+    def scale_of(self, label: str, columns: Sequence[str]) -> int:
+        """Scale of the test sets of a table or figure, which must be one."""
+        scales = {self.rows.test_set(column).scale for column in columns}
         if len(scales) != 1:
             raise ConfigurationError(
-                f"{table.label}: expected columns of one scale, found scales {sorted(scales)}"
+                f"{label}: expected columns of one scale, found scales {sorted(scales)}"
             )
-        return self.rows.run_of(input_row(scales.pop()), self.config.seeds[0])
+        return scales.pop()
+
+    def _input_run(self, table: Table) -> str:
+        """Run of the control that shows the degraded input of a table's columns."""
+        scale = self.scale_of(table.label, table.columns)
+        return self.rows.run_of(input_row(scale), self.config.seeds[0])
 
     @functools.cached_property
     def tables(self) -> Mapping[str, TablePlan]:
@@ -95,6 +109,10 @@ class Plan:
                     runs.append(official_run(row, weights))
                 for run in runs:
                     columns.setdefault(run, set()).update(self.rows.columns_of(row, table))
+        for figure in self.all_figures.values():
+            for system in figure.rows:
+                run = self.rows.run_of(system.row, self.config.seeds[0])
+                columns.setdefault(run, set()).update(columns_of(self.rows, system, figure))
         for scale in INPUT_CONTROLS:
             own = {name: t for name, t in self.tier.test_sets.items() if t.scale == scale}
             known = [name for name, test_set in own.items() if test_set.reference]
@@ -102,7 +120,8 @@ class Plan:
                 if names:
                     run = self.rows.run_of(row, self.config.seeds[0])
                     columns.setdefault(run, set()).update(names)
-        return {run: self._evaluation(run, columns[run]) for run in sorted(columns)}
+        specs = {run: self._evaluation(run, columns[run]) for run in sorted(columns)}
+        return specs | variant_evaluations(specs, self.config.noise_variant, self.config.seeds)
 
     def _evaluation(self, run: str, columns: set[str]) -> EvaluationSpec:
         if run in self.official_runs:
@@ -117,6 +136,7 @@ class Plan:
     def _row_and_seed(self) -> Mapping[str, tuple[TableRow, int]]:
         """A row that each run fills, and the run's seed."""
         rows = [row for table in self.all_tables.values() for row in table.rows]
+        rows += untrained_rows(self.rows, self.all_figures.values())
         rows += [row for scale in INPUT_CONTROLS for row in (input_row(scale), truth_row(scale))]
         return {
             self.rows.run_of(row, seed): (row, seed) for row in rows for seed in self.config.seeds
@@ -159,7 +179,7 @@ class Plan:
     def runs_of_table(self, name: str) -> list[str]:
         """Runs whose evaluations fill a table, the degraded input's included."""
         plan = self.tables[name]
-        runs = {row.run for row in plan.rows if row.run is not None}
+        runs = {run for row in plan.rows for run in row.runs}
         return sorted(runs | {plan.degraded_input_run})
 
     def _table_plan(self, name: str, table: Table) -> TablePlan:
@@ -210,6 +230,7 @@ class Plan:
             planned,
             label=planned.label + (", authors' weights" if len(self.config.sources) > 1 else ""),
             run=official_run(row, weights) if weights and not reason else None,
+            other_seeds=(),
             reason=reason,
             protocol=weights.protocol if weights else None,
             own_noise=bool(
@@ -220,14 +241,17 @@ class Plan:
     def _planned_row(self, row: TableRow, table: Table) -> PlannedRow:
         setting = self.rows.setting(row.setting)
         reason = left_out(self.config, row)
+        runs = dict.fromkeys(self.rows.run_of(row, seed) for seed in self.config.seeds)
+        first, *others = runs
         return PlannedRow(
             block=setting.block,
             label=row.label or row.paper_method,
             paper_method=row.paper_method,
-            run=None if reason else self.rows.run_of(row, self.config.seeds[0]),
+            run=None if reason else first,
             columns=tuple(self.rows.test_set(c).name for c in self.rows.columns_of(row, table)),
             reason=reason,
             printed=row.printed,
+            other_seeds=() if reason else tuple(others),
         )
 
 

@@ -14,12 +14,16 @@ from ndr.method import method_class
 from ndr.nearest_name import unknown_name
 from ndr.source_fingerprint import source_fingerprint
 from workflows.configuration import SuiteConfig
+from workflows.figure_answers import FigureAnswers
 from workflows.planning import (
     Plan,
     make_plan,
     sets_of_evaluation,
     sets_of_training,
 )
+from workflows.representation_answers import RepresentationAnswers
+from workflows.sensitivity_plan import SensitivityPlan
+from workflows.sensitivity_planning import sensitivity_plan
 
 ROOT = Path(__file__).resolve().parent.parent
 SETS = "data/sets"
@@ -52,6 +56,8 @@ class Suite:
         self.catalogue: Catalogue = load_catalogue(ROOT / "config" / "datasets.yaml")
         self.plan: Plan = make_plan(config, self.catalogue)
         self.results = f"results/{config.tier}"
+        self.figures = FigureAnswers(self.plan, self.results, self._evaluation_results)
+        self.representation = RepresentationAnswers(self.plan, self.results)
 
     @property
     def tier(self) -> str:
@@ -246,6 +252,20 @@ class Suite:
             runs += self.plan.runs_of_table(table)
         return self._evaluation_results(list(dict.fromkeys(runs)))
 
+    @functools.cached_property
+    def _sensitivity(self) -> SensitivityPlan:
+        return sensitivity_plan(self.plan)
+
+    @property
+    def sensitivity_plan(self) -> str:
+        """What the table of protocol and noise choices compares, as canonical JSON."""
+        return self._sensitivity.canonical_json()
+
+    @property
+    def sensitivity_results(self) -> list[str]:
+        """Results of the runs that it compares."""
+        return self._evaluation_results(list(self._sensitivity.runs))
+
     @property
     def leak_train_sets(self) -> list[str]:
         """Prepared sets that the runs of the report's tables train on."""
@@ -288,6 +308,11 @@ class Suite:
             },
             sort_keys=True,
         )
+
+    @functools.cached_property
+    def claims_fingerprint(self) -> str:
+        """Hash of the code that judges claims, and of the paper's numbers."""
+        return _fingerprint_with_files("reports.claims", "paper_values")
 
     @functools.cached_property
     def table_fingerprint(self) -> str:

@@ -40,6 +40,13 @@ class PlannedRow:
     """Protocol of this row's numbers, where it is not the table's (authors' weights)."""
     own_noise: bool = False
     """The test sets' noise is another than the degraded input's (authors' weights)."""
+    other_seeds: tuple[str, ...] = ()
+    """Runs of the same system with the configuration's further seeds; `run` has the first."""
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The runs of all seeds; none where the row is left out."""
+        return () if self.run is None else (self.run, *self.other_seeds)
 
 
 @dataclass(frozen=True, slots=True)

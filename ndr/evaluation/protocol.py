@@ -17,7 +17,7 @@ evaluations behind two of the names go with a noise of their own:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -31,6 +31,8 @@ Image = NDArray[np.floating]
 METRICS = ("PSNR", "SSIM")
 NO_REFERENCE = "no_reference"
 """Name that stands in place of a protocol where photographs have no ground truth."""
+NO_REFERENCE_VERSION = 1
+"""Raised when the numbers of metrics without reference may change."""
 
 LUMA_WEIGHTS = (65.481, 128.553, 24.966)
 LUMA_OFFSET = 16.0
@@ -54,6 +56,8 @@ class Protocol:
     """Pixels left out on each side."""
     ssim_window: str = "gaussian"
     """See `ndr.evaluation.full_reference.ssim`."""
+    version: int = 1
+    """Raised when the protocol's numbers may change; results of another version are refused."""
 
     def view(self, image: Image) -> NDArray[np.float64]:
         """What this protocol looks at: clipped to [0, 1], rounded, converted and cropped.
@@ -180,6 +184,15 @@ def protocol(name: str) -> Protocol:
     if name not in PROTOCOLS:
         raise unknown_name("protocol", name, PROTOCOLS)
     return PROTOCOLS[name]
+
+
+def protocol_versions(names: Iterable[str]) -> dict[str, int]:
+    """Versions of the protocols' arithmetic, and of the metrics without reference, for provenance.
+
+    >>> protocol_versions(["ndr"])
+    {'ndr': 1, 'no_reference': 1}
+    """
+    return {name: protocol(name).version for name in names} | {NO_REFERENCE: NO_REFERENCE_VERSION}
 
 
 def description(name: str) -> str:

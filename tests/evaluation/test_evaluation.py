@@ -25,7 +25,7 @@ from ndr.evaluation.degraded_images import EvaluationError
 from ndr.evaluation.evaluation import Evaluation, evaluate
 from ndr.evaluation.loaded_method import LoadedMethod, load_method
 from ndr.evaluation.per_image_file import read_scores
-from ndr.evaluation.protocol import PROTOCOLS
+from ndr.evaluation.protocol import PROTOCOLS, protocol_versions
 from ndr.evaluation.tiling import TilingError
 from ndr.method import (
     TIERS,
@@ -289,6 +289,7 @@ def test_the_command_writes_scores_pictures_and_provenance(sets: Path, tmp_path:
     assert provenance["training_sha256"] == TRAINING
     assert provenance["source"] == "retrained"
     assert provenance["images"] == {"noise_25": [3, 3], "rain": [2, 2]}
+    assert provenance["protocol_versions"] == protocol_versions(given.protocols)
     assert provenance["tiling"] is None
     assert provenance["parameters"] == sum(p.numel() for p in method.parameters())
     assert {"seconds_per_megapixel", "wall_seconds", "versions", "commit"} <= set(provenance)

@@ -363,8 +363,8 @@ def test_the_command_ends_with_one_line_on_bad_input(
     [
         ("{", "is no table file"),
         ("[]", "is no table file"),
-        ('{"schema": 99}', "expected schema 1, found 99"),
-        ('{"schema": 1, "tabel": 2}', "unknown key of TableResult 'tabel'"),
+        ('{"schema": 99}', "expected schema 2, found 99"),
+        ('{"schema": 2, "tabel": 2}', "unknown key of TableResult 'tabel'"),
     ],
 )
 def test_table_files_of_another_kind_are_refused(tmp_path: Path, text: str, message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import re
 import shutil
@@ -64,6 +65,13 @@ def test_csv_has_every_number_once_at_full_precision(table: TableResult) -> None
     assert first["value"] == repr((1 / 3 + 29.1) / 2)
     assert float(first["difference"]) == (1 / 3 + 29.1) / 2 - 31.23
     assert first["degraded_input"] == "20.5"
+    assert (first["interval_low"], first["interval_high"]) == (repr(1 / 3), "29.1")
+    assert (first["n"], first["seeds"], first["agreement"]) == ("2", "1", "off")
+    assert (first["rank"], first["from_best"]) == ("2", "not distinguishable")
+    others = [line for line in lines if line["shown"] == "no"]
+    assert {(line["interval_low"], line["seeds"], line["agreement"]) for line in others} == {
+        ("", "", "")
+    }
 
 
 def test_csv_says_why_a_number_is_missing(table: TableResult) -> None:
@@ -81,9 +89,10 @@ def test_markdown_keeps_its_columns_and_escapes_names(table: TableResult) -> Non
     rows = [line for line in text.splitlines() if line.startswith("|")]
     bars = {len(re.findall(r"(?<!\\)\|", line)) for line in rows}
     assert bars == {10}
-    assert "**30.50** (31.48; \N{MINUS SIGN}0.98)" in text
-    assert "<u>14.72</u> (31.23; \N{MINUS SIGN}16.51)" in text
-    assert "left out (31.46)" in text
+    assert "**30.50**<br>\\[30.00, 31.00\\]<br>(31.48; \N{MINUS SIGN}0.98, off)" in text
+    assert "<u>14.72</u><br>\\[0.33, 29.10\\]<br>(31.23; \N{MINUS SIGN}16.51, off)" in text
+    assert "left out<br>(31.46)" in text
+    assert "close to it (within PSNR 0.1, SSIM 0.005)" in text
 
 
 def unescaped(text: str, characters: str) -> list[str]:
@@ -103,6 +112,29 @@ def test_tex_escapes_names(table: TableResult) -> None:
     assert cells == {8}
     assert r"\textbf{30.50}" in text
     assert r"\underline{14.72}" in text
+    assert r"{\scriptsize $^{+0.50}_{-0.50}$}" in text
+    assert r"{\scriptsize 31.48\,$-$}" in text
+
+
+def test_a_mark_stands_for_its_word(table: TableResult) -> None:
+    """By word or sign, in every export; second best is in the csv alone."""
+    block = table.blocks[0]
+    ours = block.rows[3].cells[0]
+    shown = dataclasses.replace(ours.shown[0], agreement="inside", rank=2, from_best="")
+    row = dataclasses.replace(
+        block.rows[3], cells=(dataclasses.replace(ours, shown=(shown, ours.shown[1])),)
+    )
+    marked = dataclasses.replace(
+        table,
+        columns=table.columns[:1],
+        blocks=(dataclasses.replace(block, rows=(row,)),),
+    )
+    assert "; \N{MINUS SIGN}0.98, inside)" in table_markdown.table_markdown(marked)
+    assert "| 30.50<br>" in table_markdown.table_markdown(marked)
+    assert r"31.48\,$=$" in table_tex.table_tex(marked)
+    assert "& 30.50 &" in table_tex.table_tex(marked)
+    (line, *_) = csv_lines(marked)
+    assert (line["rank"], line["from_best"], line["agreement"]) == ("2", "", "inside")
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex (texlive)")

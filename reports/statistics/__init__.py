@@ -1,0 +1,1 @@
+"""How sure the numbers are: intervals over images and scenes, and paired comparisons."""

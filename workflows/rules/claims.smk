@@ -1,0 +1,23 @@
+# What the paper claims, judged on the values behind the report's tables.
+rule judge_claims:
+    input:
+        suite.report_evaluations,
+        suite.representation.of_report,
+        claims="config/claims.yaml",
+        tables=suite.report_tables,
+        counts="<results>/parameter_counts.json",
+    output:
+        "<results>/claims.json",
+    log:
+        "<logs>/summarise/claims.log",
+    params:
+        results=suite.results_folder,
+        source=suite.claims_fingerprint,
+    shell:
+        "python -m reports.claims"
+        " --claims {input.claims:q}"
+        " --tables {input.tables:q}"
+        " --results {params.results:q}"
+        " --parameter-counts {input.counts:q}"
+        " --out {output:q}"
+        " > {log:q} 2>&1"

@@ -1,0 +1,18 @@
+# What the choice of a protocol, and of a way to add noise, is worth in decibels.
+rule compare_choices:
+    input:
+        suite.sensitivity_results,
+    output:
+        "<results>/sensitivity.json",
+    log:
+        "<logs>/summarise/sensitivity.log",
+    params:
+        plan=suite.sensitivity_plan,
+        results=suite.results_folder,
+        source=suite.fingerprint("reports.sensitivity"),
+    shell:
+        "python -m reports.sensitivity"
+        " --plan-json {params.plan:q}"
+        " --results {params.results:q}"
+        " --out {output:q}"
+        " > {log:q} 2>&1"
