@@ -1,0 +1,1 @@
+"""What the learned degradation representation D of NDR-Restore stands for, with controls."""

@@ -1,0 +1,184 @@
+"""What does D of a run represent? `python -m ndr.represent --help`.
+
+Writes the numbers (JSON), each with its controls, and arrays for the figures (NPZ).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ndr.atomic_file import write_json
+from ndr.checkpoint import read_checkpoint
+from ndr.data.image_files import ImageFileError
+from ndr.data.manifest import ManifestError
+from ndr.data.pairs import PairedSet
+from ndr.device import DEVICES, DeviceError, chosen_device
+from ndr.evaluation.degraded_images import EvaluationError
+from ndr.evaluation.loaded_method import load_method
+from ndr.evaluation.representation.clean_views import make_views, source_of_pictures
+from ndr.evaluation.representation.figure_arrays import PICTURES, figure_arrays, write_arrays
+from ndr.evaluation.representation.measurement import Subject, measure
+from ndr.evaluation.representation.network_responses import network_of
+from ndr.evaluation.restoration import fixed_arithmetic
+from ndr.method import CheckpointError
+from ndr.nearest_name import UnknownNameError
+from ndr.run_spec import EvaluationSpec, RunSpec, SpecError
+from ndr.training.numerics import initialised_method
+from ndr.training.optimisation import learning_rate
+
+logger = logging.getLogger("ndr.represent")
+
+EXPECTED_ERRORS = (
+    CheckpointError,
+    DeviceError,
+    EvaluationError,
+    FileNotFoundError,
+    ImageFileError,
+    ManifestError,
+    SpecError,
+    UnknownNameError,
+)
+"""Errors whose message says all that the user needs; others keep their traceback."""
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    """Command line of the measurement."""
+    parser = argparse.ArgumentParser(prog="python -m ndr.represent", description=__doc__)
+    parser.add_argument("--spec-json", required=True, help="evaluation spec of the run as JSON")
+    parser.add_argument(
+        "--checkpoint", required=True, metavar="FILE", help="final checkpoint of the run"
+    )
+    parser.add_argument(
+        "--representation",
+        required=True,
+        metavar="FILE",
+        help="snapshots of D that the training kept (representation.safetensors)",
+    )
+    parser.add_argument("--sets", required=True, metavar="DIR", help="folder of prepared sets")
+    parser.add_argument("--out-json", required=True, metavar="FILE", help="numbers to write")
+    parser.add_argument("--out-npz", required=True, metavar="FILE", help="arrays to write")
+    parser.add_argument(
+        "--figure-images",
+        type=int,
+        default=PICTURES,
+        choices=range(17),
+        metavar="N",
+        help="images per test set whose maps are written, 0 to 16 (default: %(default)s)",
+    )
+    parser.add_argument("--device", default="auto", choices=DEVICES)
+    return parser
+
+
+def read_history(path: str | Path) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Steps (T,) and D (T, N, M) that a training kept.
+
+    Raises:
+        FileNotFoundError: no such file.
+        CheckpointError: damaged, or not written by a training of this suite.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no snapshots of D at {path}; train the run first")
+    try:
+        content = load_file(path)
+        return content["steps"], content["D"]
+    except (SafetensorError, KeyError) as error:
+        raise CheckpointError(
+            f"{path}: expected the arrays steps and D ({error}); delete the file and train again"
+        ) from error
+
+
+def run_spec_of(checkpoint: str | Path) -> RunSpec:
+    """The training that a checkpoint is of, as its metadata say."""
+    _, metadata = read_checkpoint(checkpoint)
+    return RunSpec.from_json(json.dumps(metadata["spec"]))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measure and write both files; the numbers come last, as the sign that all is done."""
+    spec = EvaluationSpec.from_json(arguments.spec_json)
+    device = chosen_device(arguments.device)
+    loaded = load_method(spec, arguments.checkpoint, None, device)
+    network_of(loaded.method, spec.run)
+    training = run_spec_of(arguments.checkpoint)
+    untrained = initialised_method(training).eval().requires_grad_(False).to(device)
+    steps, history = read_history(arguments.representation)
+    subject = Subject(
+        spec.run,
+        loaded.method,
+        untrained,
+        steps,
+        history,
+        lambda step: learning_rate(training.recipe, step),
+        device,
+    )
+    identities = {test_set.set: test_set.set_sha256 for test_set in spec.test_sets}
+    pairs = {
+        name: PairedSet(arguments.sets, name, identity=identity)
+        for name, identity in sorted(identities.items())
+    }
+    source = source_of_pictures(spec)
+    views = make_views(
+        pairs[source.set],
+        spec.suite_seed,
+        scale=loaded.method.scale,
+        noise_variant=source.noise.variant if source.noise else "float_clip",
+        x2_order=training.setting.x2_order,
+    )
+    # Always in full precision: half of it would be seen in correlations of small differences.
+    with fixed_arithmetic("fp32", spec.cpu_threads, torch.device(device)):
+        content = measure(subject, views, spec.suite_seed)
+        arrays = figure_arrays(
+            loaded.method,
+            spec,
+            pairs,
+            (steps, history),
+            torch.device(device),
+            pictures=arguments.figure_images,
+        )
+        write_arrays(arguments.out_npz, arrays)
+    content |= {
+        "run": spec.run,
+        "tier": spec.tier,
+        "setting": training.setting.name,
+        "changes": training.changes,
+        "steps": training.recipe.steps,
+        "evaluation_sha256": spec.sha256(),
+        "training_sha256": spec.training_sha256,
+        "checkpoint_sha256": loaded.checkpoint_sha256,
+    }
+    write_json(arguments.out_json, content)
+    logger.info(
+        "%s: %d views of %d pictures of %s, numbers in %s",
+        spec.run,
+        len(views.pictures),
+        len(views.names),
+        views.set,
+        arguments.out_json,
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    arguments = argument_parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        run(arguments)
+    except EXPECTED_ERRORS as error:
+        logger.error("%s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,48 @@
+"""Which runs' representation is looked at."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from ndr.nearest_name import UnknownNameError
+from workflows.configuration import CONFIG, read_yaml, suite_config
+from workflows.suite import Suite
+
+MAIN = "ndr_restore__noise_rain_haze__seed_0"
+WITHOUT_LOSS = "ndr_restore__noise_rain_haze__lambda_degrad_0__seed_0"
+X2 = "ndr_restore__noise_rain_haze_x2__upscale_pixel_shuffle__seed_0"
+
+
+def suite(**changes: object) -> Suite:
+    return Suite(suite_config({**read_yaml(CONFIG / "config.yaml"), "tier": "smoke", **changes}))
+
+
+def test_the_section_shows_the_runs_of_the_tables_that_are_asked_for() -> None:
+    def files(*tables: str) -> list[str]:
+        return suite(tables=list(tables)).representation.of_report
+
+    both = [f"results/smoke/representation/{run}.json" for run in (MAIN, WITHOUT_LOSS)]
+    assert files("table_05", "table_11") == both
+    assert files("table_05") == both[:1]
+    assert files("table_01") == []
+
+
+def test_only_runs_of_figures_leave_their_maps() -> None:
+    answers = suite().representation
+    assert answers.figure_images(SimpleNamespace(run=MAIN)) > 0
+    assert answers.figure_images(SimpleNamespace(run=X2)) > 0
+    assert answers.figure_images(SimpleNamespace(run=WITHOUT_LOSS)) == 0
+    with pytest.raises(UnknownNameError, match=MAIN):
+        answers.figure_images(SimpleNamespace(run=MAIN.replace("haze", "haz")))
+
+
+def test_the_fingerprint_covers_the_network_and_the_measurements() -> None:
+    from ndr.source_fingerprint import imported_modules, source_fingerprint
+
+    modules = imported_modules("ndr.represent", "ndr.ndr_method")
+    assert "ndr.evaluation.representation.recreation" in modules
+    assert "ndr.network.ndr_degrad" in modules
+    expected = source_fingerprint("ndr.represent", "ndr.ndr_method")
+    assert suite().representation.fingerprint(SimpleNamespace(run=MAIN)) == expected
