@@ -1,98 +1,104 @@
-"""Doubts about single printed numbers of the paper (`reports/paper_values/doubts.yaml`)."""
+"""Doubts about single printed numbers of the paper: a footnote for each, where it stands."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
-import yaml
-
+from reports.errata import OFF, AverageCheck, check_averages, equal_by_design
+from reports.errata_facts import (
+    AverageRule,
+    errata_facts,
+    file_of_table,
+    table_label,
+    table_of_file,
+)
 from reports.number_format import MINUS
-from reports.printed_values import FOLDER, Key, read_printed_values
-
-FILE = FOLDER / "doubts.yaml"
+from reports.printed_values import Key
 
 
-@dataclass(frozen=True, slots=True)
-class AverageMismatch:
-    """A printed average that is not the rounded mean of the row's printed cells."""
+def signed(difference: Decimal) -> str:
+    """A difference with its sign.
 
-    file: str
-    block: str
-    method: str
-    metric: str
-    printed: Decimal
-    mean: Decimal
-
-
-@functools.cache
-def _content(path: Path) -> dict[str, Any]:
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    expected = {"cells", "averages", "truncated_averages"}
-    if not isinstance(content, dict) or set(content) != expected:
-        raise ValueError(f"{path}: expected the keys {sorted(expected)}, found {content!r:.80}")
-    return content
-
-
-def file_of_table(number: int) -> str:
-    """Name of the file with the printed numbers of a table.
-
-    >>> file_of_table(5)
-    'table05.csv'
+    >>> signed(Decimal("0.0340")), signed(Decimal("-0.02"))
+    ('+0.034', '−0.02')
     """
-    return f"table{number:02d}.csv"
+    return f"{difference.normalize():+f}".replace("-", MINUS)
 
 
-def listed_mismatches(section: str, path: Path = FILE) -> list[AverageMismatch]:
-    """The committed list; `section` is `averages` or `truncated_averages`."""
-    return [
-        AverageMismatch(
-            file_of_table(entry["table"]),
-            entry["block"],
-            entry["method"],
-            entry["metric"],
-            Decimal(entry["printed"]),
-            Decimal(entry["mean"]),
+def rule_text(rule: AverageRule) -> str:
+    """What a printed average should be.
+
+    >>> rule_text(AverageRule(5))
+    "the mean of the row's printed cells"
+    """
+    if not rule.weights:
+        return "the mean of the row's printed cells"
+    parts = " and ".join(f"{each.weight} {each.column}" for each in rule.weights)
+    return f"the mean of the row's printed cells weighted {parts}"
+
+
+def _average_doubt(check: AverageCheck, rule: AverageRule) -> str:
+    doubt = (
+        f"The printed average {check.printed} is not {rule_text(rule)}, "
+        f"{check.mean.normalize():f} (difference {signed(check.printed - check.mean)})."
+    )
+    if check.impossible:
+        doubt += (
+            f" It lies outside of its parts ({check.lowest} to {check.highest}), where no average "
+            "can be."
         )
-        for entry in _content(path)[section]
-    ]
+    return doubt
 
 
-def recomputed_averages(file: str) -> Iterator[AverageMismatch]:
-    """Every printed average of a file with the exact mean of the row's printed cells."""
-    cells: dict[tuple[str, str, str], list[Decimal]] = {}
-    values = read_printed_values(file)
-    for (block, method, column, metric), printed in values.items():
-        if column != "Average" and printed.value is not None:
-            cells.setdefault((block, method, metric), []).append(Decimal(printed.text))
-    for (block, method, metric), parts in cells.items():
-        average = values[block, method, "Average", metric]
-        mean = sum(parts, Decimal()) / len(parts)
-        yield AverageMismatch(file, block, method, metric, Decimal(average.text), mean)
+def _listed(table: int) -> Iterator[tuple[Key, str]]:
+    for cell in errata_facts().cells:
+        if cell.table == table:
+            for column in cell.columns:
+                for metric in cell.metrics:
+                    yield (
+                        (cell.block, cell.method, column, metric),
+                        " ".join(cell.doubt.split()),
+                    )
+
+
+def _averages(table: int) -> Iterator[tuple[Key, str]]:
+    for rule in errata_facts().average_rules:
+        if rule.table == table:
+            for check in check_averages(rule):
+                if check.fit == OFF:
+                    yield check.key, _average_doubt(check, rule)
+
+
+def _unequal(table: int) -> Iterator[tuple[Key, str]]:
+    for check in equal_by_design():
+        for cell in check.deviating:
+            if cell.table == table:
+                others = [
+                    table_label(other.table)
+                    for other, text in check.texts.items()
+                    if text == check.common
+                ]
+                yield (
+                    (cell.block, cell.method, cell.column, check.metric),
+                    f"{check.why} has one {check.metric} here: {', '.join(others[:-1])} and "
+                    f"{others[-1]} print {check.common}.",
+                )
 
 
 @functools.cache
-def doubts(file: str, path: Path = FILE) -> Mapping[Key, str]:
-    """What is doubtful about the numbers of one file, by block, method, column and metric."""
+def doubts(file: str) -> Mapping[Key, str]:
+    """What is doubtful about the numbers of one file, by block, method, column and metric.
+
+    Computed: averages that do not fit, cells that must agree and do not. Listed in
+    `doubts.yaml`: what needs a reader.
+    """
     found: dict[Key, str] = {}
-    content = _content(path)
-    for entry in content["cells"]:
-        if file_of_table(entry["table"]) != file:
-            continue
-        for column in entry["columns"]:
-            for metric in entry["metrics"]:
-                key = (entry["block"], entry["method"], column, metric)
-                found[key] = " ".join(entry["doubt"].split())
-    for mismatch in listed_mismatches("averages", path):
-        if mismatch.file == file:
-            key = (mismatch.block, mismatch.method, "Average", mismatch.metric)
-            signed = f"{mismatch.printed - mismatch.mean:+f}".replace("-", MINUS)
-            found[key] = (
-                f"The printed average {mismatch.printed} is not the mean of the row's printed "
-                f"cells, {mismatch.mean:f} (difference {signed})."
-            )
+    if file not in {file_of_table(number) for number in range(1, 15)}:
+        return found
+    table = table_of_file(file)
+    for source in (_listed, _averages, _unequal):
+        for key, doubt in source(table):
+            found[key] = f"{found[key]} {doubt}" if key in found else doubt
     return found

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import pytest
 
-from reports.printed_doubts import doubts, listed_mismatches, recomputed_averages
+from reports.printed_doubts import doubts
 from reports.printed_values import FOLDER, printed_value, read_printed_values, text_fact
 
 TABLES = sorted(path.name for path in FOLDER.glob("table*.csv"))
@@ -46,25 +44,9 @@ def test_tables_of_the_report_have_their_doubts() -> None:
         "table10.csv": 1,
         "table11.csv": 4,
         "table12.csv": 2,
-        "table14.csv": 2,
+        "table13.csv": 1,
+        "table14.csv": 3,
     }
-
-
-def test_recomputed_averages_differ_from_the_printed_ones_exactly_as_listed() -> None:
-    correct, truncated, others = [], [], []
-    for file in ("table05.csv", "table06.csv"):
-        for average in recomputed_averages(file):
-            unit = Decimal(1).scaleb(average.printed.as_tuple().exponent)
-            if abs(average.printed - average.mean) <= unit / 2:
-                correct.append(average)
-            elif 0 < average.mean - average.printed < unit:
-                truncated.append(average)
-            else:
-                others.append(average)
-    assert len(correct) == 58
-    assert truncated == listed_mismatches("truncated_averages")
-    assert others == listed_mismatches("averages")
-    assert (len(truncated), len(others)) == (13, 9)
 
 
 def test_cells_of_the_one_full_model_agree_but_for_the_doubtful_ones() -> None:
