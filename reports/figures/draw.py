@@ -1,0 +1,155 @@
+"""Draw one figure: `python -m reports.figures.draw --figure-json ... --results results/quick ...`.
+
+Equal results give equal files, byte for byte. A figure whose inputs are missing becomes a picture
+of the reason, and its JSON file says that it is not drawn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import struct
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from ndr.atomic_file import atomic_path
+from ndr.run_spec import SpecError
+from reports.figures.figure_plan import Drawing, FigurePlan, MissingFigureInput, figure_kind
+from reports.figures.figure_record import DRAWN, NOT_DRAWN, FigureRecord, write_figure_record
+from reports.figures.style import COLUMN_WIDTH, FONT_SIZE, GREY, house_style, png_bytes, svg_bytes
+from reports.symbols import with_symbols
+
+WITHOUT_PROTOCOL = ("residuals", "heatmaps", "feature_maps")
+"""Kinds with test sets that show no PSNR."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnFigure:
+    """The files of a figure."""
+
+    record: FigureRecord
+    png: bytes
+    svg: bytes | None
+
+
+def _caption(plan: FigurePlan, details: str) -> str:
+    parts = [plan.caption, details]
+    if plan.test_set_labels and not details:
+        parts.append(f"Test sets: {'; '.join(plan.test_set_labels)}.")
+    parts.append(f"Tier {plan.tier}.")
+    if plan.test_sets and plan.kind not in WITHOUT_PROTOCOL:
+        parts.append(f"Protocol {plan.protocol}: {plan.protocol_description}.")
+    return with_symbols(" ".join(part for part in parts if part))
+
+
+def _notice(plan: FigurePlan, reason: str) -> Figure:
+    """A picture that says why a figure is not drawn, for whoever opens the file."""
+    lines = textwrap.wrap(f"{plan.label} is not drawn: {reason}", 60)
+    height = 0.2 * (len(lines) + 2)
+    figure = Figure(figsize=(COLUMN_WIDTH, height))
+    figure.text(
+        0.5,
+        0.5,
+        "\n".join(lines),
+        ha="center",
+        va="center",
+        fontsize=FONT_SIZE,
+        color=GREY,
+        parse_math=False,
+    )
+    return figure
+
+
+def png_size(png: bytes) -> tuple[int, int]:
+    """Width and height of a PNG in pixels, from its header."""
+    width, height = struct.unpack(">II", png[16:24])
+    return int(width), int(height)
+
+
+def draw_figure(plan: FigurePlan, results: Path) -> DrawnFigure:
+    """Draw a figure from the results of its tier.
+
+    Args:
+        plan: what to draw.
+        results: `results/<tier>`.
+
+    Raises:
+        UnknownNameError: a kind that does not exist, with the nearest.
+    """
+    kind = figure_kind(plan.kind)
+    status, reason = DRAWN, ""
+    with house_style():
+        try:
+            _check_rows(plan, results)
+            drawing = kind.draw(plan, results)
+            if not isinstance(drawing, Drawing):
+                alt_text = getattr(kind, "alt_text", _plain_alt)
+                drawing = Drawing(drawing, alt_text(plan, results))
+        except MissingFigureInput as missing:
+            status, reason = NOT_DRAWN, missing.reason
+            drawing = Drawing(_notice(plan, reason), f"{plan.label} is not drawn: {reason}")
+    png = png_bytes(drawing.figure)
+    svg = svg_bytes(drawing.figure) if plan.has_svg else None
+    width, height = png_size(png)
+    record = FigureRecord(
+        name=plan.name,
+        label=plan.label,
+        title=plan.title,
+        kind=plan.kind,
+        tier=plan.tier,
+        paper=plan.paper,
+        status=status,
+        reason=reason,
+        caption=_caption(plan, drawing.details),
+        alt=drawing.alt,
+        sha256=hashlib.sha256(png).hexdigest(),
+        width=width,
+        height=height,
+        svg=svg is not None,
+    )
+    return DrawnFigure(record, png, svg)
+
+
+def _check_rows(plan: FigurePlan, results: Path) -> None:
+    """Stop where the configuration leaves out all systems of a figure."""
+    if plan.rows and not any(row.run for row in plan.rows):
+        reasons = "; ".join(dict.fromkeys(row.reason for row in plan.rows if row.reason))
+        raise MissingFigureInput(results, f"none of its systems was run ({reasons}).")
+
+
+def _plain_alt(plan: FigurePlan, results: Path) -> str:
+    systems = ", ".join(row.label for row in plan.rows if row.run)
+    sets = "; ".join(plan.test_set_labels)
+    return with_symbols(f"{plan.title}: {systems}{' on ' if sets else ''}{sets}.")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Command-line entry point."""
+    parser = argparse.ArgumentParser(prog="python -m reports.figures.draw", description=__doc__)
+    parser.add_argument("--figure-json", required=True, help="the FigurePlan as JSON")
+    parser.add_argument("--results", required=True, type=Path, help="results/<tier>")
+    parser.add_argument("--out-png", required=True, type=Path)
+    parser.add_argument("--out-svg", type=Path, help="for plots")
+    parser.add_argument("--out-json", required=True, type=Path)
+    arguments = parser.parse_args(argv)
+    try:
+        plan = FigurePlan.from_json(arguments.figure_json)
+        if plan.has_svg != (arguments.out_svg is not None):
+            demand = "is a plot: give --out-svg" if plan.has_svg else "has no SVG: no --out-svg"
+            parser.error(f"{plan.name} {demand}")
+        drawn = draw_figure(plan, arguments.results)
+    except (SpecError, ValueError, OSError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+    for path, content in ((arguments.out_png, drawn.png), (arguments.out_svg, drawn.svg)):
+        if path is not None and content is not None:
+            with atomic_path(path) as temporary:
+                temporary.write_bytes(content)
+    write_figure_record(arguments.out_json, drawn.record)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""The pictures and numbers that the runs of a figure left, image by image."""
+
+from __future__ import annotations
+
+import functools
+import math
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from reports.evaluation_rows import Evaluation, ResultFileError, SeriesKey, read_evaluation
+from reports.figures.figure_plan import FigurePlan, FigureRow, MissingFigureInput
+from reports.number_format import metric_text
+from reports.provenance_files import ProvenanceError, evaluation_folder, evaluation_provenance
+
+OTHER_TASK = "not trained for this"
+
+
+@dataclass(frozen=True)
+class EvaluatedPictures:
+    """Reads what is below `results` (`results/<tier>`) for one figure; each file once."""
+
+    plan: FigurePlan
+    results: Path
+
+    @functools.cached_property
+    def _evaluations(self) -> dict[str, Evaluation | None]:
+        return {}
+
+    def evaluation(self, run: str) -> Evaluation | None:
+        """Values of a run; None where the file is missing or cannot be used."""
+        if run not in self._evaluations:
+            path = evaluation_folder(self.results, run) / "per_image.csv"
+            try:
+                self._evaluations[run] = read_evaluation(path, run, may_be_empty=True)
+            except (FileNotFoundError, ResultFileError):
+                self._evaluations[run] = None  # the tables list this under quality
+        return self._evaluations[run]
+
+    def value(self, run: str, key: SeriesKey, image: str) -> float | None:
+        """One number; None where there is none that can be trusted."""
+        evaluation = self.evaluation(run)
+        values = evaluation and evaluation.sound(key)
+        return values.get(image) if values else None
+
+    def _names(self, run: str, test_set: str) -> set[str]:
+        folder = evaluation_folder(self.results, run) / "pictures" / test_set
+        return {path.stem for path in folder.glob("*.png")}
+
+    def shown_image(self, test_set: str) -> str:
+        """The image of a test set that a figure shows: no choice in favour of a system.
+
+        Of the images that the degraded input, the truth and as many systems as possible left, the
+        one of the middle mean PSNR of the systems; without PSNR, or of two, the first by name.
+
+        Raises:
+            MissingFigureInput: the controls left no picture.
+        """
+        common = self._names(self.plan.input_run, test_set)
+        if self.plan.truth_run:
+            common &= self._names(self.plan.truth_run, test_set)
+        if not common:
+            folder = evaluation_folder(self.results, self.plan.input_run) / "pictures" / test_set
+            raise MissingFigureInput(
+                folder, f"no picture of the degraded input and of the truth of {test_set}."
+            )
+        runs = [row.run for row in self.plan.rows if row.run and test_set in row.test_sets]
+        kept = {run: self._names(run, test_set) for run in runs}
+        count = {image: sum(image in names for names in kept.values()) for image in common}
+        key = SeriesKey(test_set, self.plan.protocol, "PSNR")
+        most = sorted(image for image in common if count[image] == max(count.values()))
+
+        def quality(image: str) -> float:
+            values = [self.value(run, key, image) for run in runs]
+            known = [value for value in values if value is not None and math.isfinite(value)]
+            return statistics.fmean(known) if known else 0.0
+
+        return sorted(most, key=quality)[(len(most) - 1) // 2]
+
+    def picture(self, run: str, test_set: str, image: str) -> NDArray[np.uint8] | None:
+        """Pixels (height, width, 3); None where the run left no picture of the image.
+
+        Raises:
+            MissingFigureInput: the file is damaged.
+        """
+        folder = evaluation_folder(self.results, run)
+        path = folder / "pictures" / test_set / f"{image}.png"
+        try:
+            with Image.open(path) as opened:
+                return np.asarray(opened.convert("RGB"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            raise MissingFigureInput(
+                path, f"the picture cannot be read ({error}); delete {folder.name} and run again."
+            ) from error
+
+    def why_none(self, row: FigureRow, test_set: str) -> str:
+        """Why a system has no picture of a test set, in a few words."""
+        if row.run is None:
+            return row.reason
+        if test_set not in row.test_sets:
+            return OTHER_TASK
+        try:
+            provenance = evaluation_provenance(self.results, row.run)
+        except ProvenanceError:
+            return "its provenance is damaged"
+        if provenance is None:
+            return "not run"
+        failure = provenance.failures.get(test_set)
+        # The first words say what is wrong; the report's quality entries have the rest.
+        return f"failed: {failure.split(': ')[0]}" if failure else "no picture of this image"
+
+    def numbers(self, run: str, test_set: str, image: str) -> tuple[str, float | None]:
+        """What stands under a picture, and the number that systems are compared by.
+
+        PSNR and SSIM; without a truth PIQE, where lower is better.
+        """
+        psnr, ssim, piqe = (
+            self.value(run, SeriesKey(test_set, self.plan.protocol, metric), image)
+            for metric in ("PSNR", "SSIM", "PIQE")
+        )
+        if psnr is not None:
+            return f"{metric_text('PSNR', psnr)} / {metric_text('SSIM', ssim)}", psnr
+        if piqe is not None:
+            return f"PIQE {metric_text('PIQE', piqe)}", -piqe
+        return "", None
+
+    def images_text(self) -> str:
+        """The images shown, for captions."""
+        shown = [
+            f"{self.shown_image(name)} ({label})"
+            for name, label in zip(self.plan.test_sets, self.plan.test_set_labels, strict=True)
+        ]
+        return f"Images: {'; '.join(shown)}."
+
+
+def same_size(pictures: dict[str, NDArray[np.uint8]], where: Path) -> None:
+    """Stop where pictures of one image differ in size.
+
+    Raises:
+        MissingFigureInput: with the sizes.
+    """
+    sizes = {name: picture.shape[:2] for name, picture in pictures.items()}
+    if len(set(sizes.values())) > 1:
+        found = ", ".join(f"{name} {width}x{height}" for name, (height, width) in sizes.items())
+        raise MissingFigureInput(
+            where, f"expected pictures of one size, found {found}; delete and run again."
+        )

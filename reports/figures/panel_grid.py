@@ -1,0 +1,248 @@
+"""Lays out panels in rows and columns: pictures with a framed detail below, words, a scale."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from reports.figures.style import ERRORS, FONT_SIZE, GREY, SMALL, TEXT_WIDTH, TINY, YELLOW
+from reports.symbols import with_symbols
+
+PANEL_WIDTH = 1.2
+"""Inches of a panel, where many stand side by side; fewer share the page's width."""
+WIDEST = 1.9
+GAP = 0.04
+LABEL_WIDTH = 0.36
+LINE = 0.13
+"""Inches of a line of small text."""
+WORDS = 1.35 * LINE
+"""Inches of the words below a panel."""
+TALLEST = 1.5
+"""Largest height of a panel over its width; taller pictures are shrunk to fit."""
+INCHES_PER_LETTER = 0.066
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One cell: a picture (height, width, 3), a map (height, width), or the reason for none."""
+
+    image: NDArray[np.generic] | None
+    text: str = ""
+    reason: str = ""
+    best: bool = False
+    """Whether its number is the best of the row: bold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A square detail that is shown enlarged below each panel; pixels."""
+
+    top: int
+    left: int
+    side: int
+
+
+@dataclass(frozen=True, slots=True)
+class PanelRow:
+    """Panels of one image."""
+
+    label: str
+    detail: str
+    panels: tuple[Panel, ...]
+    frame: Frame | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Range and name of the numbers of all maps of a figure."""
+
+    highest: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Band:
+    """Where a row stands on the page; inches."""
+
+    top: float
+    panel: float
+    """Width of a panel."""
+    wide: float
+    """Width of a picture: less than the panel's where it would be too tall."""
+    tall: float
+    """Height of a picture."""
+    inner: float
+    """Height of picture and detail, without the words below."""
+
+    @classmethod
+    def of(cls, row: PanelRow, top: float, panel: float) -> _Band:
+        height, width = _shape(row)[:2]
+        tall = panel * min(TALLEST, height / width)
+        inner = tall + (panel + GAP if row.frame else 0)
+        return cls(top, panel, tall * width / height, tall, inner)
+
+    @property
+    def bottom(self) -> float:
+        return self.top + self.inner + WORDS + GAP
+
+    def left(self, index: int) -> float:
+        return LABEL_WIDTH + index * (self.panel + GAP)
+
+
+class _Page:
+    """A figure that is filled from the top; lengths are inches.
+
+    One coordinate system holds everything: one of its own for each panel costs more time than all
+    that is drawn into it.
+    """
+
+    def __init__(self, width: float, height: float) -> None:
+        self.width, self.height = width, height
+        self.figure = Figure(figsize=(width, height))
+        self.axes = self.figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height))
+        self.axes.set_axis_off()
+
+    def text(self, left: float, top: float, words: str, **options: object) -> None:
+        self.axes.text(left, self.height - top, with_symbols(words), parse_math=False, **options)
+
+    def box(self, left: float, top: float, width: float, height: float, **options: object) -> None:
+        corner = (left, self.height - top - height)
+        self.axes.add_patch(Rectangle(corner, width, height, **options))
+
+    def picture(
+        self, image: NDArray[np.generic], left: float, top: float, width: float, height: float
+    ) -> AxesImage:
+        """Show a picture; shrunk ones are smoothed, enlarged ones keep their pixels."""
+        extent = (left, left + width, self.height - top - height, self.height - top)
+        shown = AxesImage(self.axes, extent=extent, interpolation="auto")
+        shown.set_data(image)
+        self.axes.add_image(shown)
+        return shown
+
+
+def _wrapped(words: str, inches: float, lines: int) -> str:
+    """Text in at most `lines` lines that fit into a width; a longer one ends in an ellipsis."""
+    letters = max(6, int(inches / INCHES_PER_LETTER))
+    return "\n".join(
+        textwrap.wrap(words, letters, max_lines=lines, placeholder=" \N{HORIZONTAL ELLIPSIS}")
+    )
+
+
+def _shape(row: PanelRow) -> tuple[int, ...]:
+    """Height and width of the row's pictures in pixels."""
+    return next((p.image.shape for p in row.panels if p.image is not None), (1, 1))
+
+
+def draw_panels(
+    columns: Sequence[str], rows: Sequence[PanelRow], scale: Scale | None = None
+) -> Figure:
+    """A figure of panels.
+
+    Args:
+        columns: heads, one per panel of each row.
+        rows: from the top; those with a frame show its detail below each panel.
+        scale: of maps; they then need a colour bar.
+    """
+    panel = min(WIDEST, max(PANEL_WIDTH, (TEXT_WIDTH - LABEL_WIDTH) / len(columns) - GAP))
+    heads = [_wrapped(column, panel, 3) for column in columns]
+    head = LINE * 1.15 * (1 + max(words.count("\n") for words in heads)) + 0.04
+    below = 0.62 if scale else 0.0
+    bands: list[_Band] = []
+    for row in rows:
+        bands.append(_Band.of(row, bands[-1].bottom if bands else head, panel))
+    width = LABEL_WIDTH + len(columns) * (panel + GAP)
+    page = _Page(width, bands[-1].bottom + below)
+    for index, words in enumerate(heads):
+        middle = bands[0].left(index) + panel / 2
+        page.text(middle, head - 0.04, words, ha="center", va="bottom", fontsize=FONT_SIZE)
+    for row, band in zip(rows, bands, strict=True):
+        _draw_row(page, row, band, scale)
+    if scale:
+        _draw_scale(page, scale)
+    return page.figure
+
+
+def _draw_row(page: _Page, row: PanelRow, band: _Band, scale: Scale | None) -> None:
+    middle = band.top + band.inner / 2
+    sideways = {"rotation": 90, "ha": "center", "va": "center"}
+    page.text(0.13, middle, row.label, fontsize=FONT_SIZE, **sideways)
+    page.text(0.27, middle, row.detail, fontsize=TINY, color=GREY, **sideways)
+    for index, panel in enumerate(row.panels):
+        left = band.left(index)
+        if panel.image is None:
+            _draw_reason(page, panel.reason, left, band)
+        else:
+            _draw_picture(page, panel.image, left, band, scale)
+            if row.frame:
+                _draw_detail(page, panel.image, row.frame, left, band)
+        page.text(
+            left + band.panel / 2,
+            band.top + band.inner + 0.03,
+            panel.text,
+            ha="center",
+            va="top",
+            fontsize=SMALL,
+            fontweight="bold" if panel.best else "normal",
+        )
+
+
+def _draw_reason(page: _Page, reason: str, left: float, band: _Band) -> None:
+    page.box(left, band.top, band.panel, band.inner, facecolor="#f0f0f0", linewidth=0)
+    page.text(
+        left + band.panel / 2,
+        band.top + band.inner / 2,
+        _wrapped(reason, band.panel * 1.15, 7),
+        ha="center",
+        va="center",
+        fontsize=TINY,
+        color=GREY,
+    )
+
+
+def _draw_picture(
+    page: _Page, image: NDArray[np.generic], left: float, band: _Band, scale: Scale | None
+) -> None:
+    shown = page.picture(image, left + _indent(band), band.top, band.wide, band.tall)
+    if image.ndim == 2 and scale:
+        shown.set_cmap(ERRORS)
+        shown.set_clim(0, scale.highest)
+
+
+def _indent(band: _Band) -> float:
+    return (band.panel - band.wide) / 2
+
+
+def _draw_detail(
+    page: _Page, image: NDArray[np.generic], frame: Frame, left: float, band: _Band
+) -> None:
+    """The frame in a picture, and what it holds enlarged below."""
+    pixel = band.wide / image.shape[1]
+    corner = (left + _indent(band) + frame.left * pixel, band.top + frame.top * pixel)
+    side = frame.side * pixel
+    for colour, width in (("black", 1.8), (YELLOW, 0.9)):  # seen on dark and on bright ground
+        page.box(*corner, side, side, fill=False, edgecolor=colour, linewidth=width)
+    detail = image[frame.top : frame.top + frame.side, frame.left : frame.left + frame.side]
+    top = band.top + band.tall + GAP
+    page.picture(detail, left, top, band.panel, band.panel)
+    page.box(left, top, band.panel, band.panel, fill=False, edgecolor=YELLOW, linewidth=1.2)
+
+
+def _draw_scale(page: _Page, scale: Scale) -> None:
+    width = min(3.0, page.width / 2)
+    left = (page.width - width) / 2
+    bar = page.figure.add_axes(
+        (left / page.width, 0.42 / page.height, width / page.width, 0.08 / page.height)
+    )
+    mappable = ScalarMappable(Normalize(0, scale.highest), mpl.colormaps[ERRORS])
+    page.figure.colorbar(mappable, cax=bar, orientation="horizontal", extend="max")
+    bar.set_xlabel(scale.label, fontsize=SMALL, parse_math=False)

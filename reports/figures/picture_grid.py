@@ -1,0 +1,120 @@
+"""Pictures side by side: degraded input, the systems' outputs, ground truth, a row per image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.figures.evaluated_pictures import EvaluatedPictures, same_size
+from reports.figures.figure_plan import Drawing, FigurePlan, MissingFigureInput
+from reports.figures.panel_grid import Frame, Panel, PanelRow, draw_panels
+from reports.symbols import with_symbols
+
+INPUT, TRUTH = "Degraded input", "Ground truth"
+DETAIL = 4
+"""The detail's side is this part of the picture's shorter side."""
+LEAST_DETAIL = 16
+
+
+def most_different(pictures: Sequence[NDArray[np.uint8]]) -> Frame | None:
+    """The square in which outputs differ most: the largest variance between them, summed.
+
+    Args:
+        pictures: outputs for one image, each (height, width, 3).
+
+    Returns:
+        The first such square from the top left; None where there is nothing to compare.
+    """
+    if len(pictures) < 2:
+        return None
+    stack = np.stack([picture.astype(np.float64) for picture in pictures])
+    spread = stack.var(axis=0).sum(axis=2)
+    side = min(*spread.shape, max(LEAST_DETAIL, min(spread.shape) // DETAIL))
+    # Sums over all squares at once, from the table of sums over rectangles at the origin.
+    table = np.zeros((spread.shape[0] + 1, spread.shape[1] + 1))
+    table[1:, 1:] = spread.cumsum(axis=0).cumsum(axis=1)
+    sums = table[side:, side:] - table[:-side, side:] - table[side:, :-side] + table[:-side, :-side]
+    top, left = np.unravel_index(int(sums.argmax()), sums.shape)
+    return Frame(int(top), int(left), side)
+
+
+def _row(pictures: EvaluatedPictures, test_set: str, label: str) -> PanelRow:
+    plan = pictures.plan
+    image = pictures.shown_image(test_set)
+    outputs = {
+        row.run: picture
+        for row in plan.rows
+        if row.run and (picture := pictures.picture(row.run, test_set, image)) is not None
+    }
+    controls = [run for run in (plan.input_run, plan.truth_run) if run]
+    shown = {run: pictures.picture(run, test_set, image) for run in controls}
+    known = {run: picture for run, picture in shown.items() if picture is not None}
+    same_size({**known, **outputs}, pictures.results / "evaluations")
+    numbers = {run: pictures.numbers(run, test_set, image) for run in outputs}
+    best = max((value for _, value in numbers.values() if value is not None), default=None)
+    panels = [Panel(shown[plan.input_run], pictures.numbers(plan.input_run, test_set, image)[0])]
+    for row in plan.rows:
+        if row.run in outputs:
+            text, value = numbers[row.run]
+            bold = value is not None and value == best and len(outputs) > 1
+            panels.append(Panel(outputs[row.run], text, best=bold))
+        else:
+            panels.append(Panel(None, reason=pictures.why_none(row, test_set)))
+    if plan.truth_run:
+        panels.append(Panel(shown[plan.truth_run], "PSNR (dB) / SSIM"))
+    compared = list(outputs.values())
+    if len(compared) == 1:
+        compared += [picture for run, picture in known.items() if run == plan.input_run]
+    return PanelRow(label, image, tuple(panels), most_different(compared))
+
+
+def draw(plan: FigurePlan, results: Path) -> Drawing:
+    """Draw a grid of pictures.
+
+    Raises:
+        MissingFigureInput: the controls left no picture, no system did, or one is damaged.
+    """
+    pictures = EvaluatedPictures(plan, results)
+    columns = [INPUT, *(row.label for row in plan.rows), *([TRUTH] if plan.truth_run else [])]
+    rows = [
+        _row(pictures, test_set, label)
+        for test_set, label in zip(plan.test_sets, plan.test_set_labels, strict=True)
+    ]
+    outputs = [panel for row in rows for panel in row.panels[1 : 1 + len(plan.rows)]]
+    if all(panel.image is None for panel in outputs):
+        reasons = "; ".join(dict.fromkeys(panel.reason for panel in outputs))
+        raise MissingFigureInput(results / "evaluations", f"no system left a picture ({reasons}).")
+    return Drawing(
+        draw_panels(columns, rows),
+        alt=with_symbols(f"Grid of pictures. {rows_in_words(columns[: 1 + len(plan.rows)], rows)}"),
+        details=_details(pictures),
+    )
+
+
+def rows_in_words(columns: Sequence[str], rows: Sequence[PanelRow]) -> str:
+    """The numbers below the first panels of each row, one per column, or why there is none."""
+    return " ".join(
+        f"{row.label}, image {row.detail}: "
+        + ", ".join(
+            f"{column} {panel.text or panel.reason or 'without number'}"
+            for column, panel in zip(columns, row.panels, strict=False)
+        )
+        + "."
+        for row in rows
+    )
+
+
+def _details(pictures: EvaluatedPictures) -> str:
+    numbers = (
+        "PSNR in dB and SSIM of the whole image, the best PSNR of a system in bold"
+        if pictures.plan.truth_run
+        else "PIQE, lower is better, the best of a system in bold"
+    )
+    return (
+        f"{pictures.images_text()} The framed square, enlarged below, is where the outputs of the "
+        "systems differ most; of a single system, where output and input do. Below each picture: "
+        f"{numbers}."
+    )

@@ -1,0 +1,184 @@
+"""Drawings of the network: every number comes from its layout, and no words overlap."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import fabricated_arrays as made
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.transforms import Bbox
+
+from ndr.network_layout import network_layout
+from reports.figures import network_drawing, style
+from reports.figures.figure_plan import MissingFigureInput
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+CONTENTS = ("system", "modules", "training")
+CHANGES: dict[str, dict[str, Any]] = {
+    "smoke": {},
+    "widths of the paper": {
+        "width": 48,
+        "heads": (1, 2, 4, 6),
+        "blocks": (4, 6, 6, 8),
+        "refinement_blocks": 3,
+        "degradation_width": 64,
+    },
+    "equations": {"variant": "equations"},
+    "current release": {"variant": "current_release"},
+    "without NDR": {"use_ndr": False},
+    "without query": {"use_dq": False},
+    "without injection": {"use_di": False},
+    "without CP": {"use_cp": False},
+    "enlarging": {"upscale": "pixel_shuffle"},
+    "with L_e": {"use_le": True},
+    "without refinement": {"refinement_blocks": 0},
+    "without NDR-Degrad": {"lambda_degrad": 0},
+}
+
+DIFFERENT = {
+    "system": CHANGES.keys() - {"current release", "equations", "with L_e", "without NDR-Degrad"},
+    "modules": CHANGES.keys() - {"enlarging", "with L_e", "without refinement"},
+    "training": CHANGES.keys()
+    - {"equations", "current release", "without CP", "without injection"},
+}
+"""Layouts that a drawing shows in different ways."""
+CASES = [(name, content) for content in CONTENTS for name in CHANGES if name in DIFFERENT[content]]
+
+
+@functools.cache
+def layout_json(name: str) -> str:
+    return network_layout("smoke", "ndr_restore", CHANGES[name]).canonical_json()
+
+
+def write_layout(results: Path, name: str = "smoke") -> Path:
+    path = results / network_drawing.FILE_NAME
+    path.write_text(layout_json(name), encoding="utf-8")
+    return results
+
+
+def drawn(results: Path, content: str) -> Figure:
+    with style.house_style():
+        return network_drawing.draw(made.plan("network_drawing", content), results)
+
+
+def words(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+def overlap(one: Bbox, other: Bbox, slack: float = 0.5) -> bool:
+    return (
+        min(one.x1, other.x1) - max(one.x0, other.x0) > slack
+        and min(one.y1, other.y1) - max(one.y0, other.y0) > slack
+    )
+
+
+def inside(one: Bbox, other: Bbox) -> bool:
+    return other.x0 <= one.x0 and one.x1 <= other.x1 and other.y0 <= one.y0 and one.y1 <= other.y1
+
+
+def strokes(figure: Figure) -> list[np.ndarray]:
+    """Straight pieces of all lines and arrows, (2, 2) in pixels."""
+    axes = figure.axes[0]
+    found = [axes.transData.transform(line.get_xydata()) for line in axes.lines]
+    for patch in axes.patches:
+        if isinstance(patch, FancyArrowPatch):
+            ends = patch._posA_posB  # matplotlib has no public way to the ends
+            found.append(axes.transData.transform(np.array(ends)))
+    return [points[i : i + 2] for points in found for i in range(len(points) - 1)]
+
+
+def crosses(stroke: np.ndarray, box: Bbox) -> bool:
+    """Whether an upright or level line runs through a box."""
+    low, high = stroke.min(axis=0), stroke.max(axis=0)
+    return bool(
+        high[0] > box.x0 and low[0] < box.x1 and high[1] > box.y0 + 1 and low[1] < box.y1 - 1
+    )
+
+
+@pytest.mark.parametrize(("name", "content"), CASES)
+def test_no_words_overlap_words_boxes_or_lines(name: str, content: str, tmp_path: Path) -> None:
+    figure = drawn(write_layout(tmp_path, name), content)
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    texts = {text: text.get_window_extent() for text in axes.texts}
+    boxes = [p.get_window_extent() for p in axes.patches if isinstance(p, FancyBboxPatch)]
+    lines = strokes(figure)
+    every = list(texts.items())
+    for index, (text, extent) in enumerate(every):
+        assert inside(extent, figure.bbox), text
+        for other, other_extent in every[index + 1 :]:
+            assert not overlap(extent, other_extent), (text, other)
+        for box in boxes:
+            assert inside(extent, box) or not overlap(extent, box), (text, box)
+        # The sign in a circle stands where its arrows would meet.
+        if len(text.get_text()) > 1:
+            assert not any(crosses(line, extent) for line in lines), text
+    for index, box in enumerate(boxes):
+        assert inside(box, figure.bbox)
+        assert not any(overlap(box, other) for other in boxes[index + 1 :])
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+def test_equal_layouts_give_equal_bytes(content: str, tmp_path: Path) -> None:
+    write_layout(tmp_path)
+    first, second = (style.svg_bytes(drawn(tmp_path, content)) for _ in range(2))
+    assert first == second
+
+
+def test_the_system_shows_the_blocks_and_sizes_of_the_network(tmp_path: Path) -> None:
+    shown = words(drawn(write_layout(tmp_path, "widths of the paper"), "system"))
+    assert shown.count(f"6 {TIMES} TransformerBlock") == 4  # levels 2 and 3, encoder and decoder
+    assert shown.count(f"8 {TIMES} TransformerBlock") == 1
+    assert "384x8x8, 6 heads".replace("x", TIMES) in shown
+    assert "NDR-Restore: 27,330,315 parameters" in shown
+    assert "D: N = 32 vectors of M = 128" in shown
+
+
+def test_a_changed_network_changes_every_drawing(tmp_path: Path) -> None:
+    for content in CONTENTS:
+        first = words(drawn(write_layout(tmp_path, "smoke"), content))
+        second = words(drawn(write_layout(tmp_path, "widths of the paper"), content))
+        assert first != second, content
+
+
+def test_modules_follow_the_variant(tmp_path: Path) -> None:
+    release = words(drawn(write_layout(tmp_path, "smoke"), "modules"))
+    assert "2 F" in release
+    assert "softmax(Q D t)" in release
+    assert "times F" in release
+    equations = words(drawn(write_layout(tmp_path, "equations"), "modules"))
+    assert "F" in equations
+    assert "2 F" not in equations
+    assert "softmax(Q D)" in equations
+    assert "times F" not in equations
+    assert f"Conv2d 3{TIMES}3" not in equations
+    without = words(drawn(write_layout(tmp_path, "without NDR"), "modules"))
+    assert "This network has no query." in without
+
+
+def test_training_shows_the_losses_of_the_network(tmp_path: Path) -> None:
+    full = words(drawn(write_layout(tmp_path, "with L_e"), "training"))
+    assert any("independence" in word for word in full)
+    alone = words(drawn(write_layout(tmp_path, "without NDR-Degrad"), "training"))
+    assert "NDR-Degrad" not in alone
+    assert not any("degrade" in word and "loss" in word for word in alone)
+
+
+def test_a_missing_or_foreign_layout_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingFigureInput, match="no such file"):
+        drawn(tmp_path, "system")
+    (tmp_path / network_drawing.FILE_NAME).write_text('{"tier": "quick"}', encoding="utf-8")
+    with pytest.raises(MissingFigureInput, match="delete it and run again"):
+        drawn(tmp_path, "system")
+
+
+def test_the_alternative_text_counts_the_blocks(tmp_path: Path) -> None:
+    write_layout(tmp_path, "widths of the paper")
+    text = network_drawing.alt_text(made.plan("network_drawing", "system"), tmp_path)
+    assert "27,330,315 parameters" in text
+    assert f"{4 + 6 + 6 + 8 + 6 + 6 + 4 + 3} transformer blocks" in text

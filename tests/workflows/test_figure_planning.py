@@ -1,0 +1,203 @@
+"""From config/figures to figure plans: runs that exist, reasons, and what the rules take."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from ndr.method_info import TIERS
+from ndr.nearest_name import UnknownNameError
+from workflows.configuration import CONFIG, ConfigurationError, read_figure, read_yaml, suite_config
+from workflows.figure_answers import FigureAnswers
+from workflows.figure_plan import FigurePlan
+from workflows.figure_planning import (
+    figure_plan,
+    figure_runs,
+    figures_of_tables,
+    representation_runs,
+)
+from workflows.planning import Plan, make_plan
+from workflows.suite import ROOT, Suite
+
+PAPER = [f"figure_{number:02d}" for number in range(1, 17)]
+OWN = ["figure_residuals", "figure_scatter", "figure_size", "figure_time"]
+NDR = "ndr_restore__noise_rain_haze__seed_0"
+
+
+class ReadableSets:
+    """Identities that are the sets' names."""
+
+    def identity(self, name: str, suite_seed: int) -> str:
+        return name
+
+
+def plan(folder: Path = CONFIG, **changes: object) -> Plan:
+    config = suite_config({**read_yaml(CONFIG / "config.yaml"), "tier": "smoke", **changes})
+    return make_plan(config, ReadableSets(), folder)
+
+
+@pytest.fixture(scope="module")
+def smoke() -> Plan:
+    return plan()
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_all_figures_resolve_to_runs_that_exist(tier: str) -> None:
+    suite = plan(tier=tier)
+    assert list(suite.all_figures) == PAPER + OWN
+    assert figures_of_tables(suite, suite.config.tables) == PAPER + OWN
+    for name in suite.all_figures:
+        figure = figure_plan(suite, name)
+        assert (figure.name, figure.tier, figure.paper) == (name, tier, name in PAPER)
+        assert FigurePlan.from_json(figure.canonical_json()) == figure
+        for run in [row.run for row in figure.rows] + [figure.input_run]:
+            assert run in suite.evaluations
+        for row in figure.rows:
+            scored = {test_set.name for test_set in suite.evaluations[row.run].test_sets}
+            assert set(row.test_sets) <= scored
+            assert bool(row.test_sets) == bool(figure.test_sets)
+        shown = {test_set for row in figure.rows for test_set in row.test_sets}
+        assert shown == set(figure.test_sets)  # a row of the figure for each
+
+
+def test_no_training_is_for_a_figure_alone(smoke: Plan) -> None:
+    for name in smoke.all_figures:
+        for row in figure_plan(smoke, name).rows:
+            training = smoke.evaluations[row.run].training_run
+            assert training is None or training in smoke.runs
+
+
+def test_networks_for_one_task_see_the_others_in_figure_1_alone(smoke: Plan) -> None:
+    first = {row.label: row for row in figure_plan(smoke, "figure_01").rows}
+    assert len(first["Restormer, denoising"].test_sets) == 3
+    seventh = {row.label: row for row in figure_plan(smoke, "figure_07").rows}
+    assert seventh["DnCNN"].test_sets == ("smoke_urban_sigma25",)
+    assert len(seventh["Restormer"].test_sets) == 3
+    assert seventh["Restormer"].setting == "Noise + Rain + Haze"
+
+
+def test_a_method_that_must_be_told_the_noise_is_spared_other_images(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(CONFIG, tmp_path / "config"))
+    path = folder / "figures" / "figure_01.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content["rows"].append({"setting": "denoise", "method": "ffdnet"})
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    changed = plan(folder)
+    assert figure_plan(changed, "figure_01").rows[-1].test_sets == ("smoke_sigma25",)
+
+
+def test_controls_have_the_scale_of_the_test_sets(smoke: Plan) -> None:
+    assert figure_plan(smoke, "figure_08").input_run == "bicubic__no_training__seed_0"
+    assert figure_plan(smoke, "figure_08").truth_run == "oracle__no_training__scale_2__seed_0"
+    assert figure_plan(smoke, "figure_07").truth_run == "oracle__no_training__seed_0"
+    real = figure_plan(smoke, "figure_09")
+    assert real.truth_run == ""
+    assert real.caption.endswith(
+        "Here: synthetic noise in place of real, synthetic rain in place of real, synthetic haze "
+        "in place of real."
+    )
+
+
+def test_left_out_rows_have_a_reason() -> None:
+    few = plan(only_methods=["ndr_restore", "nafnet"])
+    rows = {row.label: row for row in figure_plan(few, "figure_07").rows}
+    assert rows["Restormer"].run is None
+    assert rows["Restormer"].reason == "left out by only_methods: ndr_restore, nafnet"
+    assert rows["NAFNet"].run == "nafnet__noise_rain_haze__seed_0"
+
+
+def test_authors_weights_stand_in_where_nothing_is_trained() -> None:
+    official = plan(sources=["official_weights"])
+    rows = {row.label: row for row in figure_plan(official, "figure_07").rows}
+    assert "official_weights" in rows["DnCNN"].run
+    tensors = figure_plan(official, "figure_04")
+    assert tensors.rows[0].run is None
+    assert "retrained" in tensors.rows[0].reason
+    assert representation_runs(tensors) == []
+
+
+def test_a_report_of_few_tables_has_the_figures_it_has_the_runs_for(smoke: Plan) -> None:
+    names = figures_of_tables(smoke, ["table_11"])
+    assert "figure_04" in names  # of the network that the table trains too
+    assert "figure_02" in names  # of no run at all
+    assert not {"figure_01", "figure_07", "figure_08", "figure_size"} & set(names)
+    trained = {smoke.evaluations[run].training_run for run in smoke.runs_of_table("table_11")}
+    for name in names:
+        for run in figure_runs(figure_plan(smoke, name)):
+            assert smoke.evaluations[run].training_run in trained | {None}
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"kind": "picture_gird"}, UnknownNameError, "picture_grid"),
+        ({"test_sets": ["Rain100H"]}, UnknownNameError, "Rain100L"),
+        ({"test_sets": ["Rain100L", "Rain100L_x2"]}, ConfigurationError, "one scale"),
+        ({"rows": [{"setting": "denoise", "method": "nafnet"}]}, ConfigurationError, "of a table"),
+        ({"captoin": "x"}, UnknownNameError, "caption"),
+    ],
+)
+def test_a_wrong_figure_names_the_nearest_right_one(
+    tmp_path: Path, change: dict[str, object], error: type[Exception], words: str
+) -> None:
+    folder = Path(shutil.copytree(CONFIG, tmp_path / "config"))
+    path = folder / "figures" / "figure_07.yaml"
+    content = {**yaml.safe_load(path.read_text(encoding="utf-8")), **change}
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    with pytest.raises(error, match=words):
+        figure_plan(plan(folder), "figure_07")
+
+
+def test_an_unknown_figure_is_named(smoke: Plan) -> None:
+    with pytest.raises(UnknownNameError, match="figure_07"):
+        figure_plan(smoke, "figure_7")
+    with pytest.raises(UnknownNameError, match="figure_07"):
+        read_figure("figure_77")
+
+
+def answers(suite: Plan) -> FigureAnswers:
+    return FigureAnswers(suite, "results/smoke", lambda runs: [f"{run}.csv" for run in runs])
+
+
+def test_rules_get_the_files_that_a_kind_needs(smoke: Plan) -> None:
+    found = answers(smoke)
+
+    def inputs(name: str) -> list[str]:
+        return found.inputs(SimpleNamespace(figure=name))
+
+    assert inputs("figure_04") == [f"results/smoke/representation/{NDR}.npz"]
+    assert inputs("figure_02") == ["results/smoke/network_layout.json"]
+    grid = inputs("figure_10")
+    assert "oracle__no_training__seed_0.csv" in grid
+    assert "results/smoke/evaluations/oracle__no_training__seed_0/pictures" in grid
+    assert len(grid) == 2 * (4 + 2)
+    plot = inputs("figure_scatter")
+    assert len(plot) == 5
+    assert not any("pictures" in name for name in plot)
+
+
+def test_each_figure_has_one_rule(smoke: Plan) -> None:
+    found = answers(smoke)
+    assert sorted(found.plots + found.pictures) == sorted(found.names)
+    assert "figure_scatter" in found.plots
+    assert "figure_07" in found.pictures
+    assert found.of_report == [f"results/smoke/figures/{name}.json" for name in PAPER + OWN]
+
+
+def test_code_that_draws_another_kind_does_not_redraw(smoke: Plan) -> None:
+    found = answers(smoke)
+    marks = {name: found.fingerprint(SimpleNamespace(figure=name)) for name in PAPER + OWN}
+    assert marks["figure_07"] == marks["figure_10"] != marks["figure_scatter"]
+
+
+def test_the_suite_has_the_figures() -> None:
+    config = suite_config({**read_yaml(CONFIG / "config.yaml"), "tier": "smoke"})
+    suite = Suite(config)
+    spec = dataclasses.asdict(suite.plan.runs[NDR])
+    assert f'"method":"{spec["method"]}"' in suite.figures.network_spec
+    assert (ROOT / "workflows" / "rules" / "figures.smk").is_file()
