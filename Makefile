@@ -7,8 +7,11 @@ INSTALLED := $(VENV)/installed
 CORES ?= all
 TIER ?= quick
 REMOTE ?=
+YES ?=
+REFERENCE_TIER := $(if $(filter command line environment,$(origin TIER)),$(TIER),smoke)
+REFERENCE := reports/reference/$(REFERENCE_TIER)
 
-.PHONY: tables test bench snapshot restore lint format clean
+.PHONY: tables test bench snapshot restore reference-runs check-regression update-reference lint format clean
 
 tables: $(INSTALLED)  ## the report at the default tier: reports/all_tables.html
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) reports/all_tables.html
@@ -26,6 +29,16 @@ snapshot: $(INSTALLED)  ## store what a tier has finished: make snapshot TIER=qu
 
 restore: $(INSTALLED)  ## bring it back in another clone: make restore TIER=quick REMOTE=/mnt/lab/ndr
 	$(BIN)/python -m workflows.restore --tier "$(TIER)" $(if $(REMOTE),--remote "$(REMOTE)")
+
+# The reference is of the tier smoke; another one that has a runs.yaml: TIER=quick. docs/regression.md
+reference-runs: $(INSTALLED)
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) reference_runs --config tier="$(REFERENCE_TIER)"
+
+check-regression: reference-runs  ## have the metrics got worse? writes regression.md
+	$(BIN)/python -m reports.check_regression --new "results/$(REFERENCE_TIER)" --reference "$(REFERENCE)" --out regression.md
+
+update-reference: reference-runs  ## renew the committed metrics: shows what changes and asks (YES=1: does not)
+	$(BIN)/python -m reports.update_reference --new "results/$(REFERENCE_TIER)" --reference "$(REFERENCE)" $(if $(YES),--yes)
 
 lint:
 	ruff check .

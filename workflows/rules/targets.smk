@@ -1,4 +1,8 @@
-# Names to ask for: each table (`snakemake --cores all table_11`) and each run by its id.
+# Names to ask for: `snakemake --cores all table_11`. They are rules of their own: some
+# hundred cost 0.1 s of every call, while a rule with wildcards would need a file for each name.
+from workflows.cell_names import ablation_targets, cell_targets
+from workflows.reference_runs import FOLDER, reference_runs
+
 for table in suite.table_names:
 
     rule:
@@ -8,10 +12,19 @@ for table in suite.table_names:
             f"<results>/tables/{table}.json",
 
 
-for run in suite.run_names:
+# Each run by its id, each ablation by its label, each cell by table, method and test set, and the
+# runs that a committed reference of metrics holds: docs/reviewers.md shows them.
+named_runs = {
+    **{run: [run] for run in suite.run_names},
+    **ablation_targets(suite.plan),
+    **cell_targets(suite.plan),
+    "reference_runs": reference_runs(FOLDER / suite.tier),
+}
+
+for target, runs in named_runs.items():
 
     rule:
         name:
-            run
+            target
         input:
-            f"<results>/evaluations/{run}/per_image.csv",
+            [f"<results>/evaluations/{run}/per_image.csv" for run in runs],

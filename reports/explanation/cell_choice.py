@@ -1,0 +1,124 @@
+"""Find the cell that a reader means: names are forgiving, ambiguity is not hidden."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from ndr.nearest_name import UnknownNameError
+from workflows.cell_names import PlannedCell, parts_of_run
+
+
+class AmbiguousCellError(ValueError):
+    """Several cells answer to the names; the message lists them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The cell that is meant, and those of other training mixes that answer to the same names."""
+
+    cell: PlannedCell
+    others: tuple[PlannedCell, ...] = ()
+
+
+def plain(name: str) -> str:
+    """A name without case, spaces and punctuation, which readers write in many ways.
+
+    >>> plain("NDR-Restore(lambda=0.5)"), plain("Table V")
+    ('ndrrestorelambda0.5', 'tablev')
+    """
+    return re.sub(r"[^a-z0-9.]", "", name.lower())
+
+
+def table_names(cell: PlannedCell) -> list[str]:
+    """What a table answers to: `table_05`, `Table V`, `V`, `5`."""
+    number = cell.table.name.removeprefix("table_")
+    numeral = cell.table.label.removeprefix("Table ")
+    return [cell.table.name, cell.table.label, number, number.lstrip("0"), numeral]
+
+
+def system_names(cell: PlannedCell) -> list[str]:
+    """What a row answers to: method, label, the paper's name, its changes, its runs."""
+    names = [cell.system, cell.row.label, cell.row.paper_method, *cell.row.runs]
+    if cell.row.run is not None:
+        method, _, changes = parts_of_run(cell.row.run)
+        names += [method, "__".join(changes), "__".join((method, *changes))]
+    return [name for name in names if name]
+
+
+def test_set_names(cell: PlannedCell) -> list[str]:
+    """What a column answers to: the test set's name at this tier, the paper's, the label."""
+    column = cell.column
+    return [column.test_set, column.paper_column, cell.column_name, column.label]
+
+
+def setting_names(cell: PlannedCell) -> list[str]:
+    """What a training mix answers to: the block, and the setting of the run."""
+    names = [cell.setting, cell.row.block]
+    return names if cell.row.run is None else [*names, parts_of_run(cell.row.run)[1]]
+
+
+def _narrowed(
+    cells: Sequence[PlannedCell],
+    kind: str,
+    wanted: str,
+    names_of: Callable[[PlannedCell], Iterable[str]],
+) -> list[PlannedCell]:
+    """Cells of which one name is `wanted`.
+
+    Raises:
+        UnknownNameError: none is; the message names the nearest.
+    """
+    found = [cell for cell in cells if plain(wanted) in map(plain, names_of(cell))]
+    if found:
+        return found
+    # One name per thing: a row answers to six, and the nearest would be the same one thrice.
+    first = {plain(name): next(iter(names_of(cell))) for cell in cells for name in names_of(cell)}
+    close = difflib.get_close_matches(plain(wanted), first, n=6, cutoff=0.5)
+    known = list(dict.fromkeys(first[name] for name in close))[:3]
+    if known:
+        hint = "did you mean " + " or ".join(map(repr, known)) + "?"
+    else:
+        hint = "expected one of " + ", ".join(sorted(set(first.values())))
+    raise UnknownNameError(f"unknown {kind} {wanted!r}: {hint}")
+
+
+def _own_names_first(cells: list[PlannedCell], wanted: str) -> list[PlannedCell]:
+    """Of rows that share a method, the one whose own name is meant: `ndr_restore` unchanged."""
+    exact = [cell for cell in cells if plain(cell.system) == plain(wanted)]
+    return exact or cells
+
+
+def choose_cell(
+    cells: Sequence[PlannedCell], table: str, system: str, test_set: str, setting: str | None
+) -> Choice:
+    """Find the cell.
+
+    Where cells of several training mixes answer and `setting` is None, the mix that holds all
+    the tasks of the others is meant, and the others are named beside it.
+
+    Raises:
+        UnknownNameError: no cell answers to one of the names, with the nearest.
+        AmbiguousCellError: several do, with the choices.
+    """
+    found = _narrowed(cells, "table", table, table_names)
+    label = found[0].table.label
+    if setting is not None:
+        found = _narrowed(found, f"training mix of {label}", setting, setting_names)
+    found = _narrowed(found, f"method of {label}", system, system_names)
+    found = _own_names_first(found, system)
+    found = _narrowed(found, f"test set of this row of {label}", test_set, test_set_names)
+    if len(found) == 1:
+        return Choice(found[0])
+    for cell in found:
+        others = tuple(other for other in found if other is not cell)
+        tasks = set(cell.row.block.split("+"))
+        if all(set(other.row.block.split("+")) < tasks for other in others):
+            return Choice(cell, others)
+    lines = [f"  {cell.name}   ({cell.row.label}; {cell.row.block})" for cell in found]
+    raise AmbiguousCellError(
+        f"{len(found)} cells of {label} answer to {system!r} on {test_set!r}; name one by its "
+        "label, its changes or --setting:\n" + "\n".join(lines)
+    )

@@ -1,0 +1,280 @@
+"""Everything about one cell, as sections of text."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ndr.run_spec import TestSetSpec
+from reports import table_result as t
+from reports.explanation.cell_choice import Choice
+from reports.explanation.planned_jobs import PlannedJob
+from reports.explanation.spec_lines import spec_lines
+from reports.number_format import UNITS, counted, difference_text, duration_text, metric_text
+from reports.origin import commit_text, machine_text, versions_text
+from reports.provenance_files import evaluation_folder, finished_at, read_provenance, run_folder
+from reports.table_assembly import assemble_table
+from workflows.suite import Suite
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading and its lines."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Explains the cell of a choice.
+
+    Attributes:
+        suite: the plan.
+        choice: the cell.
+        jobs: what Snakemake would run for it (`planned_jobs`).
+        root: the checkout.
+        overrides: `key=value` for `--config` in the printed commands.
+    """
+
+    suite: Suite
+    choice: Choice
+    jobs: Sequence[PlannedJob]
+    root: Path
+    overrides: Sequence[str]
+
+    @property
+    def _results(self) -> Path:
+        return self.root / self.suite.results
+
+    @property
+    def _runs(self) -> tuple[str, ...]:
+        return self.choice.cell.row.runs
+
+    def sections(self) -> list[Section]:
+        """All sections, in the order in which a reader asks."""
+        sections = [Section("Number", tuple(self._numbers()))]
+        if self.choice.others:
+            names = [f"--setting {cell.setting}" for cell in self.choice.others]
+            sections.append(Section("Also of this method and test set", tuple(names)))
+        for run in self._runs:
+            sections.append(Section(f"Run {run}", tuple(self._run_lines(run))))
+        sections.append(Section("Test set", tuple(self._test_set_lines())))
+        for run in self._runs:
+            training = self.suite.plan.evaluations[run].training_run
+            if training is not None:
+                spec = self.suite.plan.runs[training]
+                lines = spec_lines(dataclasses.asdict(spec))
+                sections.append(Section(f"Training spec {spec.sha256()}", tuple(lines)))
+        sections.append(Section("Redo", tuple(self._redo_lines())))
+        title = "The same by single commands, as Snakemake runs them"
+        sections.append(Section(title, tuple(self._commands())))
+        return sections
+
+    def _commands(self) -> Iterator[str]:
+        # Snakemake makes the folders of logs itself.
+        folders = sorted({str(Path(job.log).parent) for job in self.jobs if job.log})
+        if folders:
+            yield shlex.join(["mkdir", "-p", *folders])
+        yield from (job.command for job in self.jobs)
+
+    def _numbers(self) -> Iterator[str]:
+        cell = self.choice.cell
+        result = assemble_table(dataclasses.replace(cell.table, rows=(cell.row,)), self._results)
+        (column,) = [c.key for c in result.columns if c.test_set == cell.column.test_set]
+        (found,) = [
+            found
+            for block in result.blocks
+            for row in block.rows
+            if row.kind != t.DEGRADED_INPUT
+            for found in row.cells
+            if found.column == column
+        ]
+        if found.status not in t.MEASURED:
+            yield f"{found.status}: {found.reason}" if found.reason else found.status
+        if found.status == t.NOT_RUN:
+            yield self._still_to_do()
+        for shown in found.shown:
+            yield _shown_line(shown, found) if found.status in t.MEASURED else _paper_line(shown)
+        protocol = cell.row.protocol or cell.table.protocol
+        yield f"protocol {protocol}; the paper's number is of {cell.column.paper_column}"
+
+    def _still_to_do(self) -> str:
+        left = [job for job in self.jobs if not job.finished(self.root)]
+        counts = [
+            counted(sum(job.rule == rule for job in left), noun)
+            for rule, noun in (
+                ("train_run", "training"),
+                ("evaluate_run", "evaluation"),
+                ("prepare_set", "set preparation"),
+            )
+        ]
+        return f"not run yet: this would run {', '.join(counts)}"
+
+    def _run_lines(self, run: str) -> Iterator[str]:
+        spec = self.suite.plan.evaluations[run]
+        path = evaluation_folder(self._results, run) / "provenance.json"
+        yield f"values: {self._relative(path.with_name('per_image.csv'))}"
+        if path.is_file():
+            facts = read_provenance(path)
+            yield f"source: {str(facts.get('source', '')).replace('_', ' ')}"
+            checkpoint = facts.get("checkpoint_sha256")
+            yield f"checkpoint: sha256 {checkpoint}" if checkpoint else "checkpoint: none"
+            yield from _job_lines("evaluation", facts)
+            if facts.get("evaluation_sha256") != spec.sha256():
+                yield "evaluation: of another spec than the configuration's now; redo it"
+        else:
+            yield "evaluation: not run yet"
+        if spec.training_run is None:
+            yield "training: none"
+            return
+        folder = run_folder(self._results, spec.training_run)
+        yield f"checkpoint file: {self._relative(folder / 'checkpoint.safetensors')}"
+        if (folder / "provenance.json").is_file():
+            yield from self._training_lines(folder / "provenance.json", spec.training_run)
+        else:
+            yield "training: not run yet"
+
+    def _training_lines(self, path: Path, run: str) -> Iterator[str]:
+        facts = read_provenance(path)
+        done, planned = facts.get("steps_done"), facts.get("steps_planned")
+        yield f"training: {done} of {planned} steps, {facts.get('parameters')} parameters"
+        yield from _job_lines("training", facts)
+        fingerprint = facts.get("source_fingerprint")
+        yield f"training: code fingerprint {fingerprint}"
+        if fingerprint != self.suite.training_fingerprint(_Wildcards(run)):
+            yield "training: the code has changed since; Snakemake will train again"
+        if facts.get("spec_sha256") != self.suite.plan.runs[run].sha256():
+            yield "training: of another spec than the configuration's now; Snakemake will train it"
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+    def _test_set_lines(self) -> Iterator[str]:
+        cell = self.choice.cell
+        if cell.row.run is None:
+            return
+        (spec,) = [
+            test_set
+            for test_set in self.suite.plan.evaluations[cell.row.run].test_sets
+            if test_set.name == cell.column.test_set
+        ]
+        yield f"{spec.name} ({cell.column.label}), in place of {cell.column.paper_column}"
+        yield from self._images(cell.row.run, spec)
+        yield from _degradation_lines(spec)
+        yield from self._prepared_lines(spec.set)
+
+    def _images(self, run: str, spec: TestSetSpec) -> Iterator[str]:
+        path = evaluation_folder(self._results, run) / "provenance.json"
+        counts = read_provenance(path).get("images", {}) if path.is_file() else {}
+        if spec.name in counts:
+            n, total = counts[spec.name]
+            yield f"images: {n} of {total}"
+        elif spec.first_images is not None:
+            yield f"images: at most the first {spec.first_images} of the set"
+
+    def _prepared_lines(self, name: str) -> Iterator[str]:
+        yield f"prepared set: data/sets/{name}/manifest.csv, identity {_identity(self.suite, name)}"
+        for source in [name, *reversed(self.suite.catalogue.sources(name))]:
+            entry = self.suite.catalogue.entry(source)
+            content = entry.model_dump(mode="json", by_alias=True)
+            wanted = ("kind", "from", "degradation", "variants", "parameters", "title", "licence")
+            facts = {key: content[key] for key in wanted if content.get(key)}
+            yield from spec_lines(facts, f"{source}.")
+
+    def _redo_lines(self) -> Iterator[str]:
+        cell = self.choice.cell
+        config = ["--config", *self.overrides] if self.overrides else []
+        whole = ["snakemake", "--cores", "all"]
+        forced = ["--forcerun", "train_run", "evaluate_run"]
+        yield "all of it, from what is there:"
+        yield f"  {shlex.join([*whole, cell.name, *config])}"
+        yield "all of it anew:"
+        yield f"  {shlex.join([*whole, *forced, *config, '--', cell.name])}"
+        for run in self._runs:
+            training = self.suite.plan.evaluations[run].training_run
+            results = self.suite.results
+            if training is not None:
+                path = f"{results}/runs/{training}/checkpoint.safetensors"
+                yield "the training alone, anew:"
+                yield f"  {shlex.join([*whole, '--forcerun', 'train_run', *config, '--', path])}"
+            path = f"{results}/evaluations/{run}/per_image.csv"
+            yield "the evaluation alone, anew:"
+            yield f"  {shlex.join([*whole, '--forcerun', 'evaluate_run', *config, '--', path])}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Wildcards:
+    """What the plan's answers take from Snakemake."""
+
+    run: str
+
+
+def _identity(suite: Suite, name: str) -> str:
+    return suite.catalogue.identity(name, suite.config.suite_seed)
+
+
+def _shown_line(shown: t.Shown, cell: t.Cell) -> str:
+    value = metric_text(shown.metric, shown.value, shown.infinite)
+    parts = [f"{shown.metric} {value} {UNITS.get(shown.metric, '')}".strip()]
+    if shown.interval:
+        low, high = (metric_text(shown.metric, end) for end in shown.interval)
+        parts.append(f"95 % interval {low} to {high}")
+    else:
+        parts.append("no interval (fewer than two scenes)")
+    parts.append(f"mean of {cell.n} of {cell.n_total} images")
+    if shown.seeds > 1:
+        parts.append(f"{shown.seeds} seeds")
+    parts.append(_paper_text(shown))
+    if shown.degraded_input is not None:
+        parts.append(f"degraded input: {metric_text(shown.metric, shown.degraded_input)}")
+    return "; ".join(parts)
+
+
+def _paper_text(shown: t.Shown) -> str:
+    if shown.paper is None:
+        return "the paper prints no number here"
+    if shown.difference is None:
+        return f"the paper: {shown.paper_text}"
+    return f"the paper: {shown.paper_text} ({difference_text(shown.metric, shown.difference)})"
+
+
+def _paper_line(shown: t.Shown) -> str:
+    return f"{shown.metric}: {_paper_text(shown)}"
+
+
+def _job_lines(kind: str, facts: Mapping[str, Any]) -> Iterator[str]:
+    if "wall_seconds" in facts:
+        ended = finished_at(facts)
+        when = "" if ended is None else f", ended {ended.isoformat()}"
+        yield f"{kind}: took {duration_text(facts['wall_seconds'])}{when}"
+    if "hardware" in facts:
+        yield f"{kind}: on {machine_text(facts)}"
+    if "versions" in facts:
+        yield f"{kind}: with {versions_text(facts)}"
+    yield f"{kind}: commit {commit_text(facts)}"
+
+
+def _degradation_lines(spec: TestSetSpec) -> Iterator[str]:
+    if spec.noise is not None:
+        sigmas = ", ".join(f"{sigma:g}" for sigma in spec.noise.sigmas)
+        yield (
+            f"noise, added on reading: sigma {sigmas}, {spec.noise.variant}, "
+            f"seeded by {spec.noise.seeding.replace('_', ' ')}"
+        )
+    if spec.crop is not None:
+        yield f"crop: the central {spec.crop} x {spec.crop} pixels"
+    if spec.parameter is not None:
+        yield f"only images with {spec.parameter} = {', '.join(map(str, spec.parameter_values))}"
+
+
+def as_text(heading: str, sections: Iterable[Section]) -> str:
+    """The sections under a heading, indented."""
+    lines = [heading]
+    for section in sections:
+        lines += ["", section.title, *(f"  {line}" for line in section.lines)]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""New scores against committed reference scores: what got worse, and is it certain."""
