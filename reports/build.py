@@ -1,61 +1,45 @@
 """Build the page: `python -m reports.build --report-json ... --tables ... --out all_tables.html`.
 
-One HTML file with everything inlined: it makes no request to any host. Equal results give an
-equal page, byte for byte.
+One HTML file that makes no request to any host; full crops of pictures lie in `assets/` beside
+it, or inside it with `--single-file`. Equal results give an equal page, byte for byte.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
 
 from ndr.atomic_file import write_text
 from ndr.evaluation.protocol import description as protocol_description
 from reports import number_format, table_result
-from reports.leak_table import leak_section
+from reports.cell_panels import CellPanels, as_script, cell_id
+from reports.kept_pictures import KeptPictures
 from reports.origin import origin_of, runs_of
+from reports.page_sections import NO_FILES, SectionFiles, sections
 from reports.parameter_table import read_parameter_table
+from reports.picture_store import PictureStore
 from reports.pictures import PictureReader
 from reports.quality import count_by_severity, merge_entries
 from reports.report_description import ReportDescription
+from reports.static_files import content_security_policy, joined
 from reports.table_result import TableResult, read_table_result
 from reports.table_view import TableView, anchor, block_title, with_symbols
 from reports.training_curves import curve_drawings
 
-FOLDER = Path(__file__).resolve().parent
+TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
 class ReportError(ValueError):
     """Tables that cannot stand on one page."""
 
 
-def _static(name: str) -> Markup:
-    """A file of `static/` to stand inside `<style>` or `<script>`."""
-    text = (FOLDER / "static" / name).read_text(encoding="utf-8")
-    if "</" in text:
-        raise ReportError(f"static/{name} must not contain '</': it is inlined as it is")
-    return Markup(text)
-
-
-def content_security_policy(script: str) -> str:
-    """A policy under which the browser itself refuses every request to a host."""
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return (
-        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    )
-
-
 def environment() -> jinja2.Environment:
     """Templates with escaping on and the filters that they use."""
     env = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER / "templates"),
+        loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -66,10 +50,12 @@ def environment() -> jinja2.Environment:
         "block_title": block_title,
         "count": number_format.count_text,
         "counted": number_format.counted,
+        "interval_text": number_format.interval_text,
         "duration": number_format.duration_text,
         "symbols": with_symbols,
     }
     env.globals |= {
+        "cell_id": cell_id,
         "csv_number": number_format.csv_number,
         "difference_text": number_format.difference_text,
         "metric_text": number_format.metric_text,
@@ -103,7 +89,9 @@ def build_page(
     tables: Sequence[TableResult],
     results: Path,
     parameter_counts: Path,
-    leaks: Path | None = None,
+    *,
+    files: SectionFiles = NO_FILES,
+    assets: Path | None = None,
 ) -> str:
     """The page as HTML.
 
@@ -112,37 +100,44 @@ def build_page(
         tables: in the order of the page.
         results: `results/<tier>`: pictures, curves and provenance.
         parameter_counts: written by `python -m ndr.parameter_counts`.
-        leaks: written by `python -m ndr.data.leak_scan`; None where no scan was made.
+        files: what the optional parts of the page read.
+        assets: folder beside the page for full crops; None puts them into the page.
 
     Raises:
-        ReportError, ProvenanceError, ParameterTableError, LeakFileError: inputs that do not fit.
+        ReportError, ProvenanceError, ParameterTableError: inputs that do not fit.
+        ValueError, OSError: a part's file is damaged or of another tier.
     """
     check_tiers(description, tables)
     runs = runs_of(tables)
     origin = origin_of(results, runs)
-    reader = PictureReader(results, description, tables)
+    kept = KeptPictures(results, description)
+    store = PictureStore(assets)
+    reader = PictureReader(kept, store, tables)
     pictures = reader.rows()
     curves, curve_quality = curve_drawings(results, tables)
-    leak_findings = leak_section(leaks, description, tables, results)
+    parts = sections(files, description, tables, results)
     groups = merge_entries(
         [
             *origin.quality,
-            *leak_findings.quality,
+            *parts["leaks"].quality,
             *(entry for table in tables for entry in table.quality),
             *reader.quality,
             *curve_quality,
         ]
     )
     views = [TableView(table) for table in tables]
-    script = _static("report.js")
+    panels = CellPanels(results, description, kept, store).content(views)
+    store.remove_others()
+    script = joined(".js")
     return (
         environment()
         .get_template("all_tables.html.j2")
         .render(
             description=description,
             policy=content_security_policy(script),
-            style=_static("report.css"),
+            style=joined(".css"),
             script=script,
+            panels_json=as_script(panels),
             origin=origin,
             views=views,
             filled=sum(view.filled for view in views),
@@ -152,7 +147,7 @@ def build_page(
             parameters=read_parameter_table(parameter_counts),
             pictures=pictures,
             curves=curves,
-            leaks=leak_findings,
+            **parts,
         )
     )
 
@@ -164,14 +159,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--tables", required=True, nargs="+", type=Path, help="table files")
     parser.add_argument("--results", required=True, type=Path, help="results/<tier>")
     parser.add_argument("--parameter-counts", required=True, type=Path)
-    parser.add_argument("--leaks", type=Path, help="what the leak scan wrote, if there was one")
+    SectionFiles.add_options(parser)
     parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument(
+        "--single-file",
+        action="store_true",
+        help="put full crops of pictures into the page instead of assets/ beside it",
+    )
     arguments = parser.parse_args(argv)
     try:
         description = ReportDescription.from_json(arguments.report_json)
         tables = [read_table_result(path) for path in arguments.tables]
         page = build_page(
-            description, tables, arguments.results, arguments.parameter_counts, arguments.leaks
+            description,
+            tables,
+            arguments.results,
+            arguments.parameter_counts,
+            files=SectionFiles.of(arguments),
+            assets=None if arguments.single_file else arguments.out.parent / "assets",
         )
     except (ValueError, OSError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")

@@ -25,6 +25,16 @@ def metric_text(metric: str, value: float | None, infinite: bool = False) -> str
     return f"{value:.{DECIMALS.get(metric, 4)}f}".replace("-", MINUS)
 
 
+def interval_text(metric: str, interval: tuple[float, float]) -> str:
+    """An interval in small print, with one digit less than the number that it stands below.
+
+    >>> interval_text("PSNR", (31.16, 31.94)), interval_text("SSIM", (0.8812, 0.9))
+    ('31.2–31.9', '0.881–0.900')
+    """
+    decimals = DECIMALS.get(metric, 4) - 1
+    return MISSING.join(f"{end:.{decimals}f}".replace("-", MINUS) for end in interval)
+
+
 def difference_text(metric: str, difference: float | None) -> str:
     """A difference with its sign; what rounds to zero has none.
 

@@ -44,18 +44,21 @@ def runs_of(tables: Iterable[TableResult]) -> list[str]:
     return list(runs)
 
 
-def _commit_text(provenance: Mapping[str, Any]) -> str:
+def commit_text(provenance: Mapping[str, Any]) -> str:
+    """The commit that a job ran, and whether files differed from it."""
     commit = provenance.get("commit")
     if not commit:
         return "not recorded (outside of git)"
     return f"{commit[:12]} with uncommitted changes" if provenance.get("modified") else commit[:12]
 
 
-def _versions_text(provenance: Mapping[str, Any]) -> str:
+def versions_text(provenance: Mapping[str, Any]) -> str:
+    """Versions of the libraries that a job used."""
     return ", ".join(f"{name} {version}" for name, version in provenance["versions"].items())
 
 
-def _machine_text(provenance: Mapping[str, Any]) -> str:
+def machine_text(provenance: Mapping[str, Any]) -> str:
+    """The machine that a job ran on."""
     hardware = provenance["hardware"]
     gpus = ", ".join(hardware["gpus"]) or "no GPU"
     return f"{hardware['processor']}, {hardware['cores']} cores, {gpus}; {hardware['system']}"
@@ -112,9 +115,9 @@ def origin_of(results: Path, runs: Sequence[str]) -> Origin:
         _read_all(evaluation_folder(results, run) / "provenance.json" for run in runs)
     )
     records = trainings + evaluations
-    commits = _distinct(map(_commit_text, records))
-    versions = _distinct(map(_versions_text, records))
-    machines = _distinct(map(_machine_text, records))
+    commits = _distinct(map(commit_text, records))
+    versions = _distinct(map(versions_text, records))
+    machines = _distinct(map(machine_text, records))
     return Origin(
         commits=commits,
         versions=versions,

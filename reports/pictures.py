@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import functools
-import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-
-from PIL import Image
 
 from reports import table_result as t
-from reports.evaluation_rows import Evaluation, ResultFileError, SeriesKey, read_evaluation
+from reports.evaluation_rows import SeriesKey
+from reports.kept_pictures import KeptPictures
 from reports.number_format import metric_text
-from reports.provenance_files import evaluation_folder
+from reports.picture_store import PictureStore, Thumbnail
 from reports.quality import report_entry
-from reports.report_description import ReportDescription
 from reports.table_result import Block, Column, QualityEntry, TableResult
 from reports.table_view import block_title
 
-LONG_SIDE = 400
-"""Pixels of a thumbnail's longer side; smaller pictures keep their pixels."""
-WEBP_QUALITY = 82
+LONG_SIDE, SMALL_SIDE = 256, 128
+"""Pixels of a thumbnail's longer side, in front of the fold and behind it."""
 DEGRADED_INPUT, TRUTH = "Degraded input", "Ground truth"
-
-
-@dataclass(frozen=True, slots=True)
-class Thumbnail:
-    """A picture inside the page."""
-
-    data_uri: str
-    width: int
-    height: int
-    reduced: bool
-    """Smaller than the picture: fine grain looks weaker than it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +33,8 @@ class Panel:
     psnr_text: str
     alt: str
     thumbnail: Thumbnail
+    full: str
+    """Address of the full crop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +61,6 @@ class _Candidate:
     label: str
     detail: str
     main: bool
-
-
-def thumbnail(path: Path) -> Thumbnail:
-    """Read a picture and make a WebP of it, at most `LONG_SIDE` pixels long.
-
-    Raises:
-        OSError: the file is damaged or no picture.
-    """
-    with Image.open(path) as opened:
-        picture = opened.convert("RGB")
-    reduced = max(picture.size) > LONG_SIDE
-    if reduced:
-        picture.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=WEBP_QUALITY, method=2)
-    encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return Thumbnail(f"data:image/webp;base64,{encoded}", *picture.size, reduced)
 
 
 def _columns(tables: Iterable[TableResult]) -> list[Column]:
@@ -129,34 +97,16 @@ def _candidates(tables: Sequence[TableResult], test_set: str) -> list[_Candidate
     return list(found.values())
 
 
-def _picture(results: Path, run: str, test_set: str, image: str) -> Path:
-    return evaluation_folder(results, run) / "pictures" / test_set / f"{image}.png"
-
-
-def _with_pictures(results: Path, runs: Sequence[str], test_set: str) -> str | None:
-    """The first of the runs that left pictures of a test set."""
-    folders = (evaluation_folder(results, run) / "pictures" / test_set for run in runs)
-    found = (run for run, folder in zip(runs, folders, strict=True) if folder.is_dir())
-    return next(found, None)
-
-
-def _shown_image(results: Path, run: str, test_set: str) -> str | None:
-    """Name of the first picture that the control of the degraded inputs left."""
-    folder = evaluation_folder(results, run) / "pictures" / test_set
-    return min((path.stem for path in folder.glob("*.png")), default=None)
-
-
 class PictureReader:
     """Makes the picture rows of a report; problems are collected in `quality`."""
 
     def __init__(
-        self, results: Path, description: ReportDescription, tables: Sequence[TableResult]
+        self, kept: KeptPictures, store: PictureStore, tables: Sequence[TableResult]
     ) -> None:
-        self.results = results
-        self.description = description
+        self.kept = kept
+        self.store = store
         self.tables = tables
         self.quality: list[QualityEntry] = []
-        self._evaluations: dict[str, Evaluation | None] = {}
 
     def rows(self) -> list[PictureRow]:
         """One row per test set of the tables, in their order."""
@@ -166,17 +116,16 @@ class PictureReader:
     def _row(self, column: Column, pool: ThreadPoolExecutor) -> PictureRow | None:
         test_set = column.test_set
         assert test_set is not None
-        given = _with_pictures(self.results, self.description.input_runs, test_set)
-        image = None if given is None else _shown_image(self.results, given, test_set)
+        given = self.kept.input_run(test_set)
+        image = next(iter(self.kept.images(given, test_set)), None) if given else None
         if given is None or image is None:
             self._note(f"{column.label}: the degraded input left no picture.")
             return None
-        truth = _with_pictures(self.results, self.description.truth_runs, test_set)
+        truth = self.kept.truth_run(test_set)
         first = [_Candidate(given, DEGRADED_INPUT, "", True)]
         last = [] if truth is None else [_Candidate(truth, TRUTH, "", True)]
         if truth is None:
-            runs = ", ".join(self.description.truth_runs)
-            self._note(f"{column.label}, {TRUTH} ({runs}): no picture of {image}.")
+            self._note(f"{column.label}, {TRUTH}: no control left a picture of {image}.")
         methods = _candidates(self.tables, test_set)
         order = [*first, *(c for c in methods if c.main), *last]
         others = [c for c in methods if not c.main]
@@ -188,9 +137,10 @@ class PictureReader:
     def _panel(self, candidate: _Candidate, column: Column, image: str) -> Panel | None:
         test_set = column.test_set
         assert test_set is not None
-        path = _picture(self.results, candidate.run, test_set, image)
+        path = self.kept.path(candidate.run, test_set, image)
+        side = LONG_SIDE if candidate.main else SMALL_SIDE
         try:
-            small = thumbnail(path)
+            small, full = self.store.add(path, side)
         except FileNotFoundError:
             who = f"{candidate.label} ({candidate.run})"
             self._note(f"{column.label}, {who}: no picture of {image}.")
@@ -202,16 +152,10 @@ class PictureReader:
         psnr = self._psnr(candidate.run, SeriesKey(test_set, protocol, "PSNR"), image)
         text = "" if psnr is None else f"{metric_text('PSNR', psnr, math.isinf(psnr))} dB"
         alt = f"{image}, {column.label.lower()}: {candidate.label}"
-        return Panel(candidate.label, candidate.detail, candidate.run, psnr, text, alt, small)
+        return Panel(candidate.label, candidate.detail, candidate.run, psnr, text, alt, small, full)
 
     def _psnr(self, run: str, key: SeriesKey, image: str) -> float | None:
-        if run not in self._evaluations:
-            path = evaluation_folder(self.results, run) / "per_image.csv"
-            try:
-                self._evaluations[run] = read_evaluation(path, run)
-            except (FileNotFoundError, ResultFileError):
-                self._evaluations[run] = None  # the tables list this under quality
-        evaluation = self._evaluations[run]
+        evaluation = self.kept.evaluation(run)
         values = evaluation.sound(key) if evaluation else None
         return None if values is None else values.get(image)
 

@@ -7,19 +7,8 @@ from dataclasses import dataclass, field
 
 from reports import table_result as t
 from reports.printed_doubts import doubts
+from reports.symbols import with_symbols  # noqa: F401 - other parts of the page take it from here
 from reports.table_result import Block, Cell, Column, Row, Shown, TableResult
-
-SYMBOLS = {"sigma": "\N{GREEK SMALL LETTER SIGMA}", "lambda": "\N{GREEK SMALL LETTER LAMDA}"}
-
-
-def with_symbols(label: str) -> str:
-    """Write Greek letters as letters.
-
-    >>> with_symbols("Noise, sigma = 25")
-    'Noise, σ = 25'
-    """
-    return re.sub(r"\b(sigma|lambda)\b", lambda match: SYMBOLS[match[0]], label)
-
 
 BLOCK_TITLES = {
     "denoise": "Denoising",

@@ -1,55 +1,59 @@
 "use strict";
 
-// Copy buttons stay hidden where the browser offers no clipboard.
-if (navigator.clipboard) {
-  for (const button of document.querySelectorAll("[data-copy]")) {
-    button.hidden = false;
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(button.dataset.copy);
-      button.textContent = "Copied";
-      setTimeout(() => { button.textContent = "Copy"; }, 1500);
-    });
-  }
+// Runs in the head, so that the chosen colours are there before anything is drawn.
+const THEME = "ndr-report-theme";
+
+/** What the browser remembers; null where storage is refused (private windows, some files). */
+function remembered() {
+  try { return localStorage.getItem(THEME); } catch { return null; }
 }
 
-// Enlarged pictures: the dialog shows the same inlined picture; arrow keys go through its row.
-const dialog = document.getElementById("enlarged");
-if (dialog) {
-  const image = dialog.querySelector("img");
-  let row = [];
-  let index = 0;
+function remember(theme) {
+  try { localStorage.setItem(THEME, theme); } catch { /* the choice holds for this view only */ }
+}
 
-  const show = (next) => {
-    index = (next + row.length) % row.length;
-    const source = row[index].querySelector("img");
-    image.src = source.src;
-    image.alt = source.alt;
-    dialog.style.setProperty("--ratio", source.naturalWidth / source.naturalHeight);
-    const caption = row[index].parentElement.querySelector("figcaption");
-    dialog.querySelector("figcaption").replaceChildren(
-      ...[...caption.childNodes].map((node) => node.cloneNode(true)));
-    dialog.querySelector(".position").textContent = `${index + 1} of ${row.length}`;
-  };
+const systemDark = matchMedia("(prefers-color-scheme: dark)");
+if (["light", "dark"].includes(remembered())) document.documentElement.dataset.theme = remembered();
 
-  for (const section of document.querySelectorAll(".picture-row")) {
-    const pictures = [...section.querySelectorAll(".picture")];
-    pictures.forEach((button, position) => button.addEventListener("click", () => {
-      row = pictures;
-      show(position);
-      dialog.showModal();
-    }));
-  }
-  dialog.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (step) {
-      event.preventDefault();
-      show(index + step);
-    }
+/** A new element: `attributes` are set as they are, children are elements or text. */
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+/** Give a copy button its task; it stays hidden where the browser offers no clipboard. */
+function enableCopy(button) {
+  if (!navigator.clipboard) return;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 1500);
   });
+}
+
+/** Dialogs close by their button, by a click beside them, and by Escape (the browser's own). */
+function enableClosing(dialog) {
   dialog.addEventListener("click", (event) => {
-    const button = event.target.closest("button");
-    if (event.target === dialog || (button && "close" in button.dataset)) dialog.close();
-    else if (button) show(index + Number(button.dataset.step));
+    if (event.target === dialog || event.target.closest("[data-close]")) dialog.close();
   });
-  dialog.addEventListener("close", () => row[index].focus());
 }
+
+document.addEventListener("DOMContentLoaded", () => {
+  document.querySelectorAll("[data-copy]").forEach(enableCopy);
+
+  const button = document.querySelector(".theme");
+  const dark = () => (document.documentElement.dataset.theme ?? (systemDark.matches ? "dark" : "light")) === "dark";
+  const name = () => { button.textContent = dark() ? "Light colours" : "Dark colours"; };
+  button.addEventListener("click", () => {
+    const theme = dark() ? "light" : "dark";
+    document.documentElement.dataset.theme = theme;
+    remember(theme);
+    name();
+  });
+  systemDark.addEventListener("change", name);
+  name();
+  button.hidden = false;
+});

@@ -26,6 +26,7 @@ from ndr.data.leaks.findings import (
 from reports.build import build_page, main
 from reports.leak_split import SplitMean
 from reports.leak_table import LISTED_MATCHES, LeakSection, leak_section
+from reports.page_sections import SectionFiles
 from reports.quality import merge_entries
 from reports.report_description import ReportDescription, TestSetSource
 from reports.summarise import summarise
@@ -93,7 +94,11 @@ def page_with(report: SmallReport, folder: Path, found: LeakFindings) -> str:
     path = folder / "leaks.json"
     found.write(path)
     return build_page(
-        report.description, report.tables, report.results, report.parameter_counts, path
+        report.description,
+        report.tables,
+        report.results,
+        report.parameter_counts,
+        files=SectionFiles(leaks=path),
     )
 
 
@@ -274,7 +279,7 @@ def test_the_command_takes_the_scan(report: SmallReport, tmp_path: Path) -> None
         write_table_result(path, table)
     arguments = ["--report-json", report.description.canonical_json(), "--tables", *map(str, paths)]
     arguments += ["--results", str(report.results), "--leaks", str(leaks), "--out", str(out)]
-    arguments += ["--parameter-counts", str(report.parameter_counts)]
+    arguments += ["--parameter-counts", str(report.parameter_counts), "--single-file"]
     main(arguments)
     assert out.read_text(encoding="utf-8") == page_with(report, tmp_path, findings())
     leaks.write_text("{}")

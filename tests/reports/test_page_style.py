@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-STYLE = (Path(__file__).resolve().parents[2] / "reports" / "static" / "report.css").read_text()
+from reports.static_files import FOLDER, StaticFileError, content_security_policy, joined
+
+STYLE = (FOLDER / "report.css").read_text(encoding="utf-8")
 PAIRS = [
     *((text, ground) for text in ("ink", "muted", "accent") for ground in ("paper", "surface")),
     ("ink", "tint"),
@@ -23,10 +25,8 @@ PAIRS = [
 
 
 def palette(dark: bool) -> dict[str, str]:
-    light, rest = STYLE.split("@media (prefers-color-scheme: dark)", 1)
-    pattern = r"--([\w-]+):\s*(#[0-9a-f]{6})"
-    colours = dict(re.findall(pattern, light))
-    return colours | dict(re.findall(pattern, rest.split("\n}\n", 1)[0])) if dark else colours
+    pattern = r"--([\w-]+):\s*light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\)"
+    return {name: pair[dark] for name, *pair in re.findall(pattern, STYLE)}
 
 
 def luminance(colour: str) -> float:
@@ -56,3 +56,25 @@ def test_lines_stand_out_from_their_ground(dark: bool) -> None:
     colours = palette(dark)
     for index in range(7):
         assert contrast(colours[f"line-{index}"], colours["surface"]) >= 3
+
+
+def test_no_file_follows_the_system_behind_the_pages_own_choice_of_colours() -> None:
+    assert "prefers-color-scheme" not in joined(".css")
+
+
+def test_the_first_file_of_a_kind_is_report_and_the_rest_stand_by_name(tmp_path: Path) -> None:
+    for name in ("a.css", "report.css", "z.css", "b.js"):
+        (tmp_path / name).write_text(f"/* {name} */")
+    assert joined(".css", tmp_path) == "/* report.css */\n/* a.css */\n/* z.css */"
+
+
+def test_a_file_that_would_end_its_element_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.js").write_text('x = "</script>"')
+    with pytest.raises(StaticFileError, match="must not contain '</'"):
+        joined(".js", tmp_path)
+
+
+def test_the_policy_names_no_host() -> None:
+    policy = content_security_policy("x")
+    assert policy.startswith("default-src 'none'; img-src 'self' data:;")
+    assert "http" not in policy

@@ -1,12 +1,17 @@
-# All tables, pictures and quality entries on one self-contained page.
+# All tables, claims, figures, pictures and quality entries on one page; full crops lie beside it.
 rule render_report:
     input:
         tables=suite.report_tables,
         counts="<results>/parameter_counts.json",
         evaluations=suite.report_evaluations,
+        claims="<results>/claims.json",
+        sensitivity="<results>/sensitivity.json",
+        representation=suite.representation.of_report,
+        figures=suite.figures.of_report,
         leaks="<results>/leaks.json",
     output:
-        "reports/all_tables.html",
+        page="reports/all_tables.html",
+        assets=directory("reports/assets"),
     log:
         "<logs>/render/all_tables.log",
     params:
@@ -19,6 +24,10 @@ rule render_report:
         " --tables {input.tables:q}"
         " --results {params.results:q}"
         " --parameter-counts {input.counts:q}"
+        " --claims {input.claims:q}"
+        " --sensitivity {input.sensitivity:q}"
+        " --representation {input.representation:q}"
+        " --figures {input.figures:q}"
         " --leaks {input.leaks:q}"
-        " --out {output:q}"
+        " --out {output.page:q}"
         " > {log:q} 2>&1"
