@@ -11,12 +11,14 @@ import ast
 import functools
 import hashlib
 import importlib.util
+from collections.abc import Iterable
 from pathlib import Path
 
 OWN_PACKAGES = ("ndr", "baselines", "workflows", "reports")
 BOOKKEEPING = frozenset(
     {
         "ndr.atomic_file",
+        "ndr.gpu_energy",
         "ndr.nearest_name",
         "ndr.provenance",
         "ndr.source_fingerprint",
@@ -40,8 +42,8 @@ def module_file(module: str) -> Path | None:
 
 
 @functools.cache
-def _parsed(path: Path) -> tuple[str, frozenset[str]]:
-    """Syntax tree without docstrings as text, and the suite's modules that it imports."""
+def _parsed(path: Path) -> tuple[str, dict[str, Path]]:
+    """Syntax tree without docstrings as text, and the files of the suite's modules it imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     imported: set[str] = set()
     for node in ast.walk(tree):
@@ -62,8 +64,21 @@ def _parsed(path: Path) -> tuple[str, frozenset[str]]:
                     and isinstance(item.value.value, str)
                 )
             ]
-    own = frozenset(name for name in imported if module_file(name) is not None)
-    return ast.dump(tree), own
+    files = {name: module_file(name) for name in sorted(imported)}
+    return ast.dump(tree), {name: file for name, file in files.items() if file is not None}
+
+
+def _reached(modules: Iterable[str]) -> dict[str, Path]:
+    """Files of the modules that `modules` reach, themselves included, without `BOOKKEEPING`."""
+    found: dict[str, Path] = {}
+    open_list = [(module, module_file(module)) for module in modules]
+    while open_list:
+        module, path = open_list.pop()
+        if module in found or module in BOOKKEEPING or path is None:
+            continue
+        found[module] = path
+        open_list.extend(_parsed(path)[1].items())
+    return found
 
 
 def imported_modules(*modules: str) -> list[str]:
@@ -71,16 +86,7 @@ def imported_modules(*modules: str) -> list[str]:
 
     Left out are those of `BOOKKEEPING`.
     """
-    found: set[str] = set()
-    open_list = list(modules)
-    while open_list:
-        module = open_list.pop()
-        path = module_file(module)
-        if module in found or module in BOOKKEEPING or path is None:
-            continue
-        found.add(module)
-        open_list.extend(_parsed(path)[1])
-    return sorted(found)
+    return sorted(_reached(modules))
 
 
 def source_fingerprint(*modules: str) -> str:
@@ -103,10 +109,8 @@ def source_fingerprint(*modules: str) -> str:
             for path in _files_of_other_package(module):
                 tree, imported = _parsed(path)
                 digest.update(f"{path.name}\n{tree}\n".encode())
-                reached |= imported
-    for module in imported_modules(*sorted(reached)):
-        path = module_file(module)
-        assert path is not None
+                reached |= imported.keys()
+    for module, path in sorted(_reached(reached).items()):
         digest.update(f"{module}\n{_parsed(path)[0]}\n".encode())
     return digest.hexdigest()[:16]
 

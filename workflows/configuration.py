@@ -267,10 +267,14 @@ def validated(model: type[ModelT], content: Any, source: str) -> ModelT:
         raise ConfigurationError(f"{source}: " + "; ".join(lines)) from None
 
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's where PyYAML was built with it: the same result, ten times as fast."""
+
+
 def read_yaml(path: Path) -> Any:
     """Parse a YAML file; syntax errors name the file and the line."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), _LOADER)
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path} is no valid YAML: {error}") from error
 
