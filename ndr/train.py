@@ -120,6 +120,7 @@ def _run(
 ) -> None:
     """Begin or go on, do the steps, write the results, clear up."""
     from ndr.data.mixture import CACHE_BYTES, Mixture
+    from ndr.gpu_energy import EnergyMeter
     from ndr.method import TIERS
     from ndr.training.loop import train
     from ndr.training.numerics import initialised_method, set_up_numerics
@@ -139,6 +140,7 @@ def _run(
         assert content is not None
         state.load(content, str(resume.path))
         log.info("%s goes on after step %d of %d", spec.run, state.step, spec.recipe.steps)
+    energy = EnergyMeter.of(processes.device)
     train(
         state,
         mixture,
@@ -153,6 +155,8 @@ def _run(
             "device": str(processes.device),
             "processes": processes.count,
             "workers": arguments.workers,
+            # One meter sees one GPU, and only since this process began.
+            "energy_joules": None if processes.count > 1 or state.resumed_at else energy.joules,
         }
         _finish(arguments, state, resume, stopwatch, facts)
 
@@ -162,7 +166,7 @@ def _finish(
     state: TrainingState,
     resume: ResumeFile,
     stopwatch: Stopwatch,
-    facts: dict[str, str | int],
+    facts: dict[str, str | int | float | None],
 ) -> None:
     """Write the results; only when they are complete the saved state goes."""
     from ndr.training.results import Destination, write_results

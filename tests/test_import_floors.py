@@ -19,6 +19,7 @@ FLOORS = {
     "ndr.atomic_file": 1,
     "ndr.checkpoint": 1,
     "ndr.device": 1,
+    "ndr.gpu_energy": 1,
     "ndr.layout_record": 1,
     "ndr.nearest_name": 1,
     "ndr.provenance": 1,

@@ -29,7 +29,7 @@ def write_results(
     state: TrainingState,
     identity: Mapping[str, str],
     stopwatch: Stopwatch,
-    facts: Mapping[str, str | int],
+    facts: Mapping[str, str | int | float | None],
 ) -> None:
     """Write curve, snapshots of D, provenance, and last the checkpoint.
 
@@ -41,7 +41,8 @@ def write_results(
         state: the training at its end.
         identity: hashes of the spec, the code and the images (`ResumeFile.identity`).
         stopwatch: started when the process did.
-        facts: circumstances that the provenance is to name (device, processes, workers).
+        facts: circumstances that the provenance is to name (device, processes, workers,
+            energy).
 
     Raises:
         OSError: the disk is full or not writable; the message names the file.
