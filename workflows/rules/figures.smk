@@ -4,12 +4,16 @@ rule draw_pictures:
     input:
         suite.figures.inputs,
     output:
-        png="<results>/figures/{figure}.png",
+        png=report(
+            "<results>/figures/{figure}.png",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
         json="<results>/figures/{figure}.json",
-    wildcard_constraints:
-        figure="|".join(suite.figures.pictures),
     log:
         "<logs>/figures/{figure}.log",
+    wildcard_constraints:
+        figure="|".join(suite.figures.pictures),
     params:
         plan=suite.figures.plan,
         results=suite.results_folder,
@@ -27,13 +31,17 @@ rule draw_plot:
     input:
         suite.figures.inputs,
     output:
-        png="<results>/figures/{figure}.png",
+        png=report(
+            "<results>/figures/{figure}.png",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
         svg="<results>/figures/{figure}.svg",
         json="<results>/figures/{figure}.json",
-    wildcard_constraints:
-        figure="|".join(suite.figures.plots),
     log:
         "<logs>/figures/{figure}.log",
+    wildcard_constraints:
+        figure="|".join(suite.figures.plots),
     params:
         plan=suite.figures.plan,
         results=suite.results_folder,

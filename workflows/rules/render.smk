@@ -10,7 +10,7 @@ rule render_report:
         figures=suite.figures.of_report,
         leaks="<results>/leaks.json",
     output:
-        page="reports/all_tables.html",
+        page=report("reports/all_tables.html", category="Page"),
         assets=directory("reports/assets"),
     log:
         "<logs>/render/all_tables.log",

@@ -4,7 +4,11 @@ rule summarise_table:
         suite.table_results,
     output:
         json="<results>/tables/{table}.json",
-        csv="<results>/tables/{table}.csv",
+        csv=report(
+            "<results>/tables/{table}.csv",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
         md="<results>/tables/{table}.md",
         tex="<results>/tables/{table}.tex",
     log:
