@@ -14,20 +14,21 @@ import jinja2
 
 from ndr.atomic_file import write_text
 from ndr.evaluation.protocol import description as protocol_description
-from reports import number_format, table_result
-from reports.cell_panels import CellPanels, as_script, cell_id
-from reports.kept_pictures import KeptPictures
-from reports.origin import origin_of, runs_of
-from reports.page_sections import NO_FILES, SectionFiles, sections
-from reports.parameter_table import read_parameter_table
-from reports.picture_store import PictureStore
-from reports.pictures import PictureReader
+from reports import number_format
+from reports.page.cell_panels import CellPanels, as_script, cell_id
+from reports.page.kept_pictures import KeptPictures
+from reports.page.origin import origin_of, runs_of
+from reports.page.parameter_table import read_parameter_table
+from reports.page.picture_store import PictureStore
+from reports.page.pictures import PictureReader
+from reports.page.sections import NO_FILES, SectionFiles, sections
+from reports.page.static_files import content_security_policy, joined
+from reports.page.table_view import TableView, anchor, block_title, with_symbols
+from reports.page.training_curves import curve_drawings
 from reports.quality import count_by_severity, merge_entries
 from reports.report_description import ReportDescription
-from reports.static_files import content_security_policy, joined
-from reports.table_result import TableResult, read_table_result
-from reports.table_view import TableView, anchor, block_title, with_symbols
-from reports.training_curves import curve_drawings
+from reports.tables import result as t
+from reports.tables.result import TableResult, read_table_result
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -61,7 +62,7 @@ def environment() -> jinja2.Environment:
         "metric_text": number_format.metric_text,
         "lower_is_better": number_format.LOWER_IS_BETTER,
         "protocol_description": protocol_description,
-        "t": table_result,
+        "t": t,
     }
     return env
 

@@ -50,6 +50,7 @@ def exit_code(comparison: Comparison, partial: bool) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(
+        prog="python -m reports.check_regression",
         description="Compare the metrics of a tier's results with committed reference values.",
         epilog="Exit codes: 0 nothing got worse, 1 a regression, 2 cannot compare.",
     )

@@ -17,8 +17,8 @@ from ndr.nearest_name import UnknownNameError
 from reports.explanation.cell_choice import AmbiguousCellError, choose_cell
 from reports.explanation.cell_explanation import Explanation, as_text
 from reports.explanation.planned_jobs import DryRunError, planned_jobs
+from reports.page.table_view import with_symbols
 from reports.provenance_files import ProvenanceError
-from reports.table_view import with_symbols
 from workflows.cell_names import PlannedCell, planned_cells
 from workflows.configuration import CONFIG, ConfigurationError, read_yaml, suite_config
 from workflows.suite import ROOT, Suite

@@ -6,8 +6,8 @@ import functools
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from reports.errata import OFF, AverageCheck, check_averages, equal_by_design
-from reports.errata_facts import (
+from reports.errata.arithmetic import OFF, AverageCheck, check_averages, equal_by_design
+from reports.errata.facts import (
     AverageRule,
     errata_facts,
     file_of_table,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reports.table_result import EvaluationFacts, TrainingFacts
+from reports.tables.result import EvaluationFacts, TrainingFacts
 
 MAX_HEADER_BYTES = 100 * 2**20
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from reports import table_result as t
 from reports.number_format import UNITS, metric_text
-from reports.table_result import Block, Cell, QualityEntry, Row, SeedRun, TableResult
+from reports.tables import result as t
+from reports.tables.result import Block, Cell, QualityEntry, Row, SeedRun, TableResult
 
 KINDS = {
     "invalid": "Results that contradict themselves",

@@ -14,7 +14,7 @@ from reports.provenance_files import (
     evaluation_provenance,
     training_facts,
 )
-from reports.table_result import EvaluationFacts, TrainingFacts
+from reports.tables.result import EvaluationFacts, TrainingFacts
 
 FIRST_VERSION = 1
 """Version of protocols in provenance files from before versions were recorded."""

@@ -1,7 +1,7 @@
 """Summarise one table: `python -m reports.summarise --table-json ... --results results/quick ...`.
 
 Reads the per-image values of the table's runs, averages them over images, sets them beside the
-paper's numbers and writes the table as JSON (`reports.table_result`), CSV, Markdown and LaTeX.
+paper's numbers and writes the table as JSON (`reports.tables.result`), CSV, Markdown and LaTeX.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 from ndr.atomic_file import write_text
 from ndr.run_spec import SpecError
 from reports.quality import table_entries
-from reports.table_assembly import assemble_table
-from reports.table_csv import table_csv
-from reports.table_markdown import table_markdown
-from reports.table_result import TableResult, write_table_result
-from reports.table_tex import table_tex
+from reports.tables.assembly import assemble_table
+from reports.tables.csv_export import table_csv
+from reports.tables.markdown_export import table_markdown
+from reports.tables.result import TableResult, write_table_result
+from reports.tables.tex_export import table_tex
 from workflows.table_plan import TablePlan
 
 

@@ -1,4 +1,4 @@
-"""Letters in labels: apart from `reports.table_view`, because figures need nothing else of it."""
+"""Letters in labels: apart from `reports.page.table_view`: figures need nothing else of it."""
 
 from __future__ import annotations
 

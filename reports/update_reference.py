@@ -64,6 +64,7 @@ def _confirmed() -> bool:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0: written or unchanged, 1: not confirmed, 2: results are missing."""
     parser = argparse.ArgumentParser(
+        prog="python -m reports.update_reference",
         description="Show what a renewed reference changes, then write it.",
         epilog="Exit codes: 0 written, 1 not confirmed, 2 the results are not complete.",
     )

@@ -312,7 +312,7 @@ class Suite:
     @functools.cached_property
     def claims_fingerprint(self) -> str:
         """Hash of the code that judges claims, and of the paper's numbers."""
-        return _fingerprint_with_files("reports.claims", "paper_values")
+        return _fingerprint_with_files("reports.judge_claims", "paper_values")
 
     @functools.cached_property
     def table_fingerprint(self) -> str:

@@ -13,7 +13,7 @@ from fabricated_results import HAZE, INPUT, NAFNET, NDR, NOISE, RAIN, TRUTH
 from reports.build import build_page
 from reports.report_description import ReportDescription
 from reports.summarise import summarise
-from reports.table_result import TableResult
+from reports.tables.result import TableResult
 
 NASTY = """</style><script>alert("1")</script> & 'quoted' <img src=x onerror=alert(2)>"""
 COUNTS = {"restore": 5, "degrade": 4, "query_and_injection": 2, "representation": 1}

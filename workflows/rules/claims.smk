@@ -14,7 +14,7 @@ rule judge_claims:
         results=suite.results_folder,
         source=suite.claims_fingerprint,
     shell:
-        "python -m reports.claims"
+        "python -m reports.judge_claims"
         " --claims {input.claims:q}"
         " --tables {input.tables:q}"
         " --results {params.results:q}"

@@ -1,0 +1,1 @@
+"""The paper's claims: how they are written down, measured, judged and shown."""

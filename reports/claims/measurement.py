@@ -1,0 +1,241 @@
+"""Measures the parts of a claim: paired differences per image from the results of a tier."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ndr.run_spec import OFFICIAL, UNTRAINED
+from reports.claims.parts import (
+    Part,
+    averaged_columns,
+    paper_difference,
+    table_number,
+)
+from reports.claims.result import PartResult
+from reports.claims.verdicts import (
+    MINIMUM_SCENES,
+    NOT_RUN,
+    UNDECIDED,
+    part_verdict,
+    widened_level,
+)
+from reports.errata.facts import table_label
+from reports.evaluation_rows import SeriesKey
+from reports.number_format import counted
+from reports.page.table_view import block_title
+from reports.run_results import RunResults, read_run_results
+from reports.statistics.bootstrap import Sample, weighted_interval
+from reports.statistics.comparison import paired_differences
+from reports.system_names import column_text, system_text
+from reports.tables import result as t
+from reports.tables.result import Column, Row, TableResult
+from reports.tables.row_results import RowResults
+
+DRAWS = "claims"
+"""Key of the resamples: all claims share them, so that they are drawn once per number of scenes."""
+
+
+class NotRunError(Exception):
+    """A result that a claim needs is not there; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Differences:
+    """Differences per image on each test set, with the weight of the set."""
+
+    samples: tuple[Sample, ...]
+    weights: tuple[float, ...]
+
+    @property
+    def estimate(self) -> float:
+        """Weighted mean of the means."""
+        means = [float(sample.by_seed.mean()) for sample in self.samples]
+        total = math.fsum(w * mean for w, mean in zip(self.weights, means, strict=True))
+        return total / math.fsum(self.weights)
+
+    @property
+    def images(self) -> int:
+        """Images of all test sets."""
+        return sum(len(sample.clusters) for sample in self.samples)
+
+    @property
+    def scenes(self) -> int:
+        """Scenes of the test set with the fewest."""
+        return min(len(sample.scenes) for sample in self.samples)
+
+    @property
+    def seeds(self) -> int:
+        """Trainings per system."""
+        return min(len(sample.by_seed) for sample in self.samples)
+
+
+class Measurement:
+    """Tables and results of a tier, asked for parts of claims."""
+
+    def __init__(self, tables: Sequence[TableResult], results: Path) -> None:
+        self.tables: Mapping[str, TableResult] = {table.name: table for table in tables}
+        self.results = results
+        self._runs: dict[str, RunResults] = {}
+
+    def _run(self, run: str) -> RunResults:
+        if run not in self._runs:
+            self._runs[run] = read_run_results(self.results, run)
+        return self._runs[run]
+
+    def table(self, name: str) -> TableResult:
+        """A table of the report; raises `NotRunError` where the report does not have it."""
+        if name not in self.tables:
+            label = table_label(table_number(name))
+            raise NotRunError(f"{label} is not among the tables of this report")
+        return self.tables[name]
+
+    def row(self, table: str, block: str, system: str) -> Row:
+        """The row of a system: trained here where there is such a row, else authors' weights.
+
+        Raises:
+            NotRunError: the report's table does not have the row, or leaves it out.
+        """
+        rows = [
+            row
+            for each in self.table(table).blocks
+            if each.name == block
+            for row in each.rows
+            if row.kind == t.METHOD and row.paper_method == system
+        ]
+        rows.sort(key=lambda row: (row.run is None, _is_official(row)))
+        if not rows:
+            raise NotRunError(f"{self.table(table).label} has no row {system} here")
+        if rows[0].run is None:
+            raise NotRunError(f"{system} is left out: {rows[0].reason}")
+        return rows[0]
+
+    def part(self, part: Part, parts: int, label: str) -> PartResult:
+        """Verdict and numbers of one of a claim's `parts`."""
+        paper = paper_difference(part)
+        facts = {
+            "label": label,
+            "unit": part.metric,
+            "bound": part.margin or None,
+            "paper": None if paper is None else float(paper),
+            "holds_in_paper": part.holds_in_paper,
+        }
+        try:
+            found = self._differences(part)
+        except NotRunError as error:
+            return PartResult(verdict=NOT_RUN, reason=str(error), **facts)
+        facts |= {"images": found.images, "scenes": found.scenes, "seeds": found.seeds}
+        if not math.isfinite(found.estimate):
+            return PartResult(verdict=UNDECIDED, reason="an infinite value", **facts)
+        interval = weighted_interval(found.samples, found.weights, name=DRAWS)
+        widened = weighted_interval(
+            found.samples, found.weights, name=DRAWS, level=widened_level(parts)
+        )
+        facts["estimate"] = found.estimate
+        if interval is None or widened is None or found.scenes < MINIMUM_SCENES:
+            reason = (
+                f"{counted(found.scenes, 'scene')} of a test set; fewer than {MINIMUM_SCENES} "
+                "decide nothing"
+            )
+            ends = None if interval is None else (interval.low, interval.high)
+            return PartResult(verdict=UNDECIDED, reason=reason, interval=ends, **facts)
+        verdict = part_verdict(interval, widened, part.margin, part.includes_margin)
+        reason = ""
+        if verdict == UNDECIDED and parts > 1 and interval.high < part.margin:
+            reason = f"below, but not by more than one of {parts} comparisons strays by luck"
+        ends = (interval.low, interval.high)
+        return PartResult(verdict=verdict, reason=reason, interval=ends, **facts)
+
+    def _differences(self, part: Part) -> _Differences:
+        table = self.table(part.table)
+        rows = [self.row(part.table, part.block, system) for system in part.systems]
+        protocol = _common_protocol(table, rows)
+        columns = self._columns(part, table)
+        samples = [self._difference(part, rows, column, protocol) for column in columns]
+        return _Differences(tuple(samples), tuple(_weights(part, table, columns)))
+
+    def _columns(self, part: Part, table: TableResult) -> list[Column]:
+        by_name = {column.paper_column: column for column in table.columns}
+        names = averaged_columns(part)
+        missing = [name for name in names if name not in by_name]
+        if missing:
+            raise NotRunError(f"{table.label} has no column {missing[0]} here")
+        return [by_name[name] for name in names]
+
+    def _difference(self, part: Part, rows: Sequence[Row], column: Column, protocol: str) -> Sample:
+        """Better minus worse per image; positive where the claim's side is ahead."""
+        found = [self._images(row, column, part.metric, protocol) for row in rows]
+        shared = set.intersection(*(set(images) for images, _ in found))
+        if not shared:
+            raise NotRunError(f"{column.label}: the systems have no image in common")
+        # A slow method may have the first images of a set only: the others are compared on these.
+        samples = [_restricted(sample, images, shared) for images, sample in found]
+        if len(samples) == 2:
+            return paired_differences(*samples)
+        first, second, third = samples
+        return paired_differences(
+            paired_differences(second, first), paired_differences(third, second)
+        )
+
+    def _images(
+        self, row: Row, column: Column, metric: str, protocol: str
+    ) -> tuple[list[str], Sample]:
+        """Names of a row's images and their values, in the same order."""
+        assert row.run is not None
+        assert column.test_set is not None
+        runs = (row.run, *(seed.run for seed in row.other_seeds))
+        results = RowResults(tuple(self._run(run) for run in runs))
+        where = f"{row.label}, {column.label}"
+        status, reason = results.state(column.test_set, (metric,), protocol)
+        if status != t.OK:
+            raise NotRunError(f"{where}: {reason}")
+        sample = results.sample(SeriesKey(column.test_set, protocol, metric))
+        if sample is None:
+            known = [run.unavailable[metric] for run in results.runs if metric in run.unavailable]
+            raise NotRunError(f"{where}: {known[0] if known else f'no sound {metric}'}")
+        return sorted(results.images(column.test_set)), sample
+
+    def label(self, part: Part, among: Sequence[Part]) -> str:
+        """What a part compares; what all parts of the claim share is left out."""
+        if len(part.systems) == 2:
+            text = f"{system_text(part.systems[0])} over {system_text(part.systems[1])}"
+        else:
+            first, second, third = map(system_text, part.systems)
+            text = f"{first} to {second} against {second} to {third}"
+        words = [text]
+        if len({(other.table, other.block) for other in among}) > 1:
+            words.append(block_title(part.block))
+        words.append("average" if part.column == t.AVERAGE else column_text(part.column))
+        return ", ".join(words)
+
+
+def _restricted(sample: Sample, images: Sequence[str], shared: set[str]) -> Sample:
+    """The values of the shared images."""
+    kept = [index for index, image in enumerate(images) if image in shared]
+    return Sample(sample.values[..., kept], tuple(sample.clusters[index] for index in kept))
+
+
+def _is_official(row: Row) -> bool:
+    return row.run is not None and OFFICIAL in row.run.split("__")
+
+
+def _common_protocol(table: TableResult, rows: Sequence[Row]) -> str:
+    """The protocol of all rows; numbers of two sources or protocols are not compared."""
+    trained = [row for row in rows if row.run and UNTRAINED not in row.run.split("__")]
+    if len({_is_official(row) for row in trained}) > 1:
+        raise NotRunError("the systems' weights come from different sources")
+    protocols = {row.protocol or table.protocol for row in rows}
+    if len(protocols) > 1:
+        raise NotRunError(f"the rows follow different protocols: {', '.join(sorted(protocols))}")
+    return protocols.pop()
+
+
+def _weights(part: Part, table: TableResult, columns: Sequence[Column]) -> list[float]:
+    """Weight of each test set in the table's average; 1 for a single column."""
+    if part.column != t.AVERAGE or not table.average_weights:
+        return [1.0] * len(columns)
+    keys = [column.key for column in table.columns if column.key != t.AVERAGE]
+    by_key = dict(zip(keys, table.average_weights, strict=True))
+    return [by_key[column.key] for column in columns]

@@ -1,0 +1,191 @@
+"""Claims that are not differences of a metric: time, numbers of parameters, how D settles."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from reports.claims.measurement import Measurement, NotRunError
+from reports.claims.result import MILLIONS, RATIO, PartResult
+from reports.claims.specs import Count, Settling, TextNumber, Timing
+from reports.claims.verdicts import (
+    NOT_REPRODUCED,
+    NOT_RUN,
+    REPRODUCED,
+    UNDECIDED,
+    ratio_verdict,
+    settling_verdict,
+)
+from reports.errata.arithmetic import OFF, TRUNCATED, fit
+from reports.page.parameter_table import PARTS, ParameterTableError
+from reports.printed_values import text_fact
+from reports.provenance_files import evaluation_folder, read_provenance
+from reports.system_names import system_text
+from reports.tables.result import Row
+
+COUNTED_WORDS = {
+    "in_use": "layers in use",
+    "with_never_used": "with the layers that it never uses",
+}
+MINIMUM_SECONDS = 10.0
+"""Time that an evaluation restores images; what starts up slowly decides shorter ones."""
+MINIMUM_INTERVALS = 4
+"""Changes of D between snapshots that a comparison of early and late needs."""
+SETTLING_MEASURES = {
+    "scaled": "late over early change of D, per sum of learning rates",
+    "walk": "late over early change of D, per root of the sum of their squares",
+}
+
+
+def _text_number(number: TextNumber) -> float:
+    printed = text_fact(number.block, number.method, number.column, number.metric)
+    return float(printed.text)
+
+
+def timing_parts(spec: Timing | None, measurement: Measurement) -> list[PartResult]:
+    """Time per megapixel of a system over that of the others, one part each."""
+    assert spec is not None
+    added, base = _text_number(spec.paper_added), _text_number(spec.paper_base)
+    parts = []
+    for other in spec.against:
+        facts: dict[str, Any] = {
+            "label": f"{system_text(spec.method)} over {system_text(other)}",
+            "unit": RATIO,
+            "bound": spec.at_most,
+            "paper": 1 + added / base,
+            "holds_in_paper": 1 + added / base <= spec.at_most,
+        }
+        try:
+            first, second = (
+                _timed(measurement.row(spec.table, spec.block, system), measurement.results)
+                for system in (spec.method, other)
+            )
+        except NotRunError as error:
+            parts.append(PartResult(verdict=NOT_RUN, reason=str(error), **facts))
+            continue
+        ratio = first["seconds_per_megapixel"] / second["seconds_per_megapixel"]
+        facts |= {"estimate": ratio, "seeds": 1}
+        problem = _timing_problem(first, second)
+        if problem:
+            parts.append(PartResult(verdict=UNDECIDED, reason=problem, **facts))
+            continue
+        ends = (ratio * (1 - spec.tolerance), ratio * (1 + spec.tolerance))
+        verdict = ratio_verdict(ratio, spec.at_most, spec.tolerance)
+        reason = f"one measurement each, taken to be within {spec.tolerance:.0%}"
+        parts.append(PartResult(verdict=verdict, reason=reason, interval=ends, **facts))
+    return parts
+
+
+def _timed(row: Row, results: Path) -> Mapping[str, Any]:
+    """Provenance of a row's evaluation, with its time per megapixel."""
+    assert row.run is not None
+    path = evaluation_folder(results, row.run) / "provenance.json"
+    if not path.is_file():
+        raise NotRunError(f"{row.label}: {path} is not there")
+    content = read_provenance(path)
+    if not content.get("seconds_per_megapixel"):
+        raise NotRunError(f"{row.label}: {path} has no time per megapixel")
+    return content
+
+
+def _timing_problem(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
+    """Why two times say nothing about the systems; empty where they do."""
+    if _machine(first) != _machine(second):
+        return "timed on two machines"
+    seconds = min(first.get("restore_seconds", 0.0), second.get("restore_seconds", 0.0))
+    if seconds < MINIMUM_SECONDS:
+        return f"{seconds:.1f} s of restoring; fewer than {MINIMUM_SECONDS:g} s decide nothing"
+    return ""
+
+
+def _machine(provenance: Mapping[str, Any]) -> tuple[str, ...]:
+    keys = ("device", "hardware", "precision")
+    return tuple(json.dumps(provenance.get(key), sort_keys=True) for key in keys)
+
+
+def count_parts(spec: Count | None, parameter_counts: Path) -> list[PartResult]:
+    """Counted parameters beside the text's, rounded or cut off to its digits.
+
+    Raises:
+        ParameterTableError: the file is not one of parameter counts.
+    """
+    assert spec is not None
+    try:
+        variants = json.loads(parameter_counts.read_text(encoding="utf-8"))["variants"]
+        counts = variants[spec.variant][spec.counted]
+        return [_count_part(part, counts[part], spec) for part in spec.parts]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ParameterTableError(
+            f"{parameter_counts} is not a file of parameter counts ({error!r}); delete it and run "
+            "again"
+        ) from error
+
+
+def _count_part(part: str, count: int, spec: Count) -> PartResult:
+    label, (method, column) = PARTS[part]
+    printed = text_fact("model", method, column, "params_M")
+    millions = Decimal(count) / 10**6
+    how = fit(Decimal(printed.text), millions)
+    reason = f"{spec.variant.replace('_', ' ')}, {COUNTED_WORDS[spec.counted]}"
+    if how == TRUNCATED:
+        reason += "; the text cuts off the last digit"
+    return PartResult(
+        label=label,
+        verdict=NOT_REPRODUCED if how == OFF else REPRODUCED,
+        reason=reason,
+        unit=MILLIONS,
+        estimate=float(millions),
+        paper=float(printed.text),
+    )
+
+
+def settling_parts(spec: Settling | None, measurement: Measurement) -> list[PartResult]:
+    """Whether D changes less in the second half of its snapshots than in the first.
+
+    The learning rate is taken out in two ways (`ndr.evaluation.representation.settling`): without
+    that, any parameter slows down.
+    """
+    assert spec is not None
+    row = measurement.row(spec.table, spec.block, spec.method)
+    path = measurement.results / "representation" / f"{row.run}.json"
+    if not path.is_file():
+        raise NotRunError(f"{path} is not there")
+    rows = _settling_rows(path)
+    if len(rows) < MINIMUM_INTERVALS:
+        reason = f"{len(rows)} changes between snapshots; {MINIMUM_INTERVALS} are needed"
+        labels = SETTLING_MEASURES.values()
+        return [PartResult(label, UNDECIDED, reason, RATIO, bound=1.0) for label in labels]
+    ratios = [_late_over_early([row[name] for row in rows], path) for name in SETTLING_MEASURES]
+    verdict = settling_verdict(ratios)
+    return [
+        PartResult(label, verdict, "one training", RATIO, ratio, bound=1.0, seeds=1)
+        for label, ratio in zip(SETTLING_MEASURES.values(), ratios, strict=True)
+    ]
+
+
+def _settling_rows(path: Path) -> list[Mapping[str, Any]]:
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["settling"]
+        return [{name: float(row[name]) for name in SETTLING_MEASURES} for row in rows]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} is not a file of `python -m ndr.represent` ({error!r}); delete it and run "
+            "again"
+        ) from error
+
+
+def _late_over_early(values: list[float], path: Path) -> float:
+    """Mean of the second half over that of the first; a middle value belongs to neither.
+
+    >>> _late_over_early([1.0, 3.0, 9.0, 1.0, 1.0], Path("run.json"))
+    0.5
+    """
+    half = len(values) // 2
+    early, late = math.fsum(values[:half]), math.fsum(values[-half:])
+    if not early:
+        raise NotRunError(f"{path}: D does not change at all")
+    return late / early

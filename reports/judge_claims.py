@@ -1,0 +1,130 @@
+"""Judge the paper's claims: `python -m reports.judge_claims --claims FILE --tables ...`.
+
+Each claim of `config/claims.yaml` is evaluated from the per-image values behind the report's tables
+(`reports.claims.measurement`), gets a verdict (`reports.claims.verdicts`) and is written to
+`results/<tier>/claims.json` with its interval and with what the paper's own cells give.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from ndr.run_spec import SpecError
+from reports.claims.measurement import Measurement, NotRunError
+from reports.claims.parts import parts_of
+from reports.claims.quantities import count_parts, settling_parts, timing_parts
+from reports.claims.result import (
+    SCHEMA,
+    ClaimResult,
+    ClaimResults,
+    PartResult,
+    write_claim_results,
+)
+from reports.claims.specs import Claim, Claims, read_claims
+from reports.claims.verdicts import NOT_RUN, combined
+from reports.tables.result import TableResult, read_table_result
+
+
+def evaluate_claims(
+    claims: Claims, tables: Sequence[TableResult], results: Path, parameter_counts: Path
+) -> ClaimResults:
+    """All claims with their verdicts.
+
+    Args:
+        claims: what the paper says.
+        tables: of the report; claims about others are not run.
+        results: `results/<tier>`.
+        parameter_counts: written by `python -m ndr.parameter_counts`.
+
+    Raises:
+        UnknownNameError: a claim names a cell that the paper does not have.
+        ValueError: no table, or tables of two tiers.
+    """
+    tiers = {table.tier for table in tables}
+    if len(tiers) != 1:
+        raise ValueError(f"expected tables of one tier, found {sorted(tiers) or 'none'}")
+    measurement = Measurement(tables, results)
+    found = tuple(_evaluate(claim, measurement, parameter_counts) for claim in claims.claims)
+    return ClaimResults(SCHEMA, tiers.pop(), found)
+
+
+def _evaluate(claim: Claim, measurement: Measurement, parameter_counts: Path) -> ClaimResult:
+    evaluators: Mapping[str, Callable[[], list[PartResult]]] = {
+        "compare": lambda: _differences(claim, measurement),
+        "diminishing": lambda: _differences(claim, measurement),
+        "timing": lambda: timing_parts(claim.timing, measurement),
+        "settling": lambda: settling_parts(claim.settling, measurement),
+        "count": lambda: count_parts(claim.count, parameter_counts),
+        "missing": list,
+    }
+    reason = " ".join(claim.missing.split())
+    try:
+        parts = evaluators[claim.kind]()
+    except NotRunError as error:
+        parts, reason = [], str(error)
+    verdict = combined([part.verdict for part in parts]) if parts else NOT_RUN
+    return ClaimResult(
+        id=claim.id,
+        says=" ".join(claim.says.split()),
+        where=claim.where,
+        kind=claim.kind,
+        tables=tables_of(claim),
+        verdict=verdict,
+        deciding=_deciding(parts, verdict),
+        parts=tuple(parts),
+        reason=reason,
+    )
+
+
+def _differences(claim: Claim, measurement: Measurement) -> list[PartResult]:
+    parts = parts_of(claim)
+    return [measurement.part(part, len(parts), measurement.label(part, parts)) for part in parts]
+
+
+def tables_of(claim: Claim) -> tuple[str, ...]:
+    """Tables whose cells a claim is about."""
+    named = [part.table for part in parts_of(claim)]
+    named += [spec.table for spec in (claim.timing, claim.settling) if spec is not None]
+    return tuple(dict.fromkeys(named))
+
+
+def _distance(part: PartResult) -> float:
+    """How far a part lies above what is claimed; for ratios, below."""
+    if part.estimate is None:
+        return math.inf
+    bound = part.bound or 0.0
+    return bound - part.estimate if part.unit == "ratio" else part.estimate - bound
+
+
+def _deciding(parts: Sequence[PartResult], verdict: str) -> int | None:
+    """The weakest of the parts that have the claim's verdict."""
+    own = [index for index, part in enumerate(parts) if part.verdict == verdict]
+    return min(own, key=lambda index: _distance(parts[index])) if own else None
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Command-line entry point."""
+    parser = argparse.ArgumentParser(prog="python -m reports.judge_claims", description=__doc__)
+    parser.add_argument("--claims", required=True, type=Path, help="config/claims.yaml")
+    parser.add_argument("--tables", required=True, nargs="+", type=Path, help="table files")
+    parser.add_argument("--results", required=True, type=Path, help="results/<tier>")
+    parser.add_argument("--parameter-counts", required=True, type=Path)
+    parser.add_argument("--out", required=True, type=Path)
+    arguments = parser.parse_args(argv)
+    try:
+        found = evaluate_claims(
+            read_claims(arguments.claims),
+            [read_table_result(path) for path in arguments.tables],
+            arguments.results,
+            arguments.parameter_counts,
+        )
+    except (SpecError, ValueError, OSError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+    write_claim_results(arguments.out, found)
+
+
+if __name__ == "__main__":
+    main()

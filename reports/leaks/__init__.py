@@ -1,0 +1,1 @@
+"""Test images that also stand in a training set, and what they change."""

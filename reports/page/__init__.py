@@ -1,0 +1,1 @@
+"""Parts of the page: pictures, curves, panels, origin and what they are read from."""

@@ -1,0 +1,1 @@
+"""What the degradation representation holds: its file, findings and drawings."""

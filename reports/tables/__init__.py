@@ -1,0 +1,1 @@
+"""Filled tables: how they are assembled, marked, written and exported."""

@@ -1,0 +1,104 @@
+"""A table as Markdown, for pull requests and notes."""
+
+from __future__ import annotations
+
+import re
+
+from reports.number_format import MISSING, difference_text, metric_text
+from reports.tables import result as t
+from reports.tables.agreement import tolerance
+from reports.tables.result import Block, Cell, Row, Shown, TableResult
+
+
+def escaped(text: str) -> str:
+    r"""Text that Markdown shows as it is, inside and outside of tables.
+
+    >>> escaped("a|b <c> *d*")
+    'a\\|b &lt;c&gt; \\*d\\*'
+    """
+    text = re.sub(r"([\\`*_\[\]|~$])", r"\\\1", " ".join(text.split()))
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _number(shown: Shown) -> str:
+    text = metric_text(shown.metric, shown.value, shown.infinite)
+    marks = {t.BEST: f"**{text}**", t.NOT_DISTINGUISHABLE: f"<u>{text}</u>"}
+    return marks.get(shown.from_best, text)
+
+
+def _interval(shown: Shown) -> str:
+    if shown.interval is None:
+        return ""
+    low, high = (metric_text(shown.metric, end) for end in shown.interval)
+    return rf"<br>\[{low}, {high}\]"
+
+
+def _cell(cell: Cell) -> list[str]:
+    """One entry per metric: ours, its interval, the paper's number with difference and word."""
+    entries = []
+    for shown in cell.shown:
+        text = MISSING if cell.status == t.BLANK else _number(shown) + _interval(shown)
+        if cell.status not in (*t.MEASURED, t.BLANK):
+            text = cell.status
+        if shown.paper_text:
+            text += f"<br>({shown.paper_text}"
+            if shown.difference is not None:
+                text += f"; {difference_text(shown.metric, shown.difference)}"
+            text += f", {shown.agreement})" if shown.agreement else ")"
+        entries.append(text)
+    return entries
+
+
+def _tolerances(table: TableResult) -> str:
+    """How far `close` reaches, for the table's metrics."""
+    parts = [f"{metric} {tolerance(metric):g}" for metric in table.metrics]
+    return f"within {', '.join(parts)}"
+
+
+def _line(row: Row) -> str:
+    label = escaped(row.label)
+    if row.kind != t.METHOD:
+        label = f"*{label}*"
+    return "| " + " | ".join([label, *(e for cell in row.cells for e in _cell(cell))]) + " |"
+
+
+def _block(table: TableResult, block: Block) -> list[str]:
+    heads = [
+        f"{escaped(column.label)}<br>{metric}"
+        for column in table.columns
+        for metric in table.metrics
+    ]
+    return [
+        f"### {escaped(block.name)}",
+        "",
+        "| " + " | ".join(["Method", *heads]) + " |",
+        "|---|" + "---:|" * len(heads),
+        *(_line(row) for row in block.rows),
+        "",
+    ]
+
+
+def table_markdown(table: TableResult) -> str:
+    """The table as Markdown text, one section per block, quality entries last."""
+    lines = [
+        f"## {escaped(table.label)}: {escaped(table.title)}",
+        "",
+        f"Tier {escaped(table.tier)}, protocol {escaped(table.protocol)}. Bold: best of the block; "
+        "underlined: not distinguishable from it. In square brackets: 95 % bootstrap interval of "
+        "the mean. In round ones: the paper's number; ours minus the paper's; whether the paper's "
+        f"lies inside the interval, close to it ({_tolerances(table)}), or off.",
+        "",
+    ]
+    for block in table.blocks:
+        lines += _block(table, block)
+    if table.notes:
+        lines += ["Notes:", "", *(f"- {escaped(note)}" for note in table.notes), ""]
+    if table.quality:
+        lines += ["Quality:", ""]
+        for entry in table.quality:
+            where = ", ".join(
+                part for part in (entry.block, entry.row, entry.column, entry.metric) if part
+            )
+            lines.append(f"- {entry.severity}: {escaped(where)}: {escaped(entry.message)}")
+        lines.append("")
+    return "\n".join(lines)

@@ -1,0 +1,286 @@
+"""The committed claims against paper and plans, misspelt ones, and how the page shows them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import fabricated_results as made
+import pytest
+import yaml
+from fabricated_claims import BLOCK, HAZE, everywhere, judge, table_10, values
+from fabricated_report import NASTY
+
+from ndr.data.catalogue import load_catalogue
+from ndr.nearest_name import UnknownNameError
+from ndr.run_spec import SpecError
+from reports.build import environment
+from reports.claims.parts import averaged_columns, parts_of
+from reports.claims.result import (
+    ClaimFileError,
+    ClaimResult,
+    ClaimResults,
+    PartResult,
+    read_claim_results,
+    write_claim_results,
+)
+from reports.claims.section import ClaimTierError, claims_section
+from reports.claims.specs import KINDS, Claim, Claims, Comparison, read_claims
+from reports.claims.verdicts import VERDICTS
+from reports.judge_claims import main, tables_of
+from reports.printed_doubts import doubts
+from reports.tables.result import write_table_result
+from workflows.configuration import CONFIG, names_in, read_yaml, suite_config
+from workflows.planning import make_plan
+
+CLAIMS = CONFIG / "claims.yaml"
+DQ = "NDR-Restore(no_DQ)"
+
+
+@pytest.fixture(scope="module")
+def committed() -> Claims:
+    return read_claims(CLAIMS)
+
+
+def test_the_committed_claims_cover_all_kinds_and_tables(committed: Claims) -> None:
+    assert 25 <= len(committed.claims) <= 40
+    assert {claim.kind for claim in committed.claims} == set(KINDS)
+    tables = {table for claim in committed.claims for table in tables_of(claim)}
+    assert tables == {f"table_{number:02d}" for number in range(1, 15)}
+
+
+def test_the_papers_own_cells_support_all_claims_but_two(committed: Claims) -> None:
+    failing = {
+        claim.id
+        for claim in committed.claims
+        if any(part.holds_in_paper is False for part in parts_of(claim))
+    }
+    assert failing == {"haze_over_airnet", "exposure_everywhere"}
+    unprinted = {
+        claim.id
+        for claim in committed.claims
+        if any(part.holds_in_paper is None for part in parts_of(claim))
+    }
+    assert unprinted == {"extra_loss_helps_haze", "extra_loss_costs_little"}
+
+
+@pytest.mark.parametrize("tier", names_in("tiers"))
+def test_every_claimed_cell_is_planned_at_every_tier(tier: str, committed: Claims) -> None:
+    config = suite_config({**read_yaml(CONFIG / "config.yaml"), "tier": tier})
+    plan = make_plan(config, load_catalogue(CONFIG / "datasets.yaml"))
+    for claim in committed.claims:
+        wanted = [
+            (part.table, part.block, system, averaged_columns(part), part.metric)
+            for part in parts_of(claim)
+            for system in part.systems
+        ]
+        for spec in (claim.timing, claim.settling):
+            if spec is not None:
+                systems = (spec.method, *getattr(spec, "against", ()))
+                wanted += [(spec.table, spec.block, system, [], "PSNR") for system in systems]
+        for table, block, system, columns, metric in wanted:
+            planned = plan.tables[table]
+            rows = [r for r in planned.rows if (r.block, r.paper_method) == (block, system)]
+            assert len(rows) == 1, (claim.id, system)
+            by_name = {column.paper_column: column.test_set for column in planned.columns}
+            assert {by_name[name] for name in columns} <= set(rows[0].columns)
+            assert metric in planned.metrics
+
+
+def test_doubtful_cells_do_not_carry_a_claim_alone(committed: Claims) -> None:
+    """Where a claim rests on one cell, that cell is not one that the paper printed wrongly."""
+    for claim in committed.claims:
+        parts = parts_of(claim)
+        if len(parts) == 1 and len(averaged_columns(parts[0])) == 1:
+            part = parts[0]
+            known = doubts(f"table{part.table[-2:]}.csv")
+            keys = {(part.block, name, part.column, part.metric) for name in part.systems}
+            assert not keys & known.keys()
+
+
+COMPARISON = {"table": "table_10", "blocks": [BLOCK], "against": [DQ]}
+
+
+def claims_file(folder: Path, *claims: dict) -> Path:
+    path = folder / "claims.yaml"
+    content = [{"id": "a", "says": "b", "where": "c", **claim} for claim in claims]
+    path.write_text(yaml.safe_dump({"claims": content}), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("claim", "message"),
+    [
+        ({"compare": [COMPARISON], "tabel": 1}, "unknown key of Claim 'tabel'"),
+        ({"compare": [{**COMPARISON, "againstt": []}]}, "did you mean 'against'"),
+        ({"compare": [{"table": "table_10"}]}, "missing"),
+        ({}, "expected one of compare, .*; found none"),
+        ({"compare": [COMPARISON], "missing": "it"}, "found compare, missing"),
+        ({"compare": [{**COMPARISON, "order": ["a", "b"]}]}, "either `against` or an `order`"),
+        ({"compare": [{**COMPARISON, "at_least": 1, "more_than": 1}]}, "not both"),
+        ({"diminishing": {"table": "t", "block": "b", "systems": ["a"]}}, "expected three"),
+        (
+            {"count": {"parts": ["restoree"], "variant": "equations", "counted": "in_use"}},
+            "did you mean 'restore'",
+        ),
+    ],
+)
+def test_a_claim_that_cannot_be_read_is_refused(tmp_path: Path, claim: dict, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        read_claims(claims_file(tmp_path, claim))
+
+
+def test_ids_are_unique_and_broken_yaml_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="stand there twice: a"):
+        read_claims(claims_file(tmp_path, {"missing": "x"}, {"missing": "y"}))
+    path = tmp_path / "broken.yaml"
+    path.write_text("claims: [", encoding="utf-8")
+    with pytest.raises(SpecError, match=r"broken\.yaml"):
+        read_claims(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"table": "table_15"}, "did you mean 'table_1"),
+        ({"blocks": ["noise+rain+hase"]}, r"did you mean 'noise\+rain\+haze'"),
+        ({"against": ["NDR-Restore(no_DX)"]}, "did you mean 'NDR-Restore"),
+        ({"columns": ["SOST"]}, "did you mean 'SOTS'"),
+        ({"metrics": ["PNSR"]}, "did you mean 'PSNR'"),
+        ({"blocks": ["noise+rain+hase"], "against": ["others"]}, "unknown block of table_10"),
+    ],
+)
+def test_a_misspelt_cell_names_the_nearest(tmp_path: Path, change: dict, message: str) -> None:
+    path = claims_file(tmp_path, {"compare": [{**COMPARISON, **change}]})
+    with pytest.raises(UnknownNameError, match=message):
+        parts_of(read_claims(path).claims[0])
+
+
+def test_weights_of_different_sources_are_not_compared(tmp_path: Path) -> None:
+    table = table_10(tmp_path, {"NDR-Restore": everywhere(0.5), DQ: everywhere(0.0)})
+    official = "ndr_restore__official_weights__name"
+    made.write_evaluation(tmp_path, official, {HAZE: values(0.0)})
+    block = table.blocks[0]
+    rows = tuple(
+        dataclasses.replace(row, run=official) if row.paper_method == DQ else row
+        for row in block.rows
+    )
+    mixed = dataclasses.replace(table, blocks=(dataclasses.replace(block, rows=rows),))
+    comparison = Comparison("table_10", (BLOCK,), ("SOTS",), against=(DQ,))
+    claim = Claim("a", "b", "c", compare=(comparison,))
+    assert "different sources" in judge(claim, [mixed], tmp_path).parts[0].reason
+    rows = tuple(
+        dataclasses.replace(row, protocol="airnet") if row.paper_method == DQ else row
+        for row in block.rows
+    )
+    other = dataclasses.replace(table, blocks=(dataclasses.replace(block, rows=rows),))
+    assert "different protocols: airnet, ndr" in judge(claim, [other], tmp_path).parts[0].reason
+
+
+def _claim(name: str, says: str, table: str, *parts: PartResult) -> ClaimResult:
+    """The last part decides."""
+    *_, last = parts
+    deciding = len(parts) - 1
+    return ClaimResult(name, says, "Table V", "compare", (table,), last.verdict, deciding, parts)
+
+
+def some_results() -> ClaimResults:
+    part = PartResult(
+        "NDR-Restore over AirNet, SOTS",
+        "reproduced",
+        unit="PSNR",
+        estimate=0.8123,
+        interval=(0.71, 0.9),
+        bound=0.7,
+        paper=0.7,
+        holds_in_paper=False,
+        images=500,
+        scenes=492,
+        seeds=1,
+    )
+    missing = PartResult(NASTY, "not run", NASTY, "PSNR")
+    claims = (
+        _claim("one", "lambda " + NASTY, "table_05", part),
+        _claim("two", "Two.", "table_10", part, missing),
+        ClaimResult("three", "Three.", "Text", "missing", (), "not run", None, (), NASTY),
+    )
+    return ClaimResults(1, "quick", claims)
+
+
+def rendered(section: object) -> str:
+    return environment().get_template("_claims.html.j2").render(claims=section)
+
+
+def test_the_section_shows_verdicts_intervals_and_the_papers_number(tmp_path: Path) -> None:
+    path = tmp_path / "claims.json"
+    write_claim_results(path, some_results())
+    assert read_claim_results(path) == some_results()
+    section = claims_section(path, "quick", ["table_05"])
+    assert [(each.verdict, each.count) for each in section.counts] == list(
+        zip(VERDICTS, (1, 0, 0, 2), strict=True)
+    )
+    assert section.one_training
+    first, second, third = section.claims
+    assert (first.link, second.link, third.link) == ("#table_05", "", "")
+    assert first.deciding is not None
+    assert first.deciding.ours == "+0.81 dB"
+    assert first.deciding.interval == "+0.71 to +0.90"
+    assert first.deciding.paper == "+0.70 dB, claimed +0.7 dB"
+    assert first.deciding.sure == "500 images, 492 scenes, 1 training"
+    assert first.paper == "The paper's own numbers do not support it."
+    assert first.paper_fails
+    html = rendered(section)
+    for text in ("reproduced", "not run", "+0.81 dB", "+0.71 to +0.90", 'href="#table_05"'):
+        assert text in html
+    assert 'id="claims"' in html
+    assert "<script" not in html
+    assert "2 comparisons" in html
+
+
+def test_without_a_file_the_section_says_so() -> None:
+    html = rendered(claims_section(None, "quick"))
+    assert "were not judged" in html
+    assert "<li" not in html
+
+
+def test_claims_of_another_tier_or_version_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "claims.json"
+    write_claim_results(path, some_results())
+    with pytest.raises(ClaimTierError, match=r"'quick'.*'paper'"):
+        claims_section(path, "paper")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, "schema": 9}), encoding="utf-8")
+    with pytest.raises(ClaimFileError, match="expected schema 1, found 9"):
+        read_claim_results(path)
+    path.write_text("{", encoding="utf-8")
+    with pytest.raises(ClaimFileError, match="delete"):
+        read_claim_results(path)
+
+
+def test_the_command_judges_the_committed_claims(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = table_10(tmp_path, {"NDR-Restore": everywhere(0.5, 1.0), DQ: everywhere(0.0)})
+    write_table_result(tmp_path / "table_10.json", table)
+    counts = {"restore": 28407819, "degrade": 10709673, "query_and_injection": 2385699}
+    counts |= {"representation": 4096, "encoder_and_decoder": 26018024}
+    content = {"variants": {"first_release": {"with_never_used": counts}}}
+    (tmp_path / "counts.json").write_text(json.dumps(content), encoding="utf-8")
+    arguments = ["--claims", str(CLAIMS), "--tables", str(tmp_path / "table_10.json")]
+    arguments += ["--results", str(tmp_path), "--parameter-counts", str(tmp_path / "counts.json")]
+    arguments += ["--out", str(tmp_path / "claims.json")]
+    main(arguments)
+    first = (tmp_path / "claims.json").read_bytes()
+    found = {c.id: c for c in read_claim_results(tmp_path / "claims.json").claims}
+    assert found["query_helps"].verdict == "reproduced"
+    assert found["injection_helps"].verdict == "not run"
+    assert found["size_of_networks"].verdict == "reproduced"
+    assert found["size_of_backbone"].verdict == "not reproduced"
+    assert found["haze_over_airnet"].parts[0].reason.startswith("Table V is not among")
+    main(arguments)
+    assert (tmp_path / "claims.json").read_bytes() == first
+    with pytest.raises(SystemExit) as stopped:
+        main([*arguments, "--claims", str(tmp_path / "none.yaml")])
+    assert stopped.value.code == 1
+    assert capsys.readouterr().err.count("\n") == 1

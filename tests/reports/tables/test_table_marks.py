@@ -1,0 +1,277 @@
+"""Intervals and marks in tables: best, not distinguishable, agreement, seeds, old protocols."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import fabricated_results as made
+import numpy as np
+import pytest
+from fabricated_results import INPUT, NAFNET, NDR, NOISE, RAIN
+
+from reports.statistics.bootstrap import Sample, mean_interval, weighted_interval
+from reports.summarise import summarise
+from reports.tables import result as t
+from reports.tables.agreement import agreement
+from reports.tables.result import Cell, Shown, TableResult
+from workflows.table_plan import TablePlan
+
+AIRNET = "airnet__noise_rain__seed_0"
+IMAGES = [f"{index:02d}" for index in range(20)]
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return tmp_path / "results" / "quick"
+
+
+def values(offset: float, spread: float = 0.0, seed: int = 0) -> dict[str, float]:
+    """PSNR of 20 images: a difficulty that all methods share, an offset, and own noise."""
+    difficulty = np.random.default_rng(99).normal(30.0, 3.0, len(IMAGES))
+    own = np.random.default_rng(seed).normal(0.0, 1.0, len(IMAGES))
+    own -= own.mean()
+    return dict(zip(IMAGES, (difficulty + offset + spread * own).tolist(), strict=True))
+
+
+def write(results: Path, offsets: dict[str, tuple[float, float]]) -> None:
+    made.write_evaluation(results, INPUT, {NOISE: values(-9), RAIN: values(-8)})
+    for seed, (run, (offset, spread)) in enumerate(offsets.items()):
+        sets = {name: values(offset, spread, 7 * seed + i) for i, name in enumerate((NOISE, RAIN))}
+        made.write_trained(results, run, sets)
+
+
+def three_rows() -> TablePlan:
+    rows = [
+        made.row(NAFNET, "NAFNet"),
+        made.row(AIRNET, "AirNet"),
+        made.row(NDR, "NDR-Restore"),
+    ]
+    return made.plan(rows)
+
+
+def find(table: TableResult, label: str, column: str) -> Cell:
+    (row,) = [row for row in table.blocks[0].rows if row.label == label]
+    return next(cell for cell in row.cells if cell.column == column)
+
+
+def psnr(table: TableResult, label: str, column: str = NOISE) -> Shown:
+    return find(table, label, column).shown[0]
+
+
+def as_sample(series: dict[str, float]) -> Sample:
+    return Sample(np.array(list(series.values())), tuple(series))
+
+
+def test_a_small_but_steady_difference_is_told_and_a_scattered_one_is_not(results: Path) -> None:
+    """0.2 dB on every image counts, however much the images differ among themselves."""
+    write(results, {NDR: (0.0, 0.0), NAFNET: (-0.2, 0.05), AIRNET: (-0.2, 2.0)})
+    table = summarise(three_rows(), results)
+    for column in (NOISE, RAIN, t.AVERAGE):
+        assert psnr(table, "NDR-Restore", column).from_best == t.BEST
+        assert psnr(table, "NAFNet", column).from_best == ""
+        assert psnr(table, "AirNet", column).from_best == t.NOT_DISTINGUISHABLE
+        assert psnr(table, "Degraded input", column).from_best == ""
+
+
+def test_two_scenes_distinguish_nothing_in_no_column(results: Path) -> None:
+    table = summarise(made.write_standard(results), results)
+    for column in (NOISE, RAIN, t.AVERAGE):
+        assert psnr(table, "NAFNet", column).from_best == t.NOT_DISTINGUISHABLE
+
+
+def test_holm_counts_all_comparisons_of_the_table(results: Path) -> None:
+    """Seven scenes give p = 1/64: enough for one comparison, too little among six."""
+    seven = IMAGES[:7]
+    sets = {name: dict.fromkeys(seven, 20.0) for name in (NOISE, RAIN)}
+    made.write_evaluation(results, INPUT, sets)
+    for run, offset in ((NDR, 10.0), (NAFNET, 9.0)):
+        steady = {image: 20 + offset + index / 100 for index, image in enumerate(seven)}
+        made.write_trained(results, run, {NOISE: steady, RAIN: steady})
+    rows = [made.row(NAFNET, "NAFNet"), made.row(NDR, "NDR-Restore")]
+    one = dataclasses.replace(
+        made.plan([made.row(row.run, row.paper_method, (NOISE,)) for row in rows]),
+        average=False,
+        metrics=("PSNR",),
+    )
+    many = made.plan(rows)
+    assert psnr(summarise(one, results), "NAFNet").from_best == ""
+    assert psnr(summarise(many, results), "NAFNet").from_best == t.NOT_DISTINGUISHABLE
+
+
+def test_intervals_are_those_of_the_values_and_clustered_by_scene(results: Path) -> None:
+    write(results, {NDR: (0.0, 1.0)})
+    plan = made.plan([made.row(NDR, "NDR-Restore")])
+    own = [values(0.0, 1.0, i) for i in (0, 1)]
+    table = summarise(plan, results)
+    expected = mean_interval(as_sample(own[0]), name=NOISE)
+    assert expected is not None
+    assert psnr(table, "NDR-Restore").interval == (expected.low, expected.high)
+    average = weighted_interval([as_sample(one) for one in own], [1, 1], name=t.AVERAGE)
+    assert average is not None
+    assert psnr(table, "NDR-Restore", t.AVERAGE).interval == (average.low, average.high)
+    lines = made.lines_of(NDR, {NOISE: own[0], RAIN: own[1]})
+    for line in lines:
+        line[3] = f"scene {int(line[2]) // 5}"
+    made.write_trained(results, NDR, {NOISE: own[0], RAIN: own[1]}, lines=lines)
+    clustered = psnr(summarise(plan, results), "NDR-Restore").interval
+    scenes = tuple(f"scene {int(image) // 5}" for image in IMAGES)
+    expected = mean_interval(Sample(as_sample(own[0]).values, scenes), name=NOISE)
+    assert expected is not None
+    assert clustered == (expected.low, expected.high)
+
+
+def test_an_image_of_two_scenes_is_a_contradiction(results: Path) -> None:
+    plan = made.write_standard(results)
+    sets = {NOISE: {"a": 30.0, "b": 31.0}, RAIN: {"a": 35.5, "b": 36.0}}
+    lines = made.lines_of(NDR, sets)
+    lines[1][3] = "another"
+    made.write_trained(results, NDR, sets, lines=lines)
+    cell = find(summarise(plan, results), "NDR-Restore", NOISE)
+    assert cell.status == t.INVALID
+    assert "expected scene 'a', found 'another'" in cell.reason
+
+
+def test_one_scene_has_no_interval_and_that_is_said(results: Path) -> None:
+    plan = made.write_standard(results)
+    for run in (INPUT, NDR, NAFNET):
+        made.write_trained(results, run, {NOISE: {"a": 30.0 + len(run)}, RAIN: {"a": 31.0}})
+    table = summarise(plan, results)
+    shown = psnr(table, "NDR-Restore")
+    assert (shown.interval, shown.agreement, shown.from_best) == (None, "", t.BEST)
+    assert psnr(table, "NAFNet").from_best == t.NOT_DISTINGUISHABLE
+    entries = [entry for entry in table.quality if entry.kind == "no_interval"]
+    assert {(entry.row, entry.severity) for entry in entries} == {
+        ("NDR-Restore", t.NOTE),
+        ("NAFNet", t.NOTE),
+    }
+    assert entries[0].message.startswith("fewer than two scenes")
+
+
+def test_exact_copies_have_no_interval(results: Path) -> None:
+    plan = made.write_standard(results)
+    sets = {NOISE: {"a": float("inf"), "b": 30.0}, RAIN: {"a": 35.5, "b": 36.0}}
+    made.write_trained(results, NDR, sets)
+    table = summarise(plan, results)
+    shown = psnr(table, "NDR-Restore")
+    assert (shown.infinite, shown.interval, shown.agreement) == (True, None, "")
+    assert psnr(table, "NAFNet").from_best == t.NOT_DISTINGUISHABLE
+    assert psnr(table, "NDR-Restore", t.AVERAGE).interval is None
+    assert psnr(table, "NDR-Restore", RAIN).interval is not None
+
+
+@pytest.mark.parametrize(
+    ("metric", "paper", "expected"),
+    [
+        ("PSNR", 29.99, "close"),
+        ("PSNR", 29.9, "close"),
+        ("PSNR", 29.89, "off"),
+        ("PSNR", 30.0, "inside"),
+        ("PSNR", 31.0, "inside"),
+        ("SSIM", 29.995, "close"),
+        ("SSIM", 29.994, "off"),
+        ("MUSIQ", 32.0, "close"),
+        ("PSNR", None, ""),
+    ],
+)
+def test_agreement_has_documented_limits(metric: str, paper: float | None, expected: str) -> None:
+    assert agreement(metric, paper, (30.0, 31.0)) == expected
+    assert agreement(metric, paper, None) == ""
+
+
+def test_the_papers_number_inside_the_interval_agrees(results: Path) -> None:
+    plan = made.write_standard(results)
+    made.write_trained(results, NDR, {NOISE: {"a": 31.0, "b": 32.0}, RAIN: {"a": 38.0, "b": 38.25}})
+    table = summarise(plan, results)  # the paper prints 31.48 and 38.34
+    assert psnr(table, "NDR-Restore").agreement == t.INSIDE
+    assert psnr(table, "NDR-Restore", RAIN).agreement == t.CLOSE
+    assert psnr(table, "AirNet").agreement == ""
+
+
+def seeded(plan: TablePlan) -> TablePlan:
+    """The plan with three seeds of NDR-Restore."""
+    seeds = tuple(NDR.replace("seed_0", f"seed_{seed}") for seed in (1, 2))
+    rows = [
+        dataclasses.replace(row, other_seeds=seeds) if row.run == NDR else row for row in plan.rows
+    ]
+    return dataclasses.replace(plan, rows=tuple(rows))
+
+
+def write_seeds(results: Path) -> TablePlan:
+    plan = made.write_standard(results)
+    for seed in (1, 2):
+        offset = 0.3 * seed
+        made.write_trained(
+            results,
+            NDR.replace("seed_0", f"seed_{seed}"),
+            {
+                NOISE: {"a": 30.0 + offset, "b": 31.0 + offset},
+                RAIN: {"a": 35.5, "b": 36.0},
+            },
+        )
+    return seeded(plan)
+
+
+def test_the_mean_is_over_seeds_and_the_interval_knows_them(results: Path) -> None:
+    plan = write_seeds(results)
+    table = summarise(plan, results)
+    shown = psnr(table, "NDR-Restore")
+    assert shown.value == pytest.approx(30.8)  # 30.5, 30.8, 31.1
+    assert (shown.seeds, find(table, "NDR-Restore", NOISE).n) == (3, 2)
+    expected = mean_interval(
+        Sample(np.array([[30.0, 31.0], [30.3, 31.3], [30.6, 31.6]]), ("a", "b")), name=NOISE
+    )
+    assert expected is not None
+    assert shown.interval == pytest.approx((expected.low, expected.high))
+    assert psnr(table, "NAFNet").seeds == 1
+    assert psnr(table, "NDR-Restore", t.AVERAGE).value == pytest.approx((30.8 + 35.75) / 2)
+    assert psnr(table, "NDR-Restore", t.AVERAGE).seeds == 3
+    (row,) = [row for row in table.blocks[0].rows if row.label == "NDR-Restore"]
+    assert [one.run[-1] for one in row.other_seeds] == ["1", "2"]
+    assert all(one.training is not None for one in row.other_seeds)
+
+
+def test_a_missing_seed_leaves_the_cell_open(results: Path) -> None:
+    plan = write_seeds(results)
+    last = NDR.replace("seed_0", "seed_2")
+    (results / "evaluations" / last / "per_image.csv").unlink()
+    cell = find(summarise(plan, results), "NDR-Restore", NOISE)
+    assert cell.status == t.NOT_RUN
+    assert cell.reason.startswith(f"{last}: ")
+    assert psnr(summarise(plan, results), "NDR-Restore").value is None
+
+
+def test_seeds_on_other_images_contradict_each_other(results: Path) -> None:
+    plan = write_seeds(results)
+    last = NDR.replace("seed_0", "seed_2")
+    made.write_trained(results, last, {NOISE: {"a": 30.0, "z": 31.0}, RAIN: {"a": 35.5, "b": 36.0}})
+    cell = find(summarise(plan, results), "NDR-Restore", NOISE)
+    assert cell.status == t.INVALID
+    assert "were evaluated on other images" in cell.reason
+
+
+def test_an_unfinished_seed_is_listed_under_its_run(results: Path) -> None:
+    plan = write_seeds(results)
+    last = NDR.replace("seed_0", "seed_2")
+    made.write_training(results, last, done=12, planned=20)
+    entries = [e for e in summarise(plan, results).quality if e.kind == "unfinished"]
+    assert [(entry.run, entry.message) for entry in entries] == [(last, "12 of 20 steps")]
+
+
+def test_numbers_of_another_protocol_version_are_never_averaged(results: Path) -> None:
+    plan = made.write_standard(results)
+    sets = {NOISE: {"a": 30.0, "b": 31.0}, RAIN: {"a": 35.5, "b": 36.0}}
+    versions = {"ndr": 99, "airnet": 1, "no_reference": 1}
+    made.write_trained(results, NDR, sets, protocol_versions=versions)
+    made.write_trained(results, NAFNET, sets, protocol_versions={"ndr": 1, "airnet": 99})
+    table = summarise(plan, results)
+    cell = find(table, "NDR-Restore", NOISE)
+    assert cell.status == t.INVALID
+    assert "expected version 1 of protocol 'ndr', found 99; delete" in cell.reason
+    assert not cell.numbers
+    assert [e.severity for e in table.quality if e.kind == "invalid"] == [t.ERROR] * 2
+    # Another protocol than the shown one: the shown numbers stand, and the others are named.
+    other = find(table, "NAFNet", NOISE)
+    assert other.shown[0].value == 30.5
+    assert {number.protocol for number in other.numbers} == {"ndr"}
+    assert any("version 1 of protocol 'airnet', found 99" in text for text in other.warnings)
