@@ -285,7 +285,9 @@ def epoch_memory(folder: Path, names: int) -> list[Figure]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print a table, and say whether the limits hold."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.data_speed", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--files", type=int, default=10000, help="names to verify, per format")
     parser.add_argument("--patches", type=int, default=200, help="patches per round")
     parser.add_argument("--epoch", type=int, default=EPOCH_NAMES, help="names of the epoch")

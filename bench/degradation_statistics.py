@@ -234,7 +234,9 @@ def replace_between_marks(text: str, block: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, plot, and write the table into the document."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.degradation_statistics", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--mirror", type=Path, required=True, help="folder with the published sets")
     parser.add_argument("--out", type=Path, required=True, help="folder with degradations.md")
     options = parser.parse_args(arguments)

@@ -174,7 +174,9 @@ def table(rows: list[tuple[str, ...]]) -> str:
 
 def main() -> int:
     """Measure, print a table, and say whether the limits hold."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.ndr_step", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--rounds", type=int, default=3, help="turns of each contender")
     parser.add_argument(
         "--most-rounds", type=int, default=9, help="turns while a limit is missed (busy machine)"

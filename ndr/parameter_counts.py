@@ -93,7 +93,9 @@ def variant_counts(variant: str) -> dict[str, Any]:
 
 def main() -> None:
     """Write the counts of all variants as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m ndr.parameter_counts", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     arguments = parser.parse_args()
     write_json(arguments.out, {"variants": {name: variant_counts(name) for name in VARIANTS}})

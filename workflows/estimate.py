@@ -129,7 +129,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     from snakemake.cli import parse_config
 
-    parser = argparse.ArgumentParser(description="What is still to do for the tables.")
+    parser = argparse.ArgumentParser(
+        prog="python -m workflows.estimate", description="What is still to do for the tables."
+    )
     parser.add_argument(
         "--config", nargs="+", default=[], metavar="KEY=VALUE", help="as snakemake's"
     )
