@@ -18,7 +18,7 @@ tables: $(INSTALLED)  ## the report at the default tier: reports/all_tables.html
 
 test: $(INSTALLED)  ## all checks: formatting, lint, tests
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory lint
-	PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest
+	OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest -n auto --dist loadfile
 
 bench: $(INSTALLED)  ## speed and memory of the networks beside a straightforward formulation
 	$(BIN)/python -m bench.ndr_step
