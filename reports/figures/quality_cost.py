@@ -143,7 +143,7 @@ def _draw_group(axes: Axes, group: Group, size: tuple[float, float], content: st
         if system.cost is None:
             axes.axhline(system.psnr, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
             axes.annotate(
-                f"{system.label}, none",
+                f"{system.label}, nothing learned",
                 (1, system.psnr),
                 (-2, 2),
                 xycoords=("axes fraction", "data"),
