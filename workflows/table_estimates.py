@@ -11,12 +11,21 @@ from typing import Any
 from ndr.data.catalogue import load_catalogue
 from workflows.configuration import CONFIG, suite_config
 from workflows.data_volumes import DataVolumes, Volume
+from workflows.figure_planning import (
+    figure_plan,
+    figure_runs,
+    figures_of_tables,
+    representation_runs,
+)
 from workflows.planning import Plan, make_plan, sets_of_evaluation, sets_of_training
 from workflows.run_hours import RunTimes, finished_runs, read_assumptions
+from workflows.sensitivity_planning import sensitivity_plan
 from workflows.training_costs import StepCosts
 
 ROOT = Path(__file__).resolve().parent.parent
 WEIGHT_BYTES = 4
+BEYOND_TABLES = "beyond_tables"
+"""Name of the last estimate: figures, and the comparison of protocols."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +77,22 @@ class Estimator:
         self._seen: set[str] = set()
 
     def tables(self) -> list[TableEstimate]:
-        """Estimates of the tables of the configuration."""
-        return [self._table(name) for name in self._plan.config.tables]
+        """Estimates of the tables of the configuration, and last of what else the page shows."""
+        plan = self._plan
+        tables = [
+            self._part(name, plan.tables[name].label, plan.runs_of_table(name))
+            for name in plan.config.tables
+        ]
+        return [*tables, self._part(BEYOND_TABLES, "figures etc.", self._beyond_tables())]
+
+    def _beyond_tables(self) -> list[str]:
+        """Runs that only figures or the comparison of protocols and noise variants show."""
+        plan = self._plan
+        runs = [*sensitivity_plan(plan).runs, *plan.input_runs, *plan.truth_runs]
+        for name in figures_of_tables(plan, plan.config.tables):
+            figure = figure_plan(plan, name)
+            runs += figure_runs(figure) + representation_runs(figure)
+        return runs
 
     def _first_time(self, kind: str, names: Sequence[str]) -> list[str]:
         """The names that no earlier table asked for."""
@@ -77,8 +100,7 @@ class Estimator:
         self._seen.update(f"{kind}:{name}" for name in new)
         return new
 
-    def _table(self, name: str) -> TableEstimate:
-        evaluations = self._plan.runs_of_table(name)
+    def _part(self, name: str, label: str, evaluations: Sequence[str]) -> TableEstimate:
         trainings = [self._plan.evaluations[run].training_run for run in evaluations]
         runs = sorted({run for run in trainings if run is not None})
         new = self._first_time("run", runs)
@@ -106,7 +128,7 @@ class Estimator:
             download, disk = download + volume.download, disk + volume.disk
         return TableEstimate(
             table=name,
-            label=self._plan.tables[name].label,
+            label=label,
             runs=len(runs),
             new=len(new),
             left=len(left),

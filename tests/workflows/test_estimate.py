@@ -15,6 +15,7 @@ from ndr.data.catalogue import load_catalogue
 from workflows.configuration import CONFIG, read_yaml, suite_config
 from workflows.estimate import as_json, as_text, main
 from workflows.planning import Plan, make_plan
+from workflows.sensitivity_planning import sensitivity_plan
 from workflows.table_estimates import TableEstimate, estimate, total_of
 from workflows.training_costs import TABLE, cost_key
 
@@ -54,8 +55,20 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> list[TableEstimate]:
 def test_every_run_is_counted_once(tables: list[TableEstimate]) -> None:
     total = total_of(tables)
     assert total.new == total.left == len(trainings(plan()))
-    assert [item.table for item in tables] == list(content()["tables"])
+    assert [item.table for item in tables] == [*content()["tables"], "beyond_tables"]
     assert sum(item.runs for item in tables) > total.new  # some tables share runs
+
+
+def test_what_figures_score_is_counted_without_training_anything(
+    tables: list[TableEstimate],
+) -> None:
+    beyond = tables[-1]
+    assert (beyond.new, beyond.left, beyond.hours) == (0, 0, {})
+    made = plan()
+    of_tables = {run for table in made.config.tables for run in made.runs_of_table(table)}
+    noise = {one.run for one in sensitivity_plan(made).noise}
+    assert beyond.scores_left >= len(noise - of_tables) == len(noise) > 0
+    assert total_of(tables).scores_left == len(of_tables) + beyond.scores_left
 
 
 def test_every_run_has_hours(tables: list[TableEstimate]) -> None:
@@ -75,7 +88,7 @@ def test_finished_runs_are_left_out_and_measure_the_others(tmp_path: Path) -> No
     finish(tmp_path, "runs", ABLATION, only.runs[ABLATION].sha256())
     finish(tmp_path, "evaluations", ABLATION, only.evaluations[ABLATION].sha256())
     finish(tmp_path, "runs", MAIN, "of another spec")
-    (item,) = estimate(content(tables=["table_11"]), tmp_path)
+    item, _ = estimate(content(tables=["table_11"]), tmp_path)
     assert (item.runs, item.new, item.left) == (5, 5, 4)
     assert item.scores_left == len(only.runs_of_table("table_11")) - 1
     # A million steps of 0.036 s are ten hours; the one without NDR-Degrad takes less.
