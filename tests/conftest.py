@@ -37,3 +37,13 @@ def shared_folder() -> Path:
     if folder is None:
         pytest.skip("no real sets here: set NDR_SHARED to a folder that holds data/ and weights/")
     return folder
+
+
+LONGEST_FIRST = ("test_snakemake.py", "test_reviewers.py", "test_restored_clone.py")
+"""Files that take minutes: begun first, they do not leave the other processes idle at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Move the longest files to the front; the order inside a file stays."""
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
