@@ -38,7 +38,7 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
         capture_output=True,
         text=True,
         check=False,
-        timeout=1800,
+        timeout=3600,  # a guard against hanging; the cores are shared with other tests
     )
 
 
