@@ -172,33 +172,28 @@ class Comparison:
             metric, math.fsum(differences) / len(images), mean_interval(sample, name=name)
         )
 
-    def _protocol(self, protocol: str) -> Choice:
-        shown = self.plan.protocols[0]
-        cells = tuple(
+    def _cells(
+        self, usual: tuple[str | None, str], other: tuple[str | None, str]
+    ) -> tuple[Change | None, ...]:
+        """Changes from one (run, protocol) to another, test set by test set, metrics within."""
+        return tuple(
             self._change(
-                self._series(self.plan.run, test_set.name, shown, metric),
-                self._series(self.plan.run, test_set.name, protocol, metric),
+                self._series(usual[0], test_set.name, usual[1], metric),
+                self._series(other[0], test_set.name, other[1], metric),
                 test_set.name,
                 metric,
             )
             for test_set in self.plan.test_sets
             for metric in self.plan.metrics
         )
-        return Choice(protocol, cells, self._order(protocol))
+
+    def _protocol(self, protocol: str) -> Choice:
+        run, shown = self.plan.run, self.plan.protocols[0]
+        return Choice(protocol, self._cells((run, shown), (run, protocol)), self._order(protocol))
 
     def _noise(self, variant: str, usual: str | None, changed: str) -> Choice:
         shown = self.plan.protocols[0]
-        cells = tuple(
-            self._change(
-                self._series(usual, test_set.name, shown, metric),
-                self._series(changed, test_set.name, shown, metric),
-                test_set.name,
-                metric,
-            )
-            for test_set in self.plan.test_sets
-            for metric in self.plan.metrics
-        )
-        return Choice(variant, cells, None)
+        return Choice(variant, self._cells((usual, shown), (changed, shown)), None)
 
     def _order(self, protocol: str) -> OrderChange | None:
         """Pairs of methods whose means stand in another order than under the shown protocol."""
