@@ -19,9 +19,8 @@ from ndr.atomic_file import write_json
 from ndr.checkpoint import read_checkpoint
 from ndr.data.image_files import ImageFileError
 from ndr.data.manifest import ManifestError
-from ndr.data.pairs import PairedSet
 from ndr.device import DEVICES, DeviceError, chosen_device
-from ndr.evaluation.degraded_images import EvaluationError
+from ndr.evaluation.degraded_images import EvaluationError, paired_sets
 from ndr.evaluation.loaded_method import load_method
 from ndr.evaluation.representation.clean_views import make_views, source_of_pictures
 from ndr.evaluation.representation.figure_arrays import PICTURES, figure_arrays, write_arrays
@@ -122,11 +121,7 @@ def run(arguments: argparse.Namespace) -> None:
         lambda step: learning_rate(training.recipe, step),
         device,
     )
-    identities = {test_set.set: test_set.set_sha256 for test_set in spec.test_sets}
-    pairs = {
-        name: PairedSet(arguments.sets, name, identity=identity)
-        for name, identity in sorted(identities.items())
-    }
+    pairs = paired_sets(spec, arguments.sets)
     source = source_of_pictures(spec)
     views = make_views(
         pairs[source.set],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ndr.data.pairs import PairedSet
 from ndr.degradations.gaussian_noise import add_gaussian_noise
-from ndr.run_spec import NoiseSpec, SpecError, TestSetSpec
+from ndr.run_spec import EvaluationSpec, NoiseSpec, SpecError, TestSetSpec
 from ndr.seeds import numpy_generator
 
 Image = NDArray[np.float32]
@@ -34,6 +35,21 @@ class DegradedImage:
     degraded: Image
     clean: Image | None
     sigma: float | None
+
+
+def paired_sets(spec: EvaluationSpec, sets_folder: str | Path) -> dict[str, PairedSet]:
+    """The prepared sets of an evaluation by name.
+
+    Several test sets may be one prepared set with several noise levels: it is read once.
+
+    Raises:
+        ManifestError: a set was prepared as something else than the spec says.
+    """
+    identities = {test_set.set: test_set.set_sha256 for test_set in spec.test_sets}
+    return {
+        name: PairedSet(sets_folder, name, identity=identity)
+        for name, identity in sorted(identities.items())
+    }
 
 
 class DegradedImages:

@@ -14,8 +14,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ndr.data.image_files import to_uint8, write_png
-from ndr.data.pairs import PairedSet
-from ndr.evaluation.degraded_images import DegradedImage, DegradedImages, EvaluationError
+from ndr.evaluation.degraded_images import (
+    DegradedImage,
+    DegradedImages,
+    EvaluationError,
+    paired_sets,
+)
 from ndr.evaluation.loaded_method import LoadedMethod
 from ndr.evaluation.no_reference import METRICS, score, unavailable
 from ndr.evaluation.per_image_file import ImageScore
@@ -96,12 +100,7 @@ def evaluate(
     info = loaded.method.info
     grid = tile_grid(info, spec.tile, spec.tile_overlap)
     restoration = Restoration(loaded.method, grid, device, spec.self_ensemble)
-    # Several test sets may be one prepared set with several noise levels: read it once.
-    identities = {test_set.set: test_set.set_sha256 for test_set in spec.test_sets}
-    pairs = {
-        name: PairedSet(sets_folder, name, identity=identity)
-        for name, identity in sorted(identities.items())
-    }
+    pairs = paired_sets(spec, sets_folder)
     test_sets = []
     for test_set in spec.test_sets:
         _check_side_information(spec.run, info, test_set)
