@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ndr.evaluation.protocol import description
-from ndr.run_spec import SpecError
+from ndr.result_file import read_result_file
 from reports.sensitivity import (
     NOISE_DESCRIPTIONS,
     SCHEMA,
@@ -17,10 +17,6 @@ from reports.sensitivity import (
     OrderChange,
     Sensitivity,
 )
-
-
-class SensitivityFileError(ValueError):
-    """A sensitivity file that this version of the suite cannot read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +96,12 @@ def sensitivity_section(path: Path | None) -> SensitivitySection:
     """Read what `python -m reports.sensitivity` wrote; None: it was not run.
 
     Raises:
-        SensitivityFileError: the file is damaged or of another version.
+        ResultFileError: the file is damaged or of another version.
         OSError: it cannot be read.
     """
     if path is None:
         return SensitivitySection(reason="the comparison was not run for this report")
-    try:
-        found = Sensitivity.from_json(path.read_text(encoding="utf-8"))
-    except (SpecError, UnicodeDecodeError) as error:
-        raise SensitivityFileError(f"{path}: {error}; delete it and run again") from error
-    if found.schema != SCHEMA:
-        raise SensitivityFileError(
-            f"{path}: expected schema {SCHEMA}, found {found.schema}; delete it and run again"
-        )
+    found = read_result_file(Sensitivity, path, schema=SCHEMA, what="sensitivity file")
     if found.reason:
         return SensitivitySection(reason=found.reason)
     return SensitivitySection(

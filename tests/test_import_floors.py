@@ -23,6 +23,7 @@ FLOORS = {
     "ndr.layout_record": 1,
     "ndr.nearest_name": 1,
     "ndr.provenance": 1,
+    "ndr.result_file": 1,
     "ndr.source_fingerprint": 1,
     "ndr.state_dict": 1,
     "baselines": 2,

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from ndr.atomic_file import write_json
-from ndr.run_spec import CanonicalSpec, SpecError
+from ndr.result_file import read_result_file
+from ndr.run_spec import CanonicalSpec
 
 SCHEMA = 1
 """Raised when a key changes its meaning; files of another version are refused."""
 
 RATIO, MILLIONS = "ratio", "M"
 """Units beside the metrics' own."""
-
-
-class ClaimFileError(ValueError):
-    """A file of claims that this version of the suite cannot read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +98,6 @@ def read_claim_results(path: str | Path) -> ClaimResults:
 
     Raises:
         FileNotFoundError: no such file.
-        ClaimFileError: not JSON, of another schema version, or with unknown or missing keys.
+        ResultFileError: not JSON, of another schema version, or with unknown or missing keys.
     """
-    text = Path(path).read_text(encoding="utf-8")
-    advice = f"delete {path} and run again"
-    try:
-        schema = json.loads(text)["schema"]
-        if schema != SCHEMA:
-            raise ClaimFileError(f"{path}: expected schema {SCHEMA}, found {schema!r}; {advice}")
-        return ClaimResults.from_json(text)
-    except (json.JSONDecodeError, KeyError, TypeError, SpecError) as error:
-        raise ClaimFileError(f"{path} is no file of claims ({error!r}); {advice}") from error
+    return read_result_file(ClaimResults, path, schema=SCHEMA, what="file of claims")

@@ -100,7 +100,7 @@ def claims_section(path: Path | None, tier: str, tables: Iterable[str] = ()) -> 
 
     Raises:
         FileNotFoundError: `path` does not exist.
-        ClaimFileError: the file is damaged.
+        ResultFileError: the file is damaged.
         ClaimTierError: the file is of another tier.
     """
     if path is None:

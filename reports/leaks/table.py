@@ -111,7 +111,7 @@ def leak_section(
 
     Raises:
         FileNotFoundError: `path` does not exist.
-        LeakFileError, ProvenanceError: a file is damaged.
+        ResultFileError, ProvenanceError: a file is damaged.
     """
     if path is None:
         return LeakSection(scanned=False)

@@ -11,19 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from ndr.result_file import ResultFileError
 from reports.statistics.bootstrap import Interval, Sample, mean_interval
 
 SCHEMA = 1
 LEVELS = ("1", "2", "3")
 TRAINED, UNTRAINED, PLAIN = "trained", "untrained", "image statistics"
 
-
 MINIMUM_PICTURES = 4
 """Fewer give no interval: resampling two or three pictures says next to nothing."""
-
-
-class RepresentationFileError(ValueError):
-    """A file that this version of the suite cannot read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +146,12 @@ def read_representation(path: Path) -> RepresentationFile:
 
     Raises:
         FileNotFoundError: no such file.
-        RepresentationFileError: damaged, of another version, or with NaN.
+        ResultFileError: damaged, of another version, or with NaN.
     """
     try:
         return _parsed(json.loads(path.read_text(encoding="utf-8")))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise RepresentationFileError(
+        raise ResultFileError(
             f"{path} is no representation file of this version ({error!r}); delete it and run again"
         ) from error
 

@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ndr.result_file import ResultFileError
 from reports.representation.drawing import data_uri, draw
-from reports.representation.file import (
-    RepresentationFile,
-    RepresentationFileError,
-    read_representation,
-)
+from reports.representation.file import RepresentationFile, read_representation
 from reports.representation.findings import Finding, findings
 from reports.representation.rows import RowGroup, row_groups
 
@@ -56,7 +53,7 @@ def representation_section(paths: Sequence[Path] | None) -> RepresentationSectio
     for path in paths or ():
         try:
             files.append(read_representation(path))
-        except (RepresentationFileError, OSError) as error:
+        except (ResultFileError, OSError) as error:
             problems.append(str(error))
     if not files:
         return RepresentationSection((), problems=tuple(problems))

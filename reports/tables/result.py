@@ -8,13 +8,13 @@ null` with `infinite: true`.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from ndr.atomic_file import write_json
-from ndr.run_spec import CanonicalSpec, SpecError
+from ndr.result_file import read_result_file
+from ndr.run_spec import CanonicalSpec
 
 SCHEMA = 2
 """Raised when a key changes its meaning; files of another version are refused."""
@@ -46,10 +46,6 @@ INSIDE, CLOSE, OFF = "inside", "close", "off"
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 SEVERITIES = (ERROR, WARNING, NOTE)
-
-
-class TableResultError(ValueError):
-    """A table file that this version of the suite cannot read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,19 +243,7 @@ def read_table_result(path: str | Path) -> TableResult:
     """Read a table file.
 
     Raises:
-        TableResultError: not JSON, of another schema version, or with unknown or missing keys.
+        ResultFileError: not JSON, of another schema version, or with unknown or missing keys.
         FileNotFoundError: no such file.
     """
-    text = Path(path).read_text(encoding="utf-8")
-    advice = f"delete {path} and run again"
-    try:
-        content = json.loads(text)
-        schema = content["schema"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise TableResultError(f"{path} is no table file ({error!r}); {advice}") from error
-    if schema != SCHEMA:
-        raise TableResultError(f"{path}: expected schema {SCHEMA}, found {schema!r}; {advice}")
-    try:
-        return TableResult.from_json(text)
-    except SpecError as error:
-        raise TableResultError(f"{path}: {error}; {advice}") from error
+    return read_result_file(TableResult, path, schema=SCHEMA, what="table file")

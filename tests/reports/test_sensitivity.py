@@ -18,9 +18,10 @@ from fabricated_results import (
 )
 from page_elements import parsed
 
+from ndr.result_file import ResultFileError
 from reports.build import environment
 from reports.sensitivity import Comparison, Sensitivity, main
-from reports.sensitivity_section import SensitivityFileError, sensitivity_section
+from reports.sensitivity_section import sensitivity_section
 from workflows.sensitivity_plan import (
     ComparedNoise,
     ComparedRow,
@@ -151,5 +152,5 @@ def test_what_was_not_compared_is_said(tmp_path: Path) -> None:
 def test_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "s.json"
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(SensitivityFileError, match="delete it and run again"):
+    with pytest.raises(ResultFileError, match=r"delete \S+s\.json and run again"):
         sensitivity_section(path)

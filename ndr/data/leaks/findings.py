@@ -6,13 +6,13 @@ Reports read it without knowing how it was made, so this module imports neither 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ndr.atomic_file import write_json
-from ndr.run_spec import CanonicalSpec, SpecError
+from ndr.result_file import read_result_file
+from ndr.run_spec import CanonicalSpec
 
 SCHEMA = 1
 """Raised when a key changes its meaning; files of another version are refused."""
@@ -21,10 +21,6 @@ IDENTICAL = "identical"
 """The decoded pixels are equal."""
 NEAR_DUPLICATE = "near duplicate"
 """The same photograph after compression, resizing, trimming, flipping or degradation."""
-
-
-class LeakFileError(ValueError):
-    """A file of findings that this version of the suite cannot read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,17 +137,8 @@ def read_findings(path: str | Path) -> LeakFindings:
 
     Raises:
         FileNotFoundError: no such file.
-        LeakFileError: not JSON, of another schema version, or with unknown or missing keys.
+        ResultFileError: not JSON, of another schema version, or with unknown or missing keys.
     """
-    advice = f"delete {path} and run the scan again"
-    text = Path(path).read_text(encoding="utf-8")
-    try:
-        schema = json.loads(text)["schema"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise LeakFileError(f"{path} is no file of findings ({error!r}); {advice}") from error
-    if schema != SCHEMA:
-        raise LeakFileError(f"{path}: expected schema {SCHEMA}, found {schema!r}; {advice}")
-    try:
-        return LeakFindings.from_json(text)
-    except SpecError as error:
-        raise LeakFileError(f"{path}: {error}; {advice}") from error
+    return read_result_file(
+        LeakFindings, path, schema=SCHEMA, what="file of findings", again="run the scan again"
+    )

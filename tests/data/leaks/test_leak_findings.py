@@ -14,13 +14,13 @@ from ndr.data.leaks.findings import (
     IDENTICAL,
     SCHEMA,
     Comparison,
-    LeakFileError,
     LeakFindings,
     Match,
     NameClash,
     TestSetFacts,
     read_findings,
 )
+from ndr.result_file import ResultFileError
 
 FINDINGS = LeakFindings(
     schema=SCHEMA,
@@ -67,7 +67,7 @@ def test_written_and_read(tmp_path: Path) -> None:
 def test_other_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "leaks.json"
     path.write_text(text)
-    with pytest.raises(LeakFileError, match=message):
+    with pytest.raises(ResultFileError, match=message):
         read_findings(path)
 
 

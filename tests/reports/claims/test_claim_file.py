@@ -14,11 +14,11 @@ from fabricated_report import NASTY
 
 from ndr.data.catalogue import load_catalogue
 from ndr.nearest_name import UnknownNameError
+from ndr.result_file import ResultFileError
 from ndr.run_spec import SpecError
 from reports.build import environment
 from reports.claims.parts import averaged_columns, parts_of
 from reports.claims.result import (
-    ClaimFileError,
     ClaimResult,
     ClaimResults,
     PartResult,
@@ -251,10 +251,10 @@ def test_claims_of_another_tier_or_version_are_refused(tmp_path: Path) -> None:
         claims_section(path, "paper")
     content = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**content, "schema": 9}), encoding="utf-8")
-    with pytest.raises(ClaimFileError, match="expected schema 1, found 9"):
+    with pytest.raises(ResultFileError, match="expected schema 1, found 9"):
         read_claim_results(path)
     path.write_text("{", encoding="utf-8")
-    with pytest.raises(ClaimFileError, match="delete"):
+    with pytest.raises(ResultFileError, match="delete"):
         read_claim_results(path)
 
 

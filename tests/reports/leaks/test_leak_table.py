@@ -17,12 +17,12 @@ from ndr.data.leaks.findings import (
     NEAR_DUPLICATE,
     SCHEMA,
     Comparison,
-    LeakFileError,
     LeakFindings,
     Match,
     NameClash,
     TestSetFacts,
 )
+from ndr.result_file import ResultFileError
 from reports.build import build_page, main
 from reports.leaks.split import SplitMean
 from reports.leaks.table import LISTED_MATCHES, LeakSection, leak_section
@@ -290,7 +290,7 @@ def test_the_command_takes_the_scan(report: SmallReport, tmp_path: Path) -> None
 def test_a_damaged_scan_is_refused(report: SmallReport, tmp_path: Path) -> None:
     path = tmp_path / "leaks.json"
     path.write_text("{")
-    with pytest.raises(LeakFileError, match="run the scan again"):
+    with pytest.raises(ResultFileError, match="run the scan again"):
         leak_section(path, report.description, report.tables, report.results)
     with pytest.raises(FileNotFoundError):
         leak_section(tmp_path / "none.json", report.description, report.tables, report.results)

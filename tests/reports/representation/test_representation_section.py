@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from markupsafe import escape
 
+from ndr.result_file import ResultFileError
 from reports.build import environment
 from reports.representation.file import (
     RepresentationFile,
-    RepresentationFileError,
     difference,
     read_representation,
 )
@@ -273,7 +273,7 @@ def test_a_damaged_file_is_named_and_the_others_go_on(tmp_path: Path, damage: st
     if damage == "absent":
         bad.unlink()
     else:
-        with pytest.raises(RepresentationFileError, match=r"bad\.json"):
+        with pytest.raises(ResultFileError, match=r"bad\.json"):
             read_representation(bad)
     html = page([bad, written(tmp_path, content(), "good")])
     assert "bad.json" in html

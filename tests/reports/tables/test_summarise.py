@@ -12,10 +12,11 @@ import pytest
 from fabricated_results import HAZE, INPUT, NAFNET, NDR, NOISE, RAIN
 
 from ndr.nearest_name import UnknownNameError
+from ndr.result_file import ResultFileError
 from reports.provenance_files import ProvenanceError
 from reports.summarise import main, summarise
 from reports.tables import result as t
-from reports.tables.result import Cell, Row, TableResult, TableResultError, read_table_result
+from reports.tables.result import Cell, Row, TableResult, read_table_result
 
 
 @pytest.fixture
@@ -370,7 +371,7 @@ def test_the_command_ends_with_one_line_on_bad_input(
 def test_table_files_of_another_kind_are_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "table.json"
     path.write_text(text)
-    with pytest.raises(TableResultError, match=message):
+    with pytest.raises(ResultFileError, match=message):
         read_table_result(path)
 
 
