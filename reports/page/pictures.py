@@ -44,6 +44,8 @@ class PictureRow:
     test_set: str
     label: str
     image: str
+    stand_in: str
+    """What is shown in place of the paper's set; two sets of a tier can have one label."""
     main: tuple[Panel, ...]
     """Input, the methods of the widest training mix, truth."""
     others: tuple[Panel, ...]
@@ -132,7 +134,14 @@ class PictureReader:
         panel = functools.partial(self._panel, column=column, image=image)
         panels = list(pool.map(panel, order + others))
         main, rest = panels[: len(order)], panels[len(order) :]
-        return PictureRow(test_set, column.label, image, tuple(_kept(main)), tuple(_kept(rest)))
+        return PictureRow(
+            test_set=test_set,
+            label=column.label,
+            image=image,
+            stand_in=column.stand_in,
+            main=tuple(_kept(main)),
+            others=tuple(_kept(rest)),
+        )
 
     def _panel(self, candidate: _Candidate, column: Column, image: str) -> Panel | None:
         test_set = column.test_set

@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import fabricated_results as made
@@ -30,6 +31,7 @@ from reports.page.training_curves import (
     read_curve,
 )
 from reports.summarise import summarise
+from reports.tables.result import Column
 
 
 def decoded(uri: str) -> np.ndarray:
@@ -112,6 +114,20 @@ def test_rows_have_input_methods_truth_and_the_psnr_of_the_image(small_report: S
     assert rows[0].reduced
     # Haze was evaluated, but left no picture.
     assert [e.message for e in reader.quality] == ["Haze: the degraded input left no picture."]
+
+
+def test_a_stand_in_is_named_beside_its_pictures(small_report: SmallReport) -> None:
+    def marked(column: Column) -> Column:
+        stands_in = column.test_set is not None and column.label == "Rain"
+        return replace(column, stand_in="synthetic rain in place of real") if stands_in else column
+
+    tables = [
+        replace(table, columns=tuple(marked(column) for column in table.columns))
+        for table in small_report.tables
+    ]
+    kept = KeptPictures(small_report.results, small_report.description)
+    rows = PictureReader(kept, PictureStore(None), tables).rows()
+    assert [row.stand_in for row in rows] == ["", "synthetic rain in place of real"]
 
 
 def test_missing_and_damaged_pictures_are_listed(small_report: SmallReport, tmp_path: Path) -> None:

@@ -247,6 +247,21 @@ def _in_order(element: Element):
         yield from _in_order(child)
 
 
+def test_landmarks_have_names_of_their_own(tree: Element) -> None:
+    texts = {e.attributes["id"]: e.text for e in _in_order(tree) if "id" in e.attributes}
+    landmarks = [
+        element
+        for element in _in_order(tree)
+        if element.tag == "section" or element.attributes.get("role") == "region"
+    ]
+    names = [
+        element.attributes.get("aria-label") or texts[element.attributes["aria-labelledby"]]
+        for element in landmarks
+    ]
+    assert len(names) > 20
+    assert [name for name, count in Counter(names).items() if count > 1] == []
+
+
 def test_tables_and_pictures_speak(tree: Element) -> None:
     for head in tree.all("th"):
         assert head.attributes.get("scope") in {"col", "row", "colgroup", "rowgroup"}
