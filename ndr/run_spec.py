@@ -8,6 +8,7 @@ cells carry.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import types
@@ -55,13 +56,19 @@ class CanonicalSpec:
             raise SpecError(f"cannot read a {cls.__name__}: {error}") from error
 
 
+@functools.cache
+def _annotations(kind: type) -> dict[str, Any]:
+    """Types of a dataclass's fields; evaluating them costs more than building an object."""
+    return typing.get_type_hints(kind)
+
+
 def _build(kind: Any, value: Any) -> Any:
     """Turn parsed JSON into the annotated type (dataclasses, tuples of them, plain values)."""
     origin = typing.get_origin(kind)
     if dataclasses.is_dataclass(kind):
         if not isinstance(value, Mapping):
             raise TypeError(f"expected an object for {kind.__name__}, found {value!r}")
-        hints = typing.get_type_hints(kind)
+        hints = _annotations(kind)
         check_names(f"key of {kind.__name__}", value, hints)
         return kind(**{key: _build(hints[key], item) for key, item in value.items()})
     if origin is tuple:
