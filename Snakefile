@@ -36,6 +36,14 @@ include: "workflows/rules/render.smk"
 include: "workflows/rules/targets.smk"
 
 
+onstart:
+    # Snakemake's limit of 100 new jobs a second starts a timer in each round of its scheduler and
+    # drops none: all waiting jobs are looked at again every second, once for each job that has
+    # finished, an eighth of two cores at `quick`. Jobs that run here are limited by the cores.
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
+
+
 onsuccess:
     print(
         f"Finished: tier {suite.tier}. The report is reports/all_tables.html once it was asked for."
