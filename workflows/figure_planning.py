@@ -110,15 +110,19 @@ def representation_runs(figure: FigurePlan) -> list[str]:
 
 
 def figures_of_tables(plan: Plan, tables: Iterable[str]) -> list[str]:
-    """Figures that need no training beyond those that the tables need, in their order."""
-    trainings = {
-        plan.evaluations[run].training_run for table in tables for run in plan.runs_of_table(table)
-    }
+    """Figures that need no training and no authors' weights beyond those that the tables need."""
+    at_hand = {_costly_part(plan, run) for table in tables for run in plan.runs_of_table(table)}
     names = []
     for name in plan.all_figures:
         figure = figure_plan(plan, name)
         runs = [row.run for row in figure.rows if row.run is not None]
-        needed = {plan.evaluations[run].training_run for run in runs} - {None}
-        if figure.kind == "network_drawing" or (runs and needed <= trainings):
+        needed = {_costly_part(plan, run) for run in runs} - {None}
+        if figure.kind == "network_drawing" or (runs and needed <= at_hand):
             names.append(name)
     return names
+
+
+def _costly_part(plan: Plan, run: str) -> str | None:
+    """What must be there before a run can be evaluated: a training or authors' weights, or None."""
+    evaluation = plan.evaluations[run]
+    return evaluation.training_run or (run if evaluation.official_weights else None)

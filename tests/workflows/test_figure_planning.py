@@ -132,6 +132,16 @@ def test_a_report_of_few_tables_has_the_figures_it_has_the_runs_for(smoke: Plan)
             assert smoke.evaluations[run].training_run in trained | {None}
 
 
+def test_a_report_of_few_tables_asks_for_no_further_authors_weights() -> None:
+    official = plan(sources=["official_weights"])
+    names = figures_of_tables(official, ["table_03"])
+    assert "figure_02" in names
+    of_table = set(official.runs_of_table("table_03"))
+    for name in names:
+        for run in figure_runs(figure_plan(official, name)):
+            assert official.evaluations[run].official_weights is None or run in of_table
+
+
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
