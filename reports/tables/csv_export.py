@@ -42,7 +42,7 @@ COLUMNS = (
     "steps_done",
     "steps_planned",
 )
-"""`shown` is `yes` for the protocol that the table prints; the columns from `seeds` to `from_best`
+"""`shown` is `yes` for the protocol that the row shows; the columns from `seeds` to `from_best`
 stand on those lines only. An infinite value is `inf`. `n` images were evaluated by each of `seeds`
 trainings; the interval is described in docs/statistics.md."""
 
@@ -74,11 +74,12 @@ def cell_lines(
 ) -> Iterator[dict]:
     """The lines of one cell: the shown protocol first, with the paper's number, then the others."""
     common = _common(table, block, row, column, cell)
+    shown_protocol = row.protocol or table.protocol
     for shown in cell.shown:
         yield {
             **common,
             "metric": shown.metric,
-            "protocol": table.protocol,
+            "protocol": shown_protocol,
             "shown": "yes",
             "value": csv_number(shown.value, shown.infinite),
             "seeds": shown.seeds or "",
@@ -92,7 +93,7 @@ def cell_lines(
             "from_best": shown.from_best,
         }
     for number in cell.numbers:
-        if number.protocol != table.protocol:
+        if number.protocol != shown_protocol:
             yield {
                 **common,
                 "metric": number.metric,

@@ -56,7 +56,7 @@ def _tolerances(table: TableResult) -> str:
 
 
 def _line(row: Row) -> str:
-    label = escaped(row.label)
+    label = escaped(row.exported_label)
     if row.kind != t.METHOD:
         label = f"*{label}*"
     return "| " + " | ".join([label, *(e for cell in row.cells for e in _cell(cell))]) + " |"

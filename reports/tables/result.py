@@ -172,6 +172,11 @@ class Row:
     other_seeds: tuple[SeedRun, ...] = ()
     """Runs with further seeds; `run`, `training` and `evaluation` are those of the first."""
 
+    @property
+    def exported_label(self) -> str:
+        """The label with the row's own protocol, for files without room for a second line."""
+        return f"{self.label} (protocol {self.protocol})" if self.protocol else self.label
+
 
 @dataclass(frozen=True, slots=True)
 class Block:

@@ -73,7 +73,7 @@ def _ours(cell: Cell) -> list[str]:
 
 
 def _row_lines(row: Row) -> list[str]:
-    label = escaped(row.label)
+    label = escaped(row.exported_label)
     if row.run is None:
         label += r" \textit{(" + escaped(row.reason) + ")}"
     lines = [" & ".join([label, *(e for cell in row.cells for e in _ours(cell))]) + r" \\"]

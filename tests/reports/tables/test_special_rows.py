@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 from pathlib import Path
 
 import fabricated_results as made
@@ -13,7 +15,10 @@ from ndr.evaluation.no_reference import METRICS
 from reports.number_format import LOWER_IS_BETTER
 from reports.summarise import summarise
 from reports.tables import result as t
+from reports.tables.csv_export import table_csv
+from reports.tables.markdown_export import table_markdown
 from reports.tables.result import Cell, TableResult
+from reports.tables.tex_export import table_tex
 from workflows.table_plan import PlannedColumn, PlannedRow
 
 OFFICIAL = "nafnet__official_weights__weights_sidd__seed_0"
@@ -90,6 +95,21 @@ def test_authors_weights_are_shown_under_their_own_protocol(results: Path) -> No
     assert not found.shown[0].below_input
     (shown,) = [row for row in table.blocks[0].rows if row.label == "NAFNet"]
     assert shown.protocol == "airnet"
+
+
+def test_exports_name_the_protocol_of_authors_weights(results: Path) -> None:
+    plan = made.write_standard(results)
+    row = dataclasses.replace(plan.rows[0], protocol="airnet", own_noise=True)
+    table = summarise(dataclasses.replace(plan, rows=(row, *plan.rows[1:])), results)
+    lines = [
+        (line["protocol"], line["shown"], float(line["value"]))
+        for line in csv.DictReader(io.StringIO(table_csv(table)))
+        if (line["label"], line["test_set"], line["metric"]) == ("NAFNet", NOISE, "PSNR")
+    ]
+    assert lines == [("airnet", "yes", 29.25 + 1), ("ndr", "no", 29.25)]
+    assert "| NAFNet (protocol airnet) |" in table_markdown(table)
+    assert "NAFNet (protocol airnet) &" in table_tex(table)
+    assert "NDR-Restore (protocol" not in table_markdown(table) + table_tex(table)
 
 
 def real(run: str, psnr: dict[str, float], results: Path, **facts: object) -> None:
