@@ -15,9 +15,18 @@ TINY_IDENTITY = "0" * 64
 
 
 def write_tiny_set(
-    sets: Path, name: str, count: int, size: tuple[int, int] = (24, 20), paired: bool = False
+    sets: Path,
+    name: str,
+    count: int,
+    size: tuple[int, int] = (24, 20),
+    paired: bool = False,
+    *,
+    scale: int = 1,
 ) -> Path:
-    """Write `count` smooth random images (height, width); with `paired` a darker copy of each."""
+    """Write `count` smooth random images (height, width); with `paired` a darker copy of each.
+
+    The copy holds every `scale`-th pixel of every `scale`-th row.
+    """
     generator = np.random.default_rng(len(name) + count)
     rows = []
     for number in range(count):
@@ -26,7 +35,7 @@ def write_tiny_set(
         # A ramp makes each place of the image different: crops can be told apart.
         ramp = np.add.outer(np.arange(size[0]), np.arange(size[1]))[..., None]
         clean = (clean[: size[0], : size[1]] + ramp).clip(0, 255).astype(np.uint8)
-        images = {"clean": clean} | ({"degraded": clean // 2} if paired else {})
+        images = {"clean": clean} | ({"degraded": clean[::scale, ::scale] // 2} if paired else {})
         columns = {"degraded": "", "degraded_sha256": "", "degraded_pixels_sha256": ""}
         for side, image in images.items():
             path = sets / name / side / f"image{number}.png"
@@ -41,6 +50,7 @@ def write_tiny_set(
                 f"image{number}", f"scene{number}", width=size[1], height=size[0], **columns
             )
         )
+    notes = {"identity": TINY_IDENTITY} | ({"scale": str(scale)} if scale > 1 else {})
     manifest = sets / name / FILE_NAME
-    Manifest(tuple(rows), manifest.parent, {"identity": TINY_IDENTITY}).write(manifest)
+    Manifest(tuple(rows), manifest.parent, notes).write(manifest)
     return manifest

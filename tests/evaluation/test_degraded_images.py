@@ -104,7 +104,7 @@ def test_the_crop_is_cut_out_of_the_whole_noisy_image(sets: Path) -> None:
 
 @dataclass
 class HalvedPairs:
-    """Pairs as a set for doubled resolution will hold them: half the size on the degraded side."""
+    """Pairs as a set for doubled resolution holds them: half the size on the degraded side."""
 
     sizes: tuple[tuple[int, int], tuple[int, int]]
     names: tuple[str, ...] = ("a",)
