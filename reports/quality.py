@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ndr.run_spec import OFFICIAL
 from reports.number_format import UNITS, metric_text
 from reports.tables import result as t
 from reports.tables.result import Block, Cell, QualityEntry, Row, SeedRun, TableResult
@@ -26,6 +27,12 @@ KINDS = {
     "left_out": "Rows that this report leaves out",
 }
 """Kinds of entries with their headings, in the order of the page."""
+EXPLANATIONS = {
+    "below_input": "A training of few steps first learns what has the largest error, and harms "
+    "what is nearly clean: weak noise, the structure in rain and haze. After a long training it is "
+    "a finding about the method or an error of the suite.",
+}
+"""What a reader may make of entries of a kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,14 @@ def _run_entries(place: _Place, one: SeedRun) -> Iterator[QualityEntry]:
         )
 
 
+def _training(row: Row) -> str:
+    """How the network of a row came to its weights, in a few words."""
+    if row.training is not None:
+        return f"trained for {row.training.steps_done:,} steps"
+    official = row.evaluation is not None and row.evaluation.source == OFFICIAL
+    return "its authors' weights" if official else "not trained"
+
+
 def _measured_entries(place: _Place, cell: Cell, column: str) -> Iterator[QualityEntry]:
     """What concerns a cell that has numbers."""
     for shown in cell.shown:
@@ -109,7 +124,7 @@ def _measured_entries(place: _Place, cell: Cell, column: str) -> Iterator[Qualit
                 t.WARNING,
                 "below_input",
                 f"{metric_text(shown.metric, shown.value, shown.infinite)}{unit}, degraded input "
-                f"{metric_text(shown.metric, shown.degraded_input)}{unit}",
+                f"{metric_text(shown.metric, shown.degraded_input)}{unit}; {_training(place.row)}",
                 column=column,
                 metric=shown.metric,
                 value=shown.value,
@@ -182,6 +197,11 @@ class QualityGroup:
     title: str
     severity: str
     entries: tuple[MergedEntry, ...]
+
+    @property
+    def explanation(self) -> str:
+        """What to make of them; empty where the entries speak for themselves."""
+        return EXPLANATIONS.get(self.kind, "")
 
 
 def merge_entries(entries: Iterable[QualityEntry]) -> list[QualityGroup]:

@@ -23,6 +23,7 @@ from page_elements import Element, parsed
 from reports.build import ReportError, environment, main
 from reports.number_format import difference_text, metric_text
 from reports.page.parameter_table import ParameterTableError, read_parameter_table
+from reports.quality import EXPLANATIONS
 from reports.summarise import summarise
 from reports.tables.csv_export import table_csv
 from reports.tables.result import write_table_result
@@ -293,6 +294,7 @@ def test_quality_lists_everything_with_counts(tree: Element, small_report: Small
         assert entry.message in section.text
     for text in ("12 of 20 steps", "1 of 2 images", "is not there", "degraded input 25.00 dB"):
         assert text in section.text
+    assert EXPLANATIONS["below_input"] in section.text
     counts = [item.text.split(maxsplit=1)[1] for item in section.all("li")]
     summaries = [summary.text.split() for summary in section.all("summary")]
     totals = Counter()

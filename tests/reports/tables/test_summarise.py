@@ -127,7 +127,7 @@ def test_rows_that_do_not_beat_the_degraded_input_are_listed_with_both_numbers(
         ("NAFNet", "Rain", "PSNR", 25.25, 25.5),
         ("NAFNet", "Rain", "SSIM", pytest.approx(0.2525), pytest.approx(0.255)),
     ]
-    assert entries[0].message == "25.25 dB, degraded input 25.50 dB"
+    assert entries[0].message == "25.25 dB, degraded input 25.50 dB; trained for 20 steps"
     assert {entry.severity for entry in entries} == {t.WARNING}
     assert find_cell(table, "NAFNet", RAIN).shown[0].below_input
 
