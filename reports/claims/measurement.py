@@ -226,7 +226,7 @@ def _common_protocol(table: TableResult, rows: Sequence[Row]) -> str:
     trained = [row for row in rows if row.run and UNTRAINED not in row.run.split("__")]
     if len({_is_official(row) for row in trained}) > 1:
         raise NotRunError("the systems' weights come from different sources")
-    protocols = {row.protocol or table.protocol for row in rows}
+    protocols = {table.protocol_of(row) for row in rows}
     if len(protocols) > 1:
         raise NotRunError(f"the rows follow different protocols: {', '.join(sorted(protocols))}")
     return protocols.pop()

@@ -132,7 +132,7 @@ class CellPanels:
         evaluation = self._kept.evaluation(row.run)
         if evaluation is None or cell.column == t.AVERAGE:
             return
-        key = SeriesKey(cell.column, row.protocol or table.protocol, table.metrics[0])
+        key = SeriesKey(cell.column, table.protocol_of(row), table.metrics[0])
         values = evaluation.sound(key)
         if values is None:
             return
@@ -199,7 +199,7 @@ def _cells_with_runs(
 def _value_rows(view: TableView, row: Row, cell: Cell) -> Iterator[list[Any]]:
     """Label, aside, and per metric the full precision and the text; then whether it is shown."""
     metrics = view.table.metrics
-    shown_protocol = row.protocol or view.table.protocol
+    shown_protocol = view.table.protocol_of(row)
     for name in view.protocols_of(cell):
         numbers = [view.number_of(cell, name, metric) for metric in metrics]
         texts = [

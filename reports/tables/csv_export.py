@@ -74,7 +74,7 @@ def cell_lines(
 ) -> Iterator[dict]:
     """The lines of one cell: the shown protocol first, with the paper's number, then the others."""
     common = _common(table, block, row, column, cell)
-    shown_protocol = row.protocol or table.protocol
+    shown_protocol = table.protocol_of(row)
     for shown in cell.shown:
         yield {
             **common,

@@ -238,6 +238,10 @@ class TableResult(CanonicalSpec):
     quality: tuple[QualityEntry, ...]
     notes: tuple[str, ...]
 
+    def protocol_of(self, row: Row) -> str:
+        """Protocol of the numbers that a row shows."""
+        return row.protocol or self.protocol
+
 
 def write_table_result(path: str | Path, table: TableResult) -> None:
     """Write the table as JSON, atomically."""
