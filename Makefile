@@ -25,10 +25,10 @@ bench: $(INSTALLED)  ## speed and memory of the networks beside a straightforwar
 
 # REMOTE is a folder, an address (s3://bucket/path) or a configured DVC remote: docs/storage.md
 snapshot: $(INSTALLED)  ## store what a tier has finished: make snapshot TIER=quick REMOTE=/mnt/lab/ndr
-	$(BIN)/python -m workflows.snapshot --tier "$(TIER)" $(if $(REMOTE),--remote "$(REMOTE)")
+	$(BIN)/python -m workflows.storage.snapshot --tier "$(TIER)" $(if $(REMOTE),--remote "$(REMOTE)")
 
 restore: $(INSTALLED)  ## bring it back in another clone: make restore TIER=quick REMOTE=/mnt/lab/ndr
-	$(BIN)/python -m workflows.restore --tier "$(TIER)" $(if $(REMOTE),--remote "$(REMOTE)")
+	$(BIN)/python -m workflows.storage.restore --tier "$(TIER)" $(if $(REMOTE),--remote "$(REMOTE)")
 
 # The reference is of the tier smoke; another one that has a runs.yaml: TIER=quick. docs/regression.md
 reference-runs: $(INSTALLED)

@@ -6,7 +6,8 @@ import argparse
 
 import torch
 
-from ndr.method import MethodInfo, create, method_classes
+from ndr.method import MethodInfo
+from ndr.registry import create, method_classes
 
 HEADERS = ("name", "in the paper", "tasks", "parameters", "published", "authors' weights")
 

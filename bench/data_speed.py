@@ -32,11 +32,10 @@ import numpy as np
 from PIL import Image
 
 from ndr.atomic_file import write_json
-from ndr.data.file_survey import in_order, processors, survey
-from ndr.data.image_files import FileFacts, read_facts
+from ndr.data.image_files import FileFacts, in_order, processors, read_facts, survey
 from ndr.data.manifest import FILE_NAME, Manifest, ManifestRow
 from ndr.data.pairs import PairedSet
-from ndr.provenance import Stopwatch
+from ndr.records.provenance import Stopwatch
 from ndr.seeds import numpy_generator
 
 SIZE = (400, 500)

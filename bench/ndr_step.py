@@ -23,8 +23,8 @@ from torch import Tensor
 from bench.straightforward_ndr import straightforward
 from ndr.atomic_file import write_json
 from ndr.method import SideInformation
-from ndr.ndr_method import NDRRestoreMethod
-from ndr.provenance import Stopwatch, peak_memory_mib
+from ndr.network.method import NDRRestoreMethod
+from ndr.records.provenance import Stopwatch, peak_memory_mib
 
 PATCH = (1, 3, 128, 128)
 IMAGE = (1, 3, 320, 480)

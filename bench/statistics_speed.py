@@ -16,13 +16,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reports.statistics.bootstrap import (
+from reports.analysis.bootstrap import (
     RESAMPLES,
     Sample,
     mean_interval,
     resampling_weights,
 )
-from reports.statistics.comparison import holm, p_value, paired_differences
+from reports.analysis.comparison import holm, p_value, paired_differences
 
 METHODS, IMAGES, SCENES = 31, 500, 492
 LIMIT_SECONDS = 5.0

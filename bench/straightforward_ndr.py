@@ -14,14 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ndr.network.channel_attention import ChannelAttention
-from ndr.network.cp_convolution import CPConvolution
+from ndr.layers.transformer_block import (
+    EPSILON,
+    ChannelAttention,
+    ChannelLayerNorm,
+    GatedFeedForward,
+)
+from ndr.network.degradation_injection import CPConvolution
 from ndr.network.degradation_query import DegradationQuery
-from ndr.network.gated_feed_forward import GatedFeedForward
-from ndr.network.layer_norm import EPSILON, ChannelLayerNorm
-from ndr.network.ndr_degrad import NDRDegrad
-from ndr.network.ndr_restore import NDRRestore
-from ndr.network.u_net import UNet
+from ndr.network.ndr_restore import NDRDegrad, NDRRestore, UNet
 
 Network = TypeVar("Network", bound=nn.Module)
 

@@ -17,9 +17,8 @@ from skimage import data
 
 from ndr.evaluation.tiling import TileGrid
 from ndr.method import Method
-from ndr.restoration.tile_choice import chosen_tiles
-from ndr.restoration.tile_stream import restore_pixels, tiles_of
-from ndr.restoration.weight_source import WeightRequest, load_requested
+from ndr.photos.tile_stream import chosen_tiles, restore_pixels, tiles_of
+from ndr.photos.weight_source import WeightRequest, load_requested
 from ndr.seeds import numpy_generator
 
 PHOTOGRAPHS = ("astronaut", "coffee", "rocket", "stereo_motorcycle")

@@ -17,15 +17,16 @@ from ndr.data.image_files import ImageFileError
 from ndr.data.manifest import ManifestError
 from ndr.device import DEVICES, DeviceError, chosen_device
 from ndr.evaluation.degraded_images import EvaluationError
-from ndr.evaluation.evaluation import METRIC_WEIGHTS, evaluate
-from ndr.evaluation.loaded_method import load_method
-from ndr.evaluation.per_image_file import write_scores
-from ndr.evaluation.protocol import protocol_versions
+from ndr.evaluation.restoring import load_method
+from ndr.evaluation.scoring import METRIC_WEIGHTS, evaluate
 from ndr.evaluation.tiling import TilingError
 from ndr.method import CheckpointError
+from ndr.metrics.protocol import protocol_versions
 from ndr.nearest_name import UnknownNameError
-from ndr.provenance import Stopwatch
-from ndr.run_spec import EvaluationSpec, SpecError
+from ndr.records.per_image import write_scores
+from ndr.records.provenance import Stopwatch
+from ndr.specs.run_spec import EvaluationSpec
+from ndr.specs.typed_file import SpecError
 
 logger = logging.getLogger("ndr.evaluate")
 

@@ -14,14 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from ndr.atomic_file import write_json
-from ndr.data.fetch.failures import FetchError
 from ndr.data.fetch.obtaining import obtain
 from ndr.data.fetch.source import Download
-from ndr.data.fetch.transfer import Waits
-from ndr.data.fetch.web import new_session
-from ndr.method import method_class
-from ndr.method_info import WEIGHT_ENDINGS, OfficialWeights
+from ndr.data.fetch.transfer import FetchError, Waits, new_session
+from ndr.method import WEIGHT_ENDINGS, OfficialWeights
 from ndr.nearest_name import unknown_name
+from ndr.registry import method_class
 
 _DRIVE_FILE = re.compile(
     r"https://drive\.google\.com/(?:file/d/|open\?id=|uc\?(?:export=download&)?id=)([A-Za-z0-9_-]{10,})"

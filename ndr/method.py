@@ -1,41 +1,27 @@
-"""The contract that every restoration system of the suite fulfils, and their registry.
+"""The contract that every restoration system of the suite fulfils.
 
 A method is one class in one file. It says what it is (`MethodInfo`), restores images
 (`restore`), states its training losses, and knows how its authors' checkpoints map onto it.
-Training, evaluation and the report use nothing else of it.
+Training, evaluation and the report use nothing else of it. `ndr.registry` finds the methods and
+creates them.
 """
 
 from __future__ import annotations
 
-import functools
 import importlib
-import inspect
-import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from importlib.metadata import entry_points
+from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from ndr.image_batch import (
-    ImageError,
-    RestorationError,
-    SizeRequirements,
-    check_images,
-    pad_by_reflection,
-)
-from ndr.method_info import (
-    TASKS,
-    TIERS,
-    MethodInfo,
-    OfficialWeights,
-    Tiling,
-    frozen,
-)
-from ndr.nearest_name import check_names, unknown_name
+from ndr.image_batch import ImageError, check_images, pad_by_reflection
+from ndr.nearest_name import check_names
 from ndr.state_dict import CheckpointError, load_strictly, read_state
 
 __all__ = [
@@ -54,19 +40,137 @@ __all__ = [
     "Tiling",
     "TrainingContext",
     "check_images",
-    "create",
     "frozen",
-    "load_official",
     "load_strictly",
-    "method_arguments",
-    "method_class",
-    "method_classes",
-    "method_names",
     "pad_by_reflection",
     "parameter_count",
     "read_state",
     "register_method",
 ]
+
+
+class RestorationError(RuntimeError):
+    """A method that cannot restore on this machine, e.g. a program that is not installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SizeRequirements:
+    """Image sizes that the network itself accepts; `Method.restore` pads to them."""
+
+    minimum: int = 1
+    multiple_of: int = 1
+    padding: str = "reflect"
+    """How an image is continued: `reflect`, or `replicate` (the border pixel again)."""
+
+    def __post_init__(self) -> None:
+        check_names("padding", [self.padding], ("reflect", "replicate"))
+
+    def padded(self, size: int) -> int:
+        """Smallest accepted length that is not below `size` (pixels)."""
+        size = max(size, self.minimum)
+        return -(-size // self.multiple_of) * self.multiple_of
+
+    def pad(self, images: Tensor) -> Tensor:
+        """Continue (B, C, H, W) at the right and bottom to accepted sizes."""
+        height, width = (self.padded(size) for size in images.shape[-2:])
+        if self.padding == "reflect":
+            return pad_by_reflection(images, height, width)
+        bottom, right = height - images.shape[-2], width - images.shape[-1]
+        return F.pad(images, (0, right, 0, bottom), mode="replicate")
+
+
+TIERS = ("smoke", "quick", "small", "paper")
+TASKS = frozenset({"noise", "rain", "haze", "down_x2", "exposure"})
+
+
+class Tiling(Enum):
+    """Whether an image may be restored in tiles."""
+
+    SUPPORTED = "supported"
+    """The output away from the seams does not depend on the tile size."""
+    DISCOURAGED = "discouraged"
+    """It runs, but statistics over the whole image change, and so does the answer."""
+    FORBIDDEN = "forbidden"
+    """The method needs the whole image."""
+
+
+WEIGHT_ENDINGS = (".pth", ".pt", ".ckpt", ".mat", ".caffemodel", ".h5", ".safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class OfficialWeights:
+    """A checkpoint that the method's authors publish.
+
+    `preset` and `changes` create the method that the checkpoint fits.
+    """
+
+    name: str
+    url: str
+    licence: str
+    sha256: str | None = None
+    bytes: int | None = None
+    preset: str = "paper"
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    settings: tuple[str, ...] = ()
+    """Training mixes of the suite in whose rows the checkpoint may stand; none: in no table."""
+    trained_on: str = ""
+    """The authors' training set in a few words, where it is not the paper's."""
+    noise_variant: str | None = None
+    """Noise that the authors test with (`ndr.specs.run_spec.NOISE_VARIANTS`); None: the suite's."""
+    noise_seeding: str = "image_name"
+    protocol: str | None = None
+    """Protocol of the numbers that the authors publish; None: that of the table."""
+
+    @property
+    def file(self) -> str:
+        """Name under which the file is kept.
+
+        >>> OfficialWeights("net", "https://host/v1/net_color.pth", "MIT").file
+        'net_color.pth'
+        >>> OfficialWeights("net", "https://host/folders/1a2b", "MIT").file
+        'net.pth'
+        """
+        last = self.url.split("?")[0].rsplit("/", 1)[-1]
+        return last if last.endswith(WEIGHT_ENDINGS) else f"{self.name}.pth"
+
+
+@dataclass(frozen=True, slots=True)
+class MethodInfo:
+    """What the suite needs to know of a method without running it."""
+
+    name: str
+    paper_label: str
+    """The method's name in the paper's tables, e.g. "NDR-Restore"."""
+    citation: str
+    tasks: frozenset[str]
+    presets: Mapping[str, Mapping[str, Any]]
+    """Constructor arguments per tier; the tiers are `TIERS`."""
+    trainable: bool = True
+    sizes: SizeRequirements = field(default_factory=SizeRequirements)
+    tiling: Tiling = Tiling.SUPPORTED
+    scale: int = 1
+    side_information: frozenset[str] = frozenset()
+    """Fields of `SideInformation` that `restore` cannot do without."""
+    published_parameters: int | None = None
+    """Size at the `paper` preset, as counted from the authors' network."""
+    official_weights: tuple[OfficialWeights, ...] = ()
+    own_recipe: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `ndr.specs.run_spec.Recipe` as the authors published them, where they differ from
+    the suite's common recipe; the key `recipe: own` takes them at the tier `paper`."""
+    slow: bool = False
+    """Minutes per image: tiers may evaluate it on a named subset of the images."""
+
+    def __post_init__(self) -> None:
+        check_names("task", self.tasks, TASKS)
+        if set(self.presets) != set(TIERS):
+            raise ValueError(
+                f"method {self.name!r}: expected presets for {TIERS}, found {tuple(self.presets)}"
+            )
+
+
+def frozen(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Read-only view, for the presets of a class."""
+    return MappingProxyType(dict(mapping))
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,101 +397,28 @@ class Method(nn.Module):
         load_strictly(self, {**kept, **self.map_official_state(state)}, source)
 
 
-_REGISTRY: dict[str, type[Method]] = {}
+REGISTERED: dict[str, type[Method]] = {}
+"""Filled by `register_method`; ask `ndr.registry`, which imports all methods first."""
 
 
 def register_method(cls: type[Method]) -> type[Method]:
     """Class decorator: make the method known by its name."""
     name = cls.info.name
-    known = _REGISTRY.get(name)
+    known = REGISTERED.get(name)
     if known is not None and known.__module__ != cls.__module__:
         raise ValueError(f"method {name!r} is defined in {known.__module__} and {cls.__module__}")
-    _REGISTRY[name] = cls
+    REGISTERED[name] = cls
     return cls
-
-
-@functools.cache
-def _scan() -> None:
-    """Import the suite's own methods and those that other packages offer, once."""
-    importlib.import_module("ndr.ndr_method")
-    package = importlib.import_module("baselines")
-    for module in pkgutil.walk_packages(package.__path__, prefix="baselines."):
-        importlib.import_module(module.name)
-    for entry_point in entry_points(group="ndr.methods"):
-        entry_point.load()
-
-
-def method_names() -> list[str]:
-    """Names of all registered methods, sorted."""
-    _scan()
-    return sorted(_REGISTRY)
-
-
-def method_class(name: str) -> type[Method]:
-    """The registered class; raises `UnknownNameError` with the nearest names."""
-    _scan()
-    if name not in _REGISTRY:
-        raise unknown_name("method", name, _REGISTRY)
-    return _REGISTRY[name]
-
-
-def method_classes() -> Iterator[type[Method]]:
-    """All registered classes in the order of their names."""
-    for name in method_names():
-        yield _REGISTRY[name]
-
-
-def method_arguments(name: str, preset: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Constructor arguments of a method: its defaults, then the preset, then the changes.
-
-    Returns:
-        Every argument of the constructor by name, so that two equal networks have equal
-        arguments however they were asked for.
-
-    Raises:
-        UnknownNameError: unknown method, preset or change, with the nearest names.
-    """
-    cls = method_class(name)
-    if preset not in cls.info.presets:
-        raise unknown_name(f"preset of {name}", preset, cls.info.presets)
-    parameters = [p for key, p in inspect.signature(cls).parameters.items() if key != "self"]
-    defaults = {p.name: p.default for p in parameters}
-    for given in (cls.info.presets[preset], changes):
-        check_names(f"change of {name}", given, defaults)
-    return {**defaults, **cls.info.presets[preset], **changes}
-
-
-def create(name: str, preset: str = "paper", **changes: Any) -> Method:
-    """Create a method.
-
-    Args:
-        name: registered name, see `method_names`.
-        preset: tier whose sizes to take.
-        changes: constructor arguments that differ from the preset, e.g. `use_dq=False`.
-
-    Raises:
-        UnknownNameError: unknown method, preset or change, with the nearest names.
-    """
-    return method_class(name)(**method_arguments(name, preset, changes))
-
-
-def load_official(name: str, path: str | Path, preset: str = "paper", **changes: Any) -> Method:
-    """Create a method with the weights that its authors publish.
-
-    The authors' keys are mapped by the method; anything missing or left over is an error. What the
-    keys say of the network (`Method.official_changes`) holds unless `changes` say otherwise.
-
-    Raises:
-        CheckpointError: keys or shapes differ; the message names them.
-        FileNotFoundError: no such file.
-    """
-    cls = method_class(name)
-    state = cls.read_official_state(path)
-    method = create(name, preset, **{**cls.official_changes(state), **changes})
-    method.load_official_state(state, str(path))
-    return method.eval()
 
 
 def parameter_count(module: nn.Module) -> int:
     """Number of learned scalars."""
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+def __getattr__(name: str) -> Any:
+    # `from ndr.method import create` is what a user writes. The registry imports every method, and
+    # each of them this module: it is asked only when the name is.
+    if name in ("create", "load_official"):
+        return getattr(importlib.import_module("ndr.registry"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

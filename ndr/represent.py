@@ -21,17 +21,16 @@ from ndr.data.image_files import ImageFileError
 from ndr.data.manifest import ManifestError
 from ndr.device import DEVICES, DeviceError, chosen_device
 from ndr.evaluation.degraded_images import EvaluationError, paired_sets
-from ndr.evaluation.loaded_method import load_method
-from ndr.evaluation.representation.clean_views import make_views, source_of_pictures
-from ndr.evaluation.representation.figure_arrays import PICTURES, figure_arrays, write_arrays
-from ndr.evaluation.representation.measurement import Subject, measure
-from ndr.evaluation.representation.network_responses import network_of
-from ndr.evaluation.restoration import fixed_arithmetic
+from ndr.evaluation.restoring import fixed_arithmetic, load_method
 from ndr.method import CheckpointError
 from ndr.nearest_name import UnknownNameError
-from ndr.run_spec import EvaluationSpec, RunSpec, SpecError
-from ndr.training.numerics import initialised_method
-from ndr.training.optimisation import learning_rate
+from ndr.specs.run_spec import EvaluationSpec, RunSpec
+from ndr.specs.typed_file import SpecError
+from ndr.study.clean_views import make_views, source_of_pictures
+from ndr.study.figure_arrays import PICTURES, figure_arrays, write_arrays
+from ndr.study.measurement import Subject, measure
+from ndr.study.network_responses import network_of
+from ndr.training.optimisation import initialised_method, learning_rate
 
 logger = logging.getLogger("ndr.represent")
 

@@ -17,19 +17,17 @@ import torch
 
 from ndr.device import DEVICES, DeviceError, chosen_device
 from ndr.evaluation.tiling import TilingError
-from ndr.method import CheckpointError, ImageError, Method, RestorationError, SideInformation
-from ndr.method_info import TIERS
+from ndr.method import TIERS, CheckpointError, ImageError, Method, RestorationError, SideInformation
 from ndr.nearest_name import UnknownNameError
-from ndr.restoration.degradation_map import check_has_maps
-from ndr.restoration.photo import PhotoError
-from ndr.restoration.photo_reading import DEFAULT_MEGAPIXELS
-from ndr.restoration.photo_restorer import OpenProgress, PhotoRestorer
-from ndr.restoration.photo_writing import DEFAULT_QUALITY, SUFFIXES
-from ndr.restoration.tile_choice import AUTO, chosen_tiles
-from ndr.restoration.tile_stream import Progress
-from ndr.restoration.weight_source import WeightRequest, load_requested
-from ndr.restoration.work_list import COMPARISON, STRENGTH, VECTORS, Job, work_list
-from ndr.run_spec import PRECISIONS, SpecError
+from ndr.photos.degradation_map import check_has_maps
+from ndr.photos.photo_reading import DEFAULT_MEGAPIXELS, PhotoError
+from ndr.photos.photo_restorer import OpenProgress, PhotoRestorer
+from ndr.photos.photo_writing import DEFAULT_QUALITY, SUFFIXES
+from ndr.photos.tile_stream import AUTO, Progress, chosen_tiles
+from ndr.photos.weight_source import WeightRequest, load_requested
+from ndr.photos.work_list import COMPARISON, STRENGTH, VECTORS, Job, work_list
+from ndr.specs.run_spec import PRECISIONS
+from ndr.specs.typed_file import SpecError
 
 logger = logging.getLogger("ndr.restore")
 

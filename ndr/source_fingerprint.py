@@ -18,12 +18,10 @@ OWN_PACKAGES = ("ndr", "baselines", "workflows", "reports")
 BOOKKEEPING = frozenset(
     {
         "ndr.atomic_file",
-        "ndr.gpu_energy",
-        "ndr.nearest_name",
-        "ndr.provenance",
-        "ndr.source_fingerprint",
-        "ndr.training.interruption",
         "ndr.training.progress",
+        "ndr.nearest_name",
+        "ndr.records.provenance",
+        "ndr.source_fingerprint",
     }
 )
 """Modules that write, name and report what others compute: no reason to train anew."""

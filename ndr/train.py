@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ndr.nearest_name import UnknownNameError, check_names
-from ndr.provenance import Stopwatch
-from ndr.run_spec import RunSpec, SpecError
+from ndr.records.provenance import Stopwatch
+from ndr.specs.run_spec import RunSpec
+from ndr.specs.typed_file import SpecError
 
 if TYPE_CHECKING:
-    from ndr.training.interruption import Interruption
     from ndr.training.processes import Processes
+    from ndr.training.progress import Interruption
     from ndr.training.resume_state import ResumeFile, TrainingState
 
 log = logging.getLogger("ndr.train")
@@ -93,9 +94,9 @@ def _train(arguments: argparse.Namespace, spec: RunSpec, stopwatch: Stopwatch) -
     from ndr.data.manifest import ManifestError
     from ndr.device import DeviceError
     from ndr.method import CheckpointError
-    from ndr.training.interruption import Interrupted, Interruption
     from ndr.training.loop import NonFiniteError
     from ndr.training.processes import ProcessError, joined_processes
+    from ndr.training.progress import Interrupted, Interruption
 
     try:
         with joined_processes(arguments.device) as processes, Interruption() as interruption:
@@ -120,10 +121,10 @@ def _run(
 ) -> None:
     """Begin or go on, do the steps, write the results, clear up."""
     from ndr.data.mixture import CACHE_BYTES, Mixture
-    from ndr.gpu_energy import EnergyMeter
     from ndr.method import TIERS
     from ndr.training.loop import train
-    from ndr.training.numerics import initialised_method, set_up_numerics
+    from ndr.training.optimisation import initialised_method, set_up_numerics
+    from ndr.training.progress import EnergyMeter
     from ndr.training.resume_state import ResumeFile, TrainingState
 
     check_names("tier", [spec.tier], TIERS)
@@ -169,7 +170,7 @@ def _finish(
     facts: dict[str, str | int | float | None],
 ) -> None:
     """Write the results; only when they are complete the saved state goes."""
-    from ndr.training.results import Destination, write_results
+    from ndr.training.resume_state import Destination, write_results
 
     destination = Destination(
         arguments.checkpoint, arguments.curve, arguments.representation, arguments.provenance

@@ -8,27 +8,98 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
 from ndr.atomic_file import write_text
-from ndr.evaluation.protocol import description as protocol_description
+from ndr.metrics.protocol import description as protocol_description
+from ndr.records import table_result as t
+from ndr.records.table_result import TableResult, read_table_result
+from ndr.specs.report_description import ReportDescription
 from reports import number_format
-from reports.page.cell_panels import CellPanels, as_script, cell_id
-from reports.page.kept_pictures import KeptPictures
-from reports.page.origin import origin_of, runs_of
-from reports.page.parameter_table import read_parameter_table
-from reports.page.picture_store import PictureStore
-from reports.page.pictures import PictureReader
-from reports.page.sections import NO_FILES, SectionFiles, sections
-from reports.page.static_files import content_security_policy, joined
+from reports.analysis.quality import count_by_severity, merge_entries
+from reports.page.picture_store import PictureStore, content_security_policy, joined
+from reports.page.sections.cells import CellPanels, as_script, cell_id
+from reports.page.sections.claims import claims_section
+from reports.page.sections.curves import curve_drawings
+from reports.page.sections.errata import errata_section
+from reports.page.sections.figures import figures_section
+from reports.page.sections.leaks import leak_section
+from reports.page.sections.origin import origin_of, runs_of
+from reports.page.sections.parameters import read_parameter_table
+from reports.page.sections.pictures import KeptPictures, PictureReader
+from reports.page.sections.representation import representation_section
+from reports.page.sections.sensitivity import sensitivity_section
 from reports.page.table_view import TableView, anchor, block_title, with_symbols
-from reports.page.training_curves import curve_drawings
-from reports.quality import count_by_severity, merge_entries
-from reports.report_description import ReportDescription
-from reports.tables import result as t
-from reports.tables.result import TableResult, read_table_result
+
+
+@dataclass(frozen=True, slots=True)
+class SectionFiles:
+    """What optional commands wrote; None: the command was not run for this report."""
+
+    claims: Path | None = None
+    sensitivity: Path | None = None
+    representation: tuple[Path, ...] = ()
+    figures: tuple[Path, ...] = ()
+    leaks: Path | None = None
+    page: Path = Path("all_tables.html")
+    """Where the page will lie: links to files are relative to it."""
+
+    @staticmethod
+    def add_options(parser: argparse.ArgumentParser) -> None:
+        """One option per file."""
+        parser.add_argument("--claims", type=Path, help="by python -m reports.judge_claims")
+        parser.add_argument(
+            "--sensitivity", type=Path, help="by python -m reports.analysis.sensitivity"
+        )
+        parser.add_argument(
+            "--representation", nargs="*", type=Path, default=(), help="by python -m ndr.represent"
+        )
+        parser.add_argument(
+            "--figures", nargs="*", type=Path, default=(), help="by python -m reports.figures.draw"
+        )
+        parser.add_argument("--leaks", type=Path, help="by python -m ndr.data.leaks")
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> SectionFiles:
+        """The files that the options name."""
+        return cls(
+            claims=arguments.claims,
+            sensitivity=arguments.sensitivity,
+            representation=tuple(arguments.representation),
+            figures=tuple(arguments.figures),
+            leaks=arguments.leaks,
+            page=arguments.out,
+        )
+
+
+NO_FILES = SectionFiles()
+
+
+def sections(
+    files: SectionFiles,
+    description: ReportDescription,
+    tables: Sequence[TableResult],
+    results: Path,
+) -> dict[str, Any]:
+    """Each part under the name that its template reads.
+
+    Raises:
+        ValueError, OSError: a file is damaged, of another tier, or cannot be read.
+    """
+    names = [table.name for table in tables]
+    return {
+        "claims": claims_section(files.claims, description.tier, names),
+        "sensitivity": sensitivity_section(files.sensitivity),
+        "representation": representation_section(files.representation),
+        "figures": figures_section(files.figures, files.page),
+        "errata": errata_section(names),
+        "leaks": leak_section(files.leaks, description, tables, results),
+    }
+
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -100,7 +171,7 @@ def build_page(
         description: tier, texts and controls.
         tables: in the order of the page.
         results: `results/<tier>`: pictures, curves and provenance.
-        parameter_counts: written by `python -m ndr.parameter_counts`.
+        parameter_counts: written by `python -m ndr.network.parameter_counts`.
         files: what the optional parts of the page read.
         assets: folder beside the page for full crops; None puts them into the page.
 

@@ -15,8 +15,12 @@ from pathlib import Path
 from ndr.atomic_file import write_text
 from reports.regression.change_table import as_markdown, as_text
 from reports.regression.comparison import Comparison, compare
-from reports.regression.measured_values import evaluated_runs, measured_values
-from reports.regression.reference_values import ReferenceError, read_reference
+from reports.regression.measured_values import (
+    ReferenceError,
+    evaluated_runs,
+    measured_values,
+    read_reference,
+)
 
 FINE, REGRESSION, CANNOT_COMPARE = 0, 1, 2
 OUTCOMES = {

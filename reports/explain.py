@@ -14,14 +14,18 @@ from pathlib import Path
 
 from ndr.data.catalogue import CatalogueError
 from ndr.nearest_name import UnknownNameError
-from reports.explanation.cell_choice import AmbiguousCellError, choose_cell
+from ndr.records.provenance import ProvenanceError
+from reports.explanation.cell_choice import (
+    AmbiguousCellError,
+    DryRunError,
+    choose_cell,
+    planned_jobs,
+)
 from reports.explanation.cell_explanation import Explanation, as_text
-from reports.explanation.planned_jobs import DryRunError, planned_jobs
 from reports.page.table_view import with_symbols
-from reports.provenance_files import ProvenanceError
-from workflows.cell_names import PlannedCell, planned_cells
 from workflows.configuration import CONFIG, ConfigurationError, read_yaml, suite_config
 from workflows.suite import ROOT, Suite
+from workflows.targets import PlannedCell, planned_cells
 
 
 def heading(cell: PlannedCell) -> str:

@@ -12,20 +12,20 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ndr.run_spec import SpecError
-from reports.claims.measurement import Measurement, NotRunError
-from reports.claims.parts import parts_of
-from reports.claims.quantities import count_parts, settling_parts, timing_parts
-from reports.claims.result import (
+from ndr.records.claim_results import (
     SCHEMA,
     ClaimResult,
     ClaimResults,
     PartResult,
     write_claim_results,
 )
+from ndr.records.table_result import TableResult, read_table_result
+from ndr.specs.typed_file import SpecError
+from reports.claims.measurement import Measurement, NotRunError
+from reports.claims.parts import parts_of
+from reports.claims.quantities import count_parts, settling_parts, timing_parts
 from reports.claims.specs import Claim, Claims, read_claims
 from reports.claims.verdicts import NOT_RUN, combined
-from reports.tables.result import TableResult, read_table_result
 
 
 def evaluate_claims(
@@ -37,7 +37,7 @@ def evaluate_claims(
         claims: what the paper says.
         tables: of the report; claims about others are not run.
         results: `results/<tier>`.
-        parameter_counts: written by `python -m ndr.parameter_counts`.
+        parameter_counts: written by `python -m ndr.network.parameter_counts`.
 
     Raises:
         UnknownNameError: a claim names a cell that the paper does not have.

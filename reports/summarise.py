@@ -1,7 +1,7 @@
 """Summarise one table: `python -m reports.summarise --table-json ... --results results/quick ...`.
 
 Reads the per-image values of the table's runs, averages them over images, sets them beside the
-paper's numbers and writes the table as JSON (`reports.tables.result`), CSV, Markdown and LaTeX.
+paper's numbers and writes the table as JSON (`ndr.records.table_result`), CSV, Markdown and LaTeX.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ndr.atomic_file import write_text
-from ndr.run_spec import SpecError
-from reports.quality import table_entries
+from ndr.records.table_result import TableResult, write_table_result
+from ndr.specs.table_plan import TablePlan
+from ndr.specs.typed_file import SpecError
+from reports.analysis.quality import table_entries
 from reports.tables.assembly import assemble_table
 from reports.tables.csv_export import table_csv
 from reports.tables.markdown_export import table_markdown
-from reports.tables.result import TableResult, write_table_result
 from reports.tables.tex_export import table_tex
-from workflows.table_plan import TablePlan
 
 
 def summarise(plan: TablePlan, results: Path) -> TableResult:

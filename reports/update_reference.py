@@ -12,14 +12,15 @@ from pathlib import Path
 
 from reports.regression.change_table import as_text
 from reports.regression.comparison import compare
-from reports.regression.measured_values import MeasuredValues, measured_values
-from reports.regression.reference_values import (
+from reports.regression.measured_values import (
+    MeasuredValues,
     ReferenceError,
+    measured_values,
     read_reference,
     write_reference,
 )
 from workflows.configuration import ConfigurationError
-from workflows.reference_runs import reference_runs
+from workflows.targets import reference_runs
 
 
 def wanted_values(new: Path, reference: Path) -> MeasuredValues:

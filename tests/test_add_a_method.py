@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.conftest import REPOSITORY
+
+ROOT = REPOSITORY
 PAGE = (ROOT / "docs" / "add_a_method.md").read_text(encoding="utf-8")
 SOURCES = ("ndr", "baselines", "workflows", "reports", "config", "profiles", "Snakefile")
 PRODUCTS = shutil.ignore_patterns("__pycache__", "all_tables.html", "assets")

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.conftest import REPOSITORY
+
+ROOT = REPOSITORY
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 COMMANDS = {"regression.yml": "make check-regression", "tests.yml": "make test"}
 

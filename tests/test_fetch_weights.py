@@ -11,8 +11,9 @@ import pytest
 
 from ndr.data.fetch.transfer import Waits
 from ndr.fetch_weights import download_of, fetched, main, official_weights
-from ndr.method import OfficialWeights, method_classes
+from ndr.method import OfficialWeights
 from ndr.nearest_name import UnknownNameError
+from ndr.registry import method_classes
 
 CONTENT = b"weights" * 100
 WEIGHTS = OfficialWeights(

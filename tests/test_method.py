@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ndr import method as contract
+from ndr import registry
+from ndr.layers.bicubic import enlarge_bicubic
 from ndr.method import (
     TASKS,
     TIERS,
@@ -25,19 +27,15 @@ from ndr.method import (
     SideInformation,
     SizeRequirements,
     TrainingContext,
-    create,
     frozen,
     load_strictly,
-    method_arguments,
-    method_class,
-    method_names,
     pad_by_reflection,
     parameter_count,
     read_state,
     register_method,
 )
 from ndr.nearest_name import UnknownNameError
-from ndr.network.bicubic import enlarge_bicubic
+from ndr.registry import create, method_arguments, method_class, method_names
 
 # Programs that live elsewhere may be missing: see tests/baselines/test_external_method.py.
 METHODS = [name for name in method_names() if not method_class(name).restores_together]
@@ -365,7 +363,7 @@ def test_two_classes_cannot_share_a_name() -> None:
     class Impostor(Method):
         info = known.info
 
-    with pytest.raises(ValueError, match=r"defined in baselines\.controls\.identity and test_meth"):
+    with pytest.raises(ValueError, match=r"defined in baselines\.controls\.identity and tests\.test_meth"):
         register_method(Impostor)
     assert method_class("identity") is known
 
@@ -382,9 +380,10 @@ def test_other_packages_join_by_entry_point(tmp_path, monkeypatch) -> None:
     )
     found = importlib.metadata.EntryPoint("foreign", "foreign_method", "ndr.methods")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(contract, "entry_points", lambda group: [found])
-    monkeypatch.setattr(contract, "_REGISTRY", dict(contract._REGISTRY))
-    contract._scan.__wrapped__()
+    monkeypatch.setattr(registry, "entry_points", lambda group: [found])
+    monkeypatch.setattr(contract, "REGISTERED", registered := dict(contract.REGISTERED))
+    monkeypatch.setattr(registry, "REGISTERED", registered)
+    registry._scan.__wrapped__()
     assert "foreign" in method_names()
     image = torch.rand(1, 3, 4, 4)
     assert torch.equal(create("foreign").restore(image), image / 2)

@@ -11,15 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from photograph_files import crop, deep, exif, profile, write
 from PIL import Image
 
 from ndr.checkpoint import write_checkpoint
-from ndr.method import create, method_arguments
-from ndr.restoration.photo import Photo
-from ndr.restoration.photo_reading import read_photo
-from ndr.restoration.photo_writing import write_photo
+from ndr.photos.photo_reading import Photo, read_photo
+from ndr.photos.photo_writing import write_photo
+from ndr.registry import create, method_arguments
 from ndr.restore import main
+from tests.photograph_files import crop, deep, exif, profile, write
 
 
 def write_run(folder: Path, method: str = "ndr_restore", **changes: object) -> str:
@@ -60,7 +59,7 @@ def test_a_photograph_is_restored(tmp_path: Path, weights: str) -> None:
 
 
 def test_pixels_are_those_of_the_method(tmp_path: Path, weights: str) -> None:
-    from ndr.restoration.weight_source import WeightRequest, load_requested
+    from ndr.photos.weight_source import WeightRequest, load_requested
 
     source = write(tmp_path / "a.png", crop())
     assert restore(source, "--weights", weights, "--out", tmp_path / "r.png") == 0
@@ -250,7 +249,7 @@ def test_running_out_of_memory_is_one_line(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from ndr.restoration import photo_restorer
+    from ndr.photos import photo_restorer
 
     message = "[enforce fail] . DefaultCPUAllocator: can't allocate memory: you tried ..."
 

@@ -70,7 +70,7 @@ def test_packages_beside_the_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     folder = tmp_path / "other_restoration"
     (folder / "parts").mkdir(parents=True)
     (folder / "__init__.py").write_text("")
-    (folder / "gamma.py").write_text("from ndr.network.layer_norm import LayerNorm\n")
+    (folder / "gamma.py").write_text("from ndr.layers.transformer_block import LayerNorm\n")
     (folder / "parts" / "deep.py").write_text("value = 1\n")
     monkeypatch.syspath_prepend(tmp_path)
     before = source_fingerprint("other_restoration.gamma")
@@ -78,7 +78,7 @@ def test_packages_beside_the_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (folder / "parts" / "deep.py").write_text("value = 2  # more\n")
     module._parsed.cache_clear()
     changed_there = source_fingerprint("other_restoration.gamma")
-    (folder / "gamma.py").write_text("from ndr.network.resampling import *\n")
+    (folder / "gamma.py").write_text("from ndr.layers.transformer_block import *\n")
     module._parsed.cache_clear()
     assert len({before, changed_there, source_fingerprint("other_restoration.gamma")}) == 3
     with pytest.raises(ModuleNotFoundError, match="nor installed beside it"):

@@ -8,7 +8,7 @@ import numpy as np
 
 from ndr.data.image_files import pixels_sha256, write_png
 from ndr.data.manifest import FILE_NAME, Manifest, ManifestRow
-from ndr.provenance import file_sha256
+from ndr.records.provenance import file_sha256
 
 TINY_IDENTITY = "0" * 64
 """What specs of these sets name."""

@@ -9,9 +9,9 @@ from typing import Any, Literal, TypeVar
 import pydantic
 import yaml
 
-from ndr.method_info import TIERS
+from ndr.method import TIERS
 from ndr.nearest_name import unknown_name
-from ndr.run_spec import BALANCES, NOISE_VARIANTS, X2_ORDERS
+from ndr.specs.run_spec import BALANCES, NOISE_VARIANTS, X2_ORDERS
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 

@@ -11,18 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ndr.evaluation.protocol import PROTOCOLS
-from ndr.method import (
-    OfficialWeights,
-    method_names,
-)
+from ndr.method import OfficialWeights
+from ndr.metrics.protocol import PROTOCOLS
 from ndr.nearest_name import check_names
-from ndr.run_spec import (
-    OFFICIAL,
-    EvaluationSpec,
-    RunSpec,
-    run_id,
-)
+from ndr.registry import method_names
+from ndr.specs.run_spec import OFFICIAL, EvaluationSpec, RunSpec, run_id
+from ndr.specs.table_plan import PlannedColumn, PlannedRow, TablePlan
 from workflows.configuration import (
     CONFIG,
     ConfigurationError,
@@ -37,13 +31,20 @@ from workflows.configuration import (
     read_table,
     read_tier,
 )
-from workflows.control_rows import INPUT_CONTROLS, input_row, truth_row
-from workflows.figure_rows import columns_of, untrained_rows
-from workflows.noise_variants import variant_evaluations
-from workflows.official_rows import official_run, weights_of, why_none
-from workflows.row_rules import left_out
-from workflows.row_specs import RowSpecs, SetIdentities
-from workflows.table_plan import PlannedColumn, PlannedRow, TablePlan
+from workflows.main_run import variant_evaluations
+from workflows.rows import (
+    INPUT_CONTROLS,
+    RowSpecs,
+    SetIdentities,
+    columns_of,
+    input_row,
+    left_out,
+    official_run,
+    truth_row,
+    untrained_rows,
+    weights_of,
+    why_none,
+)
 
 
 @dataclass(frozen=True)

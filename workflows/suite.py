@@ -10,20 +10,18 @@ from typing import Any
 
 from ndr.data.catalogue import Catalogue, FolderSet, load_catalogue
 from ndr.fetch_weights import official_weights
-from ndr.method import method_class
 from ndr.nearest_name import unknown_name
+from ndr.registry import method_class
 from ndr.source_fingerprint import source_fingerprint
+from ndr.specs.sensitivity_plan import SensitivityPlan
 from workflows.configuration import SuiteConfig
-from workflows.figure_answers import FigureAnswers
 from workflows.planning import (
     Plan,
     make_plan,
     sets_of_evaluation,
     sets_of_training,
 )
-from workflows.representation_answers import RepresentationAnswers
-from workflows.sensitivity_plan import SensitivityPlan
-from workflows.sensitivity_planning import sensitivity_plan
+from workflows.report_parts import FigureAnswers, RepresentationAnswers, sensitivity_plan
 
 ROOT = Path(__file__).resolve().parent.parent
 SETS = "data/sets"

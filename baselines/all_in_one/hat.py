@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from baselines.spandrel_networks import hat
+from ndr.layers.bicubic import enlarge_bicubic
+from ndr.layers.x2_head import X2Head
 from ndr.method import (
     TASKS,
     Method,
@@ -20,8 +22,6 @@ from ndr.method import (
     frozen,
     register_method,
 )
-from ndr.network.bicubic import enlarge_bicubic
-from ndr.network.x2_head import X2Head
 
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 """Mean colour that the network subtracts from its input and adds to its output."""
@@ -45,7 +45,7 @@ class HAT(Method):
             trainings; the authors' network does neither.
         upscale: `none` is their network with scale 1, 20,477,083 parameters. `pixel_shuffle` is
             their network for x2, 20,624,795 parameters: a convolution and pixel shuffle before the
-            last one, not the suite's head. `pre_upsample` as in `ndr.network.x2_head`.
+            last one, not the suite's head. `pre_upsample` as in `ndr.layers.x2_head`.
 
     Differences to the authors: none in the network. They publish no weights for scale 1; the
     average of weights over the training is not kept.

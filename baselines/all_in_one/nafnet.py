@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from baselines.spandrel_networks import nafnet
+from ndr.layers.x2_head import X2Head
 from ndr.method import (
     TASKS,
     Method,
@@ -18,7 +19,6 @@ from ndr.method import (
     frozen,
     register_method,
 )
-from ndr.network.x2_head import X2Head
 
 _DRIVE = "https://drive.google.com/file/d"
 
@@ -38,7 +38,7 @@ class NAFNet(Method):
         decoder_blocks: blocks of the decoder's levels, from the lowest to the first.
         zero_init_output: start at the identity by a zero last layer, for short trainings.
         upscale: `none`, or how twice the size is returned (`pixel_shuffle`, `pre_upsample`), see
-            `ndr.network.x2_head`; the authors' network has no such part.
+            `ndr.layers.x2_head`; the authors' network has no such part.
 
     Differences to the authors: images are padded by reflection, theirs by zeros (their own test
     images need neither); channel attention averages over the whole image, as in their SIDD

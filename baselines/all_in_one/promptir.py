@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from baselines.all_in_one.restormer import LEVELS, Restormer
+from ndr.layers.transformer_block import TransformerBlock, Upsample
 from ndr.method import (
     TASKS,
     MethodInfo,
@@ -21,7 +22,6 @@ from ndr.method import (
     parameter_count,
     register_method,
 )
-from ndr.network.transformer_block import TransformerBlock, Upsample
 
 PROMPTS = LEVELS - 1
 PROMPT_HEADS_LEVEL = 2
@@ -91,7 +91,7 @@ class PromptIR(Restormer):
         prompt_sides: sides of the prompts' maps, from full size down.
         zero_init_output: start at the identity by a zero last layer, for short trainings.
         upscale: `none`, or how twice the size is returned (`pixel_shuffle`, `pre_upsample`), see
-            `ndr.network.x2_head`; the authors' network has no such part.
+            `ndr.layers.x2_head`; the authors' network has no such part.
 
     Differences to the authors: six 1x1 convolutions that their network has and never uses do not
     exist here (215,296 of the published 35,592,263 parameters); `map_official_state` drops them.

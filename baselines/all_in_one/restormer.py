@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ndr.layers.transformer_block import Downsample, TransformerBlock, Upsample
+from ndr.layers.x2_head import X2Head
 from ndr.method import (
     TASKS,
     Method,
@@ -20,8 +22,6 @@ from ndr.method import (
     frozen,
     register_method,
 )
-from ndr.network.transformer_block import Downsample, TransformerBlock, Upsample
-from ndr.network.x2_head import X2Head
 
 LEVELS = 4
 _RELEASE = "https://github.com/swz30/Restormer/releases/download/v1.0"
@@ -71,7 +71,7 @@ class Restormer(Method):
             it off for denoising (26,111,668 parameters).
         zero_init_output: start at the identity by a zero last layer, for short trainings.
         upscale: `none`, or how twice the size is returned (`pixel_shuffle`, `pre_upsample`), see
-            `ndr.network.x2_head`; the authors' network has no such part.
+            `ndr.layers.x2_head`; the authors' network has no such part.
 
     Differences to the authors: none in the network; test images are padded by reflection to a
     multiple of 8, as in their test programs.

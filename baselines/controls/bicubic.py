@@ -5,15 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from ndr.method import (
-    TIERS,
-    Method,
-    MethodInfo,
-    SideInformation,
-    frozen,
-    register_method,
-)
-from ndr.network.bicubic import mirrored_indices
+from ndr.layers.bicubic import mirrored_indices
+from ndr.method import TIERS, Method, MethodInfo, SideInformation, frozen, register_method
 
 REACH = 2
 """Pixels that the cubic kernel sees at each side of a sample."""

@@ -112,6 +112,6 @@ class AODNet(Method):
     @classmethod
     def read_official_state(cls, path: str | Path) -> Mapping[str, Tensor]:
         """Read the authors' `.caffemodel` file, or a PyTorch file with the same layer names."""
-        from baselines.dehazing.caffe_model_file import read_caffe_model
+        from baselines.dehazing.old_weight_files import read_caffe_model
 
         return read_caffe_model(path) if Path(path).suffix == ".caffemodel" else read_state(path)

@@ -181,7 +181,7 @@ class DehazeNet(Method):
         """
         if Path(path).suffix != ".mat":
             return read_state(path)
-        from baselines.dehazing.matlab_file import read_matlab_arrays
+        from baselines.dehazing.old_weight_files import read_matlab_arrays
 
         state = {}
         for key, array in read_matlab_arrays(path).items():

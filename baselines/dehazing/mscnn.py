@@ -246,7 +246,7 @@ class MSCNN(Method):
         path = Path(path)
         if path.suffix != ".mat":
             return read_state(path)
-        from baselines.dehazing.matlab_file import read_matconvnet_layers
+        from baselines.dehazing.old_weight_files import read_matconvnet_layers
 
         fine = path.with_name(path.name.replace("_CL", "_FL"))
         if fine == path or not fine.is_file():

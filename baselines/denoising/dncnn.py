@@ -9,14 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ndr.method import (
-    Method,
-    MethodInfo,
-    OfficialWeights,
-    SideInformation,
-    frozen,
-    register_method,
-)
+from ndr.method import Method, MethodInfo, OfficialWeights, SideInformation, frozen, register_method
 
 
 class NormalisedConvolution(nn.Conv2d):

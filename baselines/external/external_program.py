@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ndr.image_batch import RestorationError
+from ndr.method import RestorationError
 from ndr.nearest_name import check_names
 
 PLACEHOLDER = re.compile(r"\{([A-Za-z0-9_.]*)\}")

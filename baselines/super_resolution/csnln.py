@@ -9,8 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines.super_resolution.mean_shift import SHORT_TRAINING, STEP_RECIPE, MeanShiftedNetwork
-from baselines.super_resolution.residual_groups import Residual, convolution
+from baselines.super_resolution.residual_groups import (
+    SHORT_TRAINING,
+    STEP_RECIPE,
+    MeanShiftedNetwork,
+    Residual,
+    convolution,
+)
 from ndr.method import (
     MethodInfo,
     OfficialWeights,

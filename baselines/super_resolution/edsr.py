@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from baselines.super_resolution.mean_shift import SHORT_TRAINING, STEP_RECIPE, MeanShiftedNetwork
-from baselines.super_resolution.residual_groups import convolution, shuffling_tail
+from baselines.super_resolution.residual_groups import (
+    SHORT_TRAINING,
+    STEP_RECIPE,
+    MeanShiftedNetwork,
+    convolution,
+    shuffling_tail,
+)
 from ndr.method import MethodInfo, OfficialWeights, frozen, register_method
 
 _SERVER = "https://cv.snu.ac.kr/research/EDSR/models"

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from baselines.super_resolution.mean_shift import SHORT_TRAINING, STEP_RECIPE, MeanShiftedNetwork
 from baselines.super_resolution.residual_groups import (
+    SHORT_TRAINING,
+    STEP_RECIPE,
+    MeanShiftedNetwork,
     convolution,
     residual_groups,
     shuffling_tail,

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from baselines.spandrel_networks import swinir
-from baselines.super_resolution.mean_shift import DIV2K_MEAN
+from baselines.super_resolution.residual_groups import DIV2K_MEAN
+from ndr.layers.bicubic import enlarge_bicubic
 from ndr.method import (
     Method,
     MethodInfo,
@@ -18,7 +19,6 @@ from ndr.method import (
     frozen,
     register_method,
 )
-from ndr.network.bicubic import enlarge_bicubic
 
 _RELEASE = "https://github.com/JingyunLiang/SwinIR/releases/download/v0.0"
 _SHORT_TRAINING = frozen({"drop_path": 0.0, "direct_shuffle": True, "start_at_bicubic": True})

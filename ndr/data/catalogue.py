@@ -11,16 +11,290 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from string import Formatter
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
-from ndr.data.checked_section import CheckedSection
-from ndr.data.fetch.source import Terms
+from ndr.data.fetch.source import Download, Terms
 from ndr.data.manifest import Manifest
-from ndr.data.set_entries import FolderSet, PackagedSet, SubsetSet, SynthesisedSet
 from ndr.nearest_name import UnknownNameError, check_names, unknown_name
+from ndr.specs.typed_file import CheckedSection
+
+_Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class Entry(CheckedSection):
+    """What every set has."""
+
+    identity_keys: ClassVar[tuple[str, ...]]
+    """Keys that can change a pixel or a name; the others are words for readers."""
+
+    title: str
+    paper_name: str = ""
+    """The set of the paper that it is, or stands in for."""
+    licence: str
+    attribution: tuple[str, ...] = ()
+    """Lines that a report with these images must print."""
+    citation: str = ""
+
+    @property
+    def made_from(self) -> tuple[str, ...]:
+        """Sets that must be prepared before this one."""
+        return ()
+
+    def identity_content(self) -> dict[str, Any]:
+        """The part of the entry that its identity hashes."""
+        return self.model_dump(mode="json", include=set(self.identity_keys), by_alias=True)
+
+
+class PackagedSet(Entry):
+    """Photographs inside installed Python packages, read in place."""
+
+    identity_keys = ("kind", "images")
+
+    kind: Literal["packaged"]
+    images: Annotated[dict[str, str], Field(min_length=1)]
+    """Image name to `<python package>/<path inside>`."""
+    packages: dict[str, str] = Field(default_factory=dict)
+    """Python package to what installs it, e.g. `skimage: scikit-image==0.26.0`."""
+
+
+class Disparity(CheckedSection):
+    """A measured disparity map (pixels) that belongs to an image of the source set."""
+
+    file: str
+    """`<python package>/<path inside>` of an .npz file with one array (H, W)."""
+    sha256: _Sha256
+    offset: float = 0.0
+    """Difference of the two principal points in pixels: depth goes as 1 / (disparity + offset)."""
+
+
+class SynthesisedSet(Entry):
+    """Images of another set, degraded by a seeded synthesis."""
+
+    identity_keys = (
+        "kind",
+        "source",
+        "degradation",
+        "variants",
+        "limit",
+        "parameters",
+        "disparity",
+        "apply_to",
+    )
+
+    kind: Literal["synthesised"]
+    source: str = Field(alias="from")
+    degradation: str
+    variants: Annotated[int, Field(ge=1)] = 1
+    """Degraded versions per image."""
+    limit: Annotated[int, Field(ge=1)] | None = None
+    """Take the first images of the source only."""
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """Named arguments of the synthesis that differ from its defaults. A name that ends in
+    `_cycle`, at any depth, holds a list: degraded image n of the set (from 0, counted over images
+    and their variants) gets its value n modulo the list's length."""
+    disparity: dict[str, Disparity] = Field(default_factory=dict)
+    """Measured disparity by image name; depth is generated for the others."""
+    apply_to: Literal["clean", "degraded"] = "clean"
+    """What is degraded: the clean images, or further the degraded images of a set of pairs."""
+
+    @property
+    def made_from(self) -> tuple[str, ...]:
+        """The set whose images are degraded."""
+        return (self.source,)
+
+    def identity_content(self) -> dict[str, Any]:
+        """The part of the entry that its identity hashes; `apply_to` only where it is not clean."""
+        content = super().identity_content()
+        if self.apply_to == "clean":
+            del content["apply_to"]
+        return content
+
+    @model_validator(mode="after")
+    def _disparity_is_for_haze_on_clean_images(self) -> SynthesisedSet:
+        if self.disparity and (self.degradation != "haze" or self.apply_to != "clean"):
+            raise ValueError(
+                f"disparity serves haze, not {self.degradation!r}, and clean images: remove it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _cycles_hold_values(self) -> SynthesisedSet:
+        _check_cycles(self.parameters)
+        return self
+
+
+def _check_cycles(parameters: Mapping[str, Any]) -> None:
+    for key, value in parameters.items():
+        if isinstance(value, Mapping):
+            _check_cycles(value)
+        elif str(key).endswith("_cycle") and not (isinstance(value, list) and value):
+            raise ValueError(f"{key}: expected a list of values, found {value!r}")
+
+
+class SubsetSet(Entry):
+    """The images of a set that are not, pixel by pixel, clean images of others."""
+
+    identity_keys = ("kind", "source", "without", "expected")
+
+    kind: Literal["subset"]
+    source: str = Field(alias="from")
+    without: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Sets whose clean images, known by the hash of their pixels, are left out."""
+    expected: Annotated[int, Field(ge=1)] | None = None
+    """Images that stay when all sets are complete, where that is known."""
+
+    @property
+    def made_from(self) -> tuple[str, ...]:
+        """The set, then those that are left out."""
+        return (self.source, *self.without)
+
+
+class Layout(CheckedSection):
+    """One way in which the files of a set are published: globs and names, as data."""
+
+    dataset: str | None = None
+    """Folder to look for in the mirrors, if not the set's own name in the originals."""
+    clean: tuple[str, ...] = ()
+    """Globs relative to the set's folder; none for photographs without ground truth."""
+    degraded: tuple[str, ...] = ()
+    """Globs of the degraded images; none where the degradation is synthetic."""
+    clean_name: str = ""
+    """Regular expression for the clean file's name without its ending, with a group `key`."""
+    degraded_name: str = ""
+    """The same for the degraded file; further groups become parameters."""
+    name_parts: Annotated[int, Field(ge=1)] = 1
+    """How many last parts of a path the expressions see: 2 for `<folder>/<file>`."""
+
+    @model_validator(mode="after")
+    def _patterns_have_a_key(self) -> Layout:
+        if not self.clean and not self.degraded:
+            raise ValueError("expected globs of clean or of degraded images, found none")
+        for side in ("clean", "degraded"):
+            if bool(getattr(self, side)) != bool(getattr(self, f"{side}_name")):
+                raise ValueError(f"{side} and {side}_name stand together, or neither does")
+        for pattern in filter(None, (self.clean_name, self.degraded_name)):
+            if "key" not in compiled(pattern).groupindex:
+                raise ValueError(f"{pattern!r} has no group (?P<key>...)")
+        return self
+
+
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Compile a regular expression of the catalogue; raises ValueError where it is none."""
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+
+
+class NumberedLines(CheckedSection):
+    """Lines of a list that a rule gives: one per number."""
+
+    line: str
+    """Format with the field `number`."""
+    first: int
+    last: int
+
+
+class PublishedList(CheckedSection):
+    """A list of a set's files that others publish, known by its hash.
+
+    The suite makes the lines from the files that it found and compares hashes; the list itself
+    is not part of it.
+    """
+
+    line: str
+    """One line per image: a format with the groups of the file's name."""
+    sha256: _Sha256
+    """Of the distinct lines in byte order, each ended by a line feed."""
+    source: str
+    """Where the list is published."""
+    ranges: dict[str, dict[str, tuple[int, int]]] = Field(default_factory=dict)
+    """Further fields of `line`: value by the range (first, last) in which the key's number lies."""
+    also: tuple[NumberedLines, ...] = ()
+    """Lines of the list that are not of this set."""
+
+
+class FolderSet(Entry):
+    """A published set, found in a folder by one of its layouts, and how it is fetched."""
+
+    identity_keys = (
+        "kind",
+        "reference",
+        "scale",
+        "expected",
+        "also_expected",
+        "expected_clean",
+        "only_committed",
+        "keys",
+        "name",
+        "scene",
+        "values",
+        "layouts",
+    )
+
+    kind: Literal["folder"]
+    reference: bool = True
+    """Whether there is ground truth; without, all images are degraded photographs."""
+    scale: Annotated[int, Field(ge=1)] = 1
+    """Side of a clean image over that of its degraded one."""
+    expected: Annotated[int, Field(ge=1)]
+    """Images (of pairs: degraded images) of the complete set."""
+    also_expected: tuple[int, ...] = ()
+    """Other numbers of images that complete copies have."""
+    expected_clean: Annotated[int, Field(ge=1)] | None = None
+    """Clean images, where several pairs share one."""
+    only_committed: bool = False
+    """The set is a part of what the layouts find: the names in its committed manifest."""
+    keys: str = ""
+    """The set is a part of what the layouts find: regular expression for its keys."""
+    name: str = "{key}"
+    """Name of an image, put together from the groups of the file's name."""
+    scene: str = "{key}"
+    """Scene of an image; pixel-identical clean images are one scene besides."""
+    values: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """Number that the text of a group stands for, e.g. -1.5 for `N1.5`; else it is one itself."""
+    layouts: Annotated[tuple[Layout, ...], Field(min_length=1)]
+    published_list: PublishedList | None = None
+    published: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Where the set can be had."""
+    terms: str | None = None
+    """Name of the licence that must be accepted once before a download; None: free."""
+    downloads: tuple[Download, ...] = ()
+    """All files of the set; they lie below `data/originals/<set>/` once fetched."""
+
+    @model_validator(mode="after")
+    def _names_use_groups_of_the_patterns(self) -> FolderSet:
+        for layout in self.layouts:
+            if bool(layout.clean) != self.reference:
+                raise ValueError(
+                    "a layout names clean images where there is ground truth (reference: true), "
+                    f"and none otherwise; found reference: {str(self.reference).lower()}"
+                )
+            groups = re.compile(layout.degraded_name or layout.clean_name).groupindex
+            for text in (self.name, self.scene):
+                check_names(f"group in {text!r}", _format_fields(text), groups)
+            if self.published_list is not None:
+                line = self.published_list.line
+                known = [*groups, *self.published_list.ranges]
+                check_names(f"group in {line!r}", _format_fields(line), known)
+        if self.keys:
+            compiled(self.keys)
+        return self
+
+    @model_validator(mode="after")
+    def _scale_needs_pairs(self) -> FolderSet:
+        pairs = all(layout.clean and layout.degraded for layout in self.layouts)
+        if self.scale != 1 and not pairs:
+            raise ValueError("scale says how much smaller degraded images are: it needs pairs")
+        return self
+
+
+def _format_fields(text: str) -> list[str]:
+    return [field for _, field, _, _ in Formatter().parse(text) if field is not None]
 
 
 class CatalogueError(ValueError):
@@ -120,7 +394,7 @@ class Catalogue:
         if isinstance(entry, PackagedSet):
             raise FileNotFoundError(
                 f"{manifest}: the committed manifest of {name!r} is missing; write it: "
-                f"python -m ndr.data.sample_photographs --write {self.manifests}"
+                f"python -m ndr.data.synthesised_set --write {self.manifests}"
             )
         return _hash({"set": name, "entry": entry.identity_content()})
 

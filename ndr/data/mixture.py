@@ -19,8 +19,9 @@ from ndr.data.pairs import PairedSet
 from ndr.data.sample_order import SampleOrder
 from ndr.degradations.downsampling import downsample_bicubic
 from ndr.degradations.gaussian_noise import add_gaussian_noise
-from ndr.run_spec import RunSpec, SettingSpec, SpecError, TaskSpec
 from ndr.seeds import numpy_generator
+from ndr.specs.run_spec import RunSpec, SettingSpec, TaskSpec
+from ndr.specs.typed_file import SpecError
 
 CACHE_BYTES = 512 * 2**20
 """Decoded images that a process keeps, over all sets of a mix."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ndr.data.set_entries import Layout
+from ndr.data.catalogue import Layout
 
 
 class PairingError(ValueError):

@@ -14,13 +14,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ndr.data.catalogue import Catalogue, load_catalogue
+from ndr.data.catalogue import (
+    Catalogue,
+    FolderSet,
+    PackagedSet,
+    SubsetSet,
+    SynthesisedSet,
+    load_catalogue,
+)
 from ndr.data.folder_set import folder_manifest, for_committing
 from ndr.data.manifest import FILE_NAME, Manifest, ManifestError
-from ndr.data.sample_photographs import check_photographs, photograph_manifest
-from ndr.data.set_entries import FolderSet, PackagedSet, SubsetSet, SynthesisedSet
-from ndr.data.subset_set import subset_manifest
-from ndr.data.synthesised_set import synthesised_manifest
+from ndr.data.synthesised_set import (
+    check_photographs,
+    photograph_manifest,
+    subset_manifest,
+    synthesised_manifest,
+)
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +61,7 @@ def commit_manifest(catalogue: Catalogue, name: str, places: Places) -> Path:
     if not isinstance(entry, FolderSet):
         raise ValueError(
             f"only published sets are committed from files, {name!r} is {entry.kind}; for "
-            "packaged ones run python -m ndr.data.sample_photographs"
+            "packaged ones run python -m ndr.data.synthesised_set"
         )
     manifest = folder_manifest(
         name,

@@ -22,8 +22,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ndr.run_spec import SettingSpec, SpecError
 from ndr.seeds import numpy_generator
+from ndr.specs.run_spec import SettingSpec
+from ndr.specs.typed_file import SpecError
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
-from ndr.data.file_locations import moved_location, package_file
-from ndr.data.file_survey import in_order
+from ndr.data.catalogue import PackagedSet, SubsetSet, SynthesisedSet, load_catalogue
 from ndr.data.image_files import (
     ImageFileError,
     decoder_version,
+    in_order,
     pixels_sha256,
+    read_facts,
     read_rgb,
     to_uint8,
     write_png,
 )
-from ndr.data.manifest import Manifest, ManifestError, ManifestRow
-from ndr.data.set_entries import SynthesisedSet
+from ndr.data.manifest import (
+    PACKAGE_PREFIX,
+    Manifest,
+    ManifestError,
+    ManifestRow,
+    moved_location,
+    package_file,
+)
 from ndr.degradations.downsampling import crop_to_multiple
 from ndr.degradations.synthesis import synthesise
 from ndr.nearest_name import check_names
-from ndr.provenance import file_sha256
+from ndr.records.provenance import file_sha256
 from ndr.seeds import numpy_generator
 
 HALVING = "down_x2"
@@ -222,3 +232,172 @@ def synthesised_manifest(
     if synthesis.scale != 1:
         notes["scale"] = str(synthesis.scale)
     return Manifest(tuple(rows), folder, notes)
+
+
+def photograph_row(name: str, location: str, requirement: str | None = None) -> ManifestRow:
+    """Read one packaged photograph and describe it.
+
+    Args:
+        name: the image's name in its set.
+        location: `<python package>/<path inside>`.
+        requirement: what to install where the package is missing.
+
+    Raises:
+        PackageFileError: the package or the file is missing.
+        ImageFileError: the file is damaged.
+    """
+    facts = read_facts(package_file(location, requirement))
+    return ManifestRow(
+        name=name,
+        scene=name,
+        clean=PACKAGE_PREFIX + location.removeprefix(PACKAGE_PREFIX),
+        degraded="",
+        width=facts.width,
+        height=facts.height,
+        clean_sha256=facts.sha256,
+        degraded_sha256="",
+        clean_pixels_sha256=facts.pixels_sha256,
+        degraded_pixels_sha256="",
+        clean_bytes=facts.bytes,
+    )
+
+
+def photograph_manifest(entry: PackagedSet, folder: Path) -> Manifest:
+    """Describe all photographs of a packaged set as this installation holds them."""
+    rows = tuple(
+        photograph_row(name, location, entry.packages.get(location.split("/")[0]))
+        for name, location in tqdm(
+            entry.images.items(), desc="photographs", unit="image", disable=None
+        )
+    )
+    return Manifest(rows, folder, {"decoder": decoder_version()})
+
+
+def check_photographs(committed: Manifest, found: Manifest, where: Path) -> None:
+    """Raise unless the installed photographs are those of the committed manifest.
+
+    The pixels decide. A file that was packed anew without loss is taken, with a warning.
+
+    Args:
+        committed: what the suite expects.
+        found: what is installed.
+        where: file of the committed manifest, for the message.
+
+    Raises:
+        ManifestError: other images, other names, or other pixels; the message tells a changed
+            file from a changed decoder.
+    """
+    expected = {row.name: row for row in committed.rows}
+    if [row.name for row in committed.rows] != [row.name for row in found.rows]:
+        raise ManifestError(
+            f"{where}: expected the photographs {', '.join(expected)}, but the catalogue lists "
+            f"{', '.join(row.name for row in found.rows)}; write the manifest again: "
+            f"python -m ndr.data.synthesised_set --write {where.parent}"
+        )
+    for row in found.rows:
+        wanted = expected[row.name]
+        if row.clean_pixels_sha256 == wanted.clean_pixels_sha256:
+            if row.clean_sha256 != wanted.clean_sha256:
+                log.warning("%s: another file than in %s, but the same pixels", row.clean, where)
+            continue
+        if row.clean_sha256 == wanted.clean_sha256:
+            raise ManifestError(
+                f"{row.clean}: the file is the expected one, but it decodes to other pixels: "
+                f"expected those of {committed.notes.get('decoder', 'another decoder')}, found "
+                f"those of {decoder_version()}; install the Pillow version of requirements.lock"
+            )
+        raise ManifestError(
+            f"{row.clean}: expected the photograph of {wanted.width}x{wanted.height} pixels with "
+            f"hash {wanted.clean_pixels_sha256[:16]}, found {row.width}x{row.height} with "
+            f"{row.clean_pixels_sha256[:16]}; install the package's version of requirements.lock"
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the committed manifests of all packaged sets of the catalogue."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--catalogue", type=Path, default=Path("config/datasets.yaml"))
+    parser.add_argument(
+        "--write", type=Path, required=True, metavar="DIR", help="folder of the manifests"
+    )
+    options = parser.parse_args(arguments)
+    for name, entry in load_catalogue(options.catalogue).entries.items():
+        if isinstance(entry, PackagedSet):
+            path = options.write / f"{name}.csv"
+            manifest = photograph_manifest(entry, options.write)
+            manifest.write(path)
+            print(f"{path}: {len(manifest.rows)} photographs, identity {manifest.sha256[:16]}")
+
+
+log = logging.getLogger(__name__)
+
+
+def _moved(row: ManifestRow, source: Manifest, folder: Path) -> ManifestRow:
+    clean, degraded = (
+        moved_location(location, source.folder, folder) for location in (row.clean, row.degraded)
+    )
+    return dataclasses.replace(row, clean=clean, degraded=degraded)
+
+
+def subset_manifest(
+    name: str,
+    entry: SubsetSet,
+    source: Manifest,
+    without: Mapping[str, Manifest],
+    folder: Path,
+) -> Manifest:
+    """Take the images of a set that no other set holds as a clean image, pixel by pixel.
+
+    The files stay where the source has them. Where one of the sets is there in part only, the
+    manifest says so: an image could not be left out because of what is missing.
+
+    Args:
+        name: the subset.
+        entry: its entry.
+        source: manifest of the set that it is a part of.
+        without: manifests of the sets whose images are left out, by name.
+        folder: folder of the manifest to be.
+
+    Raises:
+        ManifestError: a set has no clean images to compare, nothing is left, or another number of
+            images is left than the catalogue says.
+    """
+    for what, manifest in ((entry.source, source), *without.items()):
+        if not any(row.clean for row in manifest.rows):
+            raise ManifestError(
+                f"set {name!r}: {what!r} has no clean images to compare; images are left out by "
+                "their clean pixels, so name sets with ground truth"
+            )
+    seen = {row.clean_pixels_sha256 for manifest in without.values() for row in manifest.rows}
+    seen.discard("")
+    rows = tuple(
+        _moved(row, source, folder) for row in source.rows if row.clean_pixels_sha256 not in seen
+    )
+    left_out = len(source.rows) - len(rows)
+    log.info("%s: %d of %d images of %s left out", name, left_out, len(source.rows), entry.source)
+    if not rows:
+        raise ManifestError(f"set {name!r}: no image of {entry.source!r} is left; change `without`")
+    notes = {key: source.notes[key] for key in ("decoder", "scale") if key in source.notes}
+    notes["left_out"] = str(left_out)
+    partial = {
+        other: f"{len(manifest.rows)} of {manifest.expected} images"
+        for other, manifest in ((entry.source, source), *without.items())
+        if len(manifest.rows) < manifest.expected
+    }
+    if partial:
+        notes["partial_sources"] = "; ".join(f"{key}: {text}" for key, text in partial.items())
+        log.warning("%s: compared with a part only: %s", name, notes["partial_sources"])
+    complete = entry.expected or source.expected - left_out
+    if len(rows) < complete and entry.source in partial:
+        notes["expected"] = str(complete)
+    elif entry.expected is not None and len(rows) != entry.expected and not partial:
+        raise ManifestError(
+            f"set {name!r}: expected {entry.expected} images of {entry.source!r} to be left, found "
+            f"{len(rows)}; check that all its sources are the published ones, then the number in "
+            "the catalogue"
+        )
+    return Manifest(rows, folder, notes)
+
+
+if __name__ == "__main__":
+    main()

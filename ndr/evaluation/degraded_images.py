@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from ndr.data.pairs import PairedSet
 from ndr.degradations.gaussian_noise import add_gaussian_noise
-from ndr.run_spec import EvaluationSpec, NoiseSpec, SpecError, TestSetSpec
 from ndr.seeds import numpy_generator
+from ndr.specs.run_spec import EvaluationSpec, NoiseSpec, TestSetSpec
+from ndr.specs.typed_file import SpecError
 
 Image = NDArray[np.float32]
 

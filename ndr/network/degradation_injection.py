@@ -5,8 +5,61 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ndr.network.cp_convolution import CPConvolution
 from ndr.network.variant import Variant
+
+
+class CPConvolution(nn.Module):
+    """Build a cube of rank K from three pooled views of a feature map (Eq. 4 to 6).
+
+    The means over all pixels, over rows and over columns pass a 1x1 convolution and a sigmoid; each
+    gives K vectors: a_k along the channels, b_k along the height, c_k along the width. The cube
+    is the mean over k of their outer products.
+
+    The paper returns the cube. The public code multiplies the input by it, and its first release
+    adds the input.
+
+    Args:
+        width: channels C of the feature map.
+        rank: K.
+        variant: what is returned.
+    """
+
+    def __init__(self, width: int, rank: int, variant: Variant) -> None:
+        super().__init__()
+        self.rank = rank
+        self.multiplies_input = variant.cp_multiplies_input
+        self.residual = variant.cp_residual
+        self.channel_projection = nn.Linear(width, rank * width)
+        self.height_projection = nn.Linear(width, rank)
+        self.width_projection = nn.Linear(width, rank)
+
+    def cube(self, features: Tensor, offset: float = 0.0) -> Tensor:
+        """Mean of K outer products, plus `offset`: (B, C, H, W) in channels-last memory.
+
+        With the vectors as rows it is a^T (b c) / K, one product of an (H W, K) and a (K, C) matrix
+        per image, so that K maps of the size of the features never exist.
+        """
+        batch, channels, height, width = features.shape
+        pixels = features.permute(0, 2, 3, 1)
+        row_means = pixels.mean(dim=2)
+        column_means = pixels.mean(dim=1)
+        along_channels = self.channel_projection(row_means.mean(dim=1)).sigmoid()
+        along_height = self.height_projection(row_means).sigmoid()
+        along_width = self.width_projection(column_means).sigmoid()
+        places = along_height[:, :, None] * along_width[:, None]
+        cube = torch.baddbmm(
+            places.new_full((1, 1, 1), offset),
+            places.reshape(batch, height * width, self.rank),
+            along_channels.reshape(batch, self.rank, channels),
+            alpha=1.0 / self.rank,
+        )
+        return cube.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, C, H, W) -> same shape."""
+        if not self.multiplies_input:
+            return self.cube(features)
+        return features * self.cube(features, offset=1.0 if self.residual else 0.0)
 
 
 class DegradationInjection(nn.Module):

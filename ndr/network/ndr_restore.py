@@ -2,15 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from ndr.network.degradation_representation import DegradationRepresentation
+from ndr.layers.transformer_block import Downsample, TransformerBlock, Upsample
+from ndr.layers.x2_head import HalvingHead, X2Head
+from ndr.network.degradation_query import DegradationRepresentation
 from ndr.network.design import SKIPS, NDRDesign
-from ndr.network.transformer_block import TransformerBlock
-from ndr.network.u_net import UNet
-from ndr.network.x2_head import X2Head
+
+
+class UNet(nn.Module):
+    """Encoder, bottom and decoder; subclasses decide what passes through the skips.
+
+    Widths are `width * 2**level`. The decoder's first level keeps twice the width: upsampled
+    feature and skip are concatenated and not narrowed there.
+
+    Args:
+        design: sizes.
+        stage: makes the blocks of a level, from (level, channels).
+        refinement: blocks after the decoder, at twice the width.
+        image_residual: whether the input image is added to the output.
+        head: how images enter and leave where the output has another size than the input.
+    """
+
+    def __init__(
+        self,
+        design: NDRDesign,
+        stage: Callable[[int, int], nn.Module],
+        refinement: nn.Module,
+        image_residual: bool,
+        head: X2Head | HalvingHead,
+    ) -> None:
+        super().__init__()
+        widths = [design.level_width(level) for level in range(SKIPS)]
+        decoder_widths = [2 * design.width, *widths[1:]]
+        self.image_residual = image_residual
+        self.head = head
+        self.extractor = nn.Conv2d(head.first_channels, design.width, 3, padding=1)
+        self.encoders = nn.ModuleList(stage(level, width) for level, width in enumerate(widths))
+        self.downsamplings = nn.ModuleList(Downsample(width) for width in widths)
+        self.bottom = stage(SKIPS, design.level_width(SKIPS))
+        self.upsamplings = nn.ModuleList(Upsample(2 * width) for width in widths)
+        self.fusions = nn.ModuleList(
+            nn.Conv2d(2 * width, decoder_width, 1, bias=False)
+            for width, decoder_width in zip(widths, decoder_widths, strict=True)
+        )
+        self.decoders = nn.ModuleList(
+            stage(level, width) for level, width in enumerate(decoder_widths)
+        )
+        self.refinement = refinement
+        self.reconstruction = nn.Conv2d(2 * design.width, head.last_channels, 3, padding=1)
+        if design.zero_init_output and image_residual:
+            nn.init.zeros_(self.reconstruction.weight)
+            nn.init.zeros_(self.reconstruction.bias)
+
+    def encode(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Features of the three skips, from full size down, and of the bottom."""
+        features = self.extractor(
+            self.head.enter(image).contiguous(memory_format=torch.channels_last)
+        )
+        skips = []
+        for encoder, downsampling in zip(self.encoders, self.downsamplings, strict=True):
+            features = encoder(features)
+            skips.append(features)
+            features = downsampling(features)
+        return skips, self.bottom(features)
+
+    def decode(self, image: Tensor, skips: Sequence[Tensor], bottom: Tensor) -> Tensor:
+        """Image of the head's size in single precision from the features; `image` is the input."""
+        features = bottom
+        for level in reversed(range(SKIPS)):
+            features = self.upsamplings[level](features)
+            features = self.fusions[level](torch.cat((skips[level], features), dim=1))
+            features = self.decoders[level](features)
+        output = self.reconstruction(self.refinement(features)).to(image.dtype)
+        return self.head.leave(output, image, residual=self.image_residual)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +179,83 @@ class NDRRestore(UNet):
         if self.representation is None or self.queries is None:
             return None
         return self.queries[level].affinity(features, self.representation())
+
+
+REDUCTION = 16
+
+
+class ResidualConvolutions(nn.Module):
+    """Two 3x3 convolutions, each with a ReLU, and a residual."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, C, H, W) -> same shape."""
+        return features + F.relu(self.second(F.relu(self.first(features))))
+
+
+class ResidualAttentionGroup(nn.Module):
+    """Residual channel-attention block (Zhang et al., ECCV 2018) inside one more residual.
+
+    The attention narrows to a sixteenth of the channels, one at least.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        narrow = max(1, width // REDUCTION)
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.squeeze = nn.Linear(width, narrow)
+        self.excite = nn.Linear(narrow, width)
+        self.last = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, C, H, W) -> same shape."""
+        inner = self.second(F.relu(self.first(features)))
+        weights = self.excite(F.relu(self.squeeze(inner.mean(dim=(2, 3))))).sigmoid()
+        block = torch.addcmul(features, inner, weights[:, :, None, None])
+        return features + self.last(block)
+
+
+class NDRDegrad(UNet):
+    """Convolutional U-Net that turns a clean image into the degraded one, given U.
+
+    U is injected into the three skips. The public code adds the image to the output in both
+    releases, unlike in NDR-Restore. Where NDR-Restore doubles the size, this network halves it: see
+    `ndr.layers.x2_head.HalvingHead`.
+    """
+
+    def __init__(self, design: NDRDesign) -> None:
+        super().__init__(
+            design,
+            stage=lambda _, width: ResidualConvolutions(width),
+            refinement=ResidualAttentionGroup(2 * design.width),
+            image_residual=True,
+            head=HalvingHead(design.upscale),
+        )
+        self.injections = nn.ModuleList(
+            design.injection(level, design.variant.degrade_residuals) for level in range(SKIPS)
+        )
+
+    def forward(self, image: Tensor, degradations: Sequence[Tensor]) -> Tensor:
+        """Degrade an image.
+
+        Args:
+            image: clean, (B, 3, H, W); H and W are multiples of 8, of 16 where the size is halved.
+            degradations: U of the three levels, as `NDRRestore` returns them for the degraded
+                image. Gradients flow back into them.
+
+        Returns:
+            The degraded image, same shape or half the size.
+        """
+        skips, bottom = self.encode(image)
+        injected = [
+            injection(features, degradation)
+            for injection, features, degradation in zip(
+                self.injections, skips, degradations, strict=True
+            )
+        ]
+        return self.decode(image, injected, bottom)

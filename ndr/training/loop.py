@@ -17,18 +17,18 @@ from torch import Tensor, nn
 
 from ndr.data.mixture import Mixture
 from ndr.method import Batch, TrainingContext
-from ndr.run_spec import RunSpec
+from ndr.specs.run_spec import RunSpec
 from ndr.training.batches import batches
-from ndr.training.interruption import Interrupted, Interruption
-from ndr.training.numerics import autocast, seed_step
 from ndr.training.optimisation import (
+    autocast,
     clipped_gradient_norm,
     learning_rate,
     pixel_loss,
+    seed_step,
     set_learning_rate,
 )
 from ndr.training.processes import Processes, loss_module
-from ndr.training.progress import Progress
+from ndr.training.progress import Interrupted, Interruption, Progress
 from ndr.training.resume_state import ResumeFile, TrainingState
 
 log = logging.getLogger(__name__)

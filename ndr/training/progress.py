@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import signal
 import sys
 import time
+from collections.abc import Callable
+from types import FrameType
 from typing import Any, Self
 
 from tqdm import tqdm
@@ -61,3 +65,106 @@ class Progress:
 
 def _text(losses: dict[str, float]) -> str:
     return " ".join(f"{name} {value:.4g}" for name, value in losses.items())
+
+
+LIBRARY = "libnvidia-ml.so.1"
+SUCCESS = 0
+
+
+def millijoule_counter(uuid: str, library: Any | None = None) -> Callable[[], int] | None:
+    """A function that reads the counter of one card; None where there is none to read.
+
+    Args:
+        uuid: of the card, as PyTorch prints it, without "GPU-".
+        library: the loaded NVML; None: that of the driver.
+    """
+    try:
+        nvml = ctypes.CDLL(LIBRARY) if library is None else library
+    except OSError:
+        return None
+    handle = ctypes.c_void_p()
+    value = ctypes.c_ulonglong()
+    name = f"GPU-{uuid}".encode("ascii")
+    if nvml.nvmlInit_v2() != SUCCESS:
+        return None
+    if nvml.nvmlDeviceGetHandleByUUID(name, ctypes.byref(handle)) != SUCCESS:
+        return None
+
+    def read() -> int:
+        status = nvml.nvmlDeviceGetTotalEnergyConsumption(handle, ctypes.byref(value))
+        if status != SUCCESS:
+            raise OSError(f"the GPU's energy counter cannot be read (NVML status {status})")
+        return int(value.value)
+
+    try:
+        read()
+    except OSError:
+        return None
+    return read
+
+
+class EnergyMeter:
+    """Joules that a device has used since the meter was made."""
+
+    def __init__(self, counter: Callable[[], int] | None) -> None:
+        self._counter = counter
+        self._start = 0 if counter is None else counter()
+
+    @classmethod
+    def of(cls, device: Any) -> EnergyMeter:
+        """Meter of a `torch.device`; one that reports nothing for other devices than GPUs."""
+        if device.type != "cuda":
+            return cls(None)
+        import torch
+
+        uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)
+        return cls(None if uuid is None else millijoule_counter(str(uuid)))
+
+    @property
+    def joules(self) -> float | None:
+        """None where the device reports none."""
+        if self._counter is None:
+            return None
+        try:
+            used = self._counter() - self._start
+        except OSError as error:
+            log.warning("%s", error)
+            return None
+        # A driver that was loaded anew counts from zero: the difference means nothing then.
+        return used / 1000 if used >= 0 else None
+
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Interrupted(Exception):  # noqa: N818 - it is no error
+    """A training was asked to stop, and did so between two steps."""
+
+    def __init__(self, number: int, message: str) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + number
+
+
+class Interruption:
+    """Remembers that a signal came; a second one acts at once, as if nobody listened."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> Interruption:
+        for number in SIGNALS:
+            self._before[number] = signal.signal(number, self._remember)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()
+
+    def _remember(self, number: int, _: FrameType | None) -> None:
+        self.signal = number
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+        self._before = {}

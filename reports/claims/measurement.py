@@ -7,14 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ndr.run_spec import OFFICIAL, UNTRAINED
+from ndr.records import table_result as t
+from ndr.records.claim_results import PartResult
+from ndr.records.per_image import SeriesKey
+from ndr.records.table_result import Column, Row, TableResult
+from ndr.specs.run_spec import OFFICIAL, UNTRAINED
+from reports.analysis.bootstrap import Sample, weighted_interval
+from reports.analysis.comparison import paired_differences
+from reports.analysis.run_results import RunResults, read_run_results
 from reports.claims.parts import (
     Part,
     averaged_columns,
     paper_difference,
     table_number,
 )
-from reports.claims.result import PartResult
 from reports.claims.verdicts import (
     MINIMUM_SCENES,
     NOT_RUN,
@@ -22,16 +28,10 @@ from reports.claims.verdicts import (
     part_verdict,
     widened_level,
 )
-from reports.errata.facts import table_label
-from reports.evaluation_rows import SeriesKey
 from reports.number_format import counted
 from reports.page.table_view import block_title
-from reports.run_results import RunResults, read_run_results
-from reports.statistics.bootstrap import Sample, weighted_interval
-from reports.statistics.comparison import paired_differences
-from reports.system_names import column_text, system_text
-from reports.tables import result as t
-from reports.tables.result import Column, Row, TableResult
+from reports.paper.arithmetic import table_label
+from reports.paper.printed_values import column_text, system_text
 from reports.tables.row_results import RowResults
 
 DRAWS = "claims"

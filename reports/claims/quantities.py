@@ -9,8 +9,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from ndr.records.claim_results import MILLIONS, RATIO, PartResult
+from ndr.records.provenance import evaluation_folder, read_provenance
+from ndr.records.table_result import Row
 from reports.claims.measurement import Measurement, NotRunError
-from reports.claims.result import MILLIONS, RATIO, PartResult
 from reports.claims.specs import Count, Settling, TextNumber, Timing
 from reports.claims.verdicts import (
     NOT_REPRODUCED,
@@ -20,12 +22,9 @@ from reports.claims.verdicts import (
     ratio_verdict,
     settling_verdict,
 )
-from reports.errata.arithmetic import OFF, TRUNCATED, fit
-from reports.page.parameter_table import PARTS, ParameterTableError
-from reports.printed_values import text_fact
-from reports.provenance_files import evaluation_folder, read_provenance
-from reports.system_names import system_text
-from reports.tables.result import Row
+from reports.page.sections.parameters import PARTS, ParameterTableError
+from reports.paper.arithmetic import OFF, TRUNCATED, fit
+from reports.paper.printed_values import system_text, text_fact
 
 COUNTED_WORDS = {
     "in_use": "layers in use",
@@ -146,7 +145,7 @@ def _count_part(part: str, count: int, spec: Count) -> PartResult:
 def settling_parts(spec: Settling | None, measurement: Measurement) -> list[PartResult]:
     """Whether D changes less in the second half of its snapshots than in the first.
 
-    The learning rate is taken out in two ways (`ndr.evaluation.representation.settling`): without
+    The learning rate is taken out in two ways (`ndr.study.measurement`): without
     that, any parameter slows down.
     """
     assert spec is not None

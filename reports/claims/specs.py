@@ -20,9 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ndr.nearest_name import check_names
-from ndr.run_spec import CanonicalSpec, SpecError
-from reports.page.parameter_table import PARTS
-from reports.yaml_spec import read_yaml_spec
+from ndr.specs.typed_file import CanonicalSpec, SpecError, read_yaml_spec
+from reports.page.sections.parameters import PARTS
 
 AVERAGE = "Average"
 EVERY = "every"

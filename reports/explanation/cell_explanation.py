@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ndr.run_spec import TestSetSpec
-from reports.explanation.cell_choice import Choice
-from reports.explanation.planned_jobs import PlannedJob
-from reports.explanation.spec_lines import spec_lines
+from ndr.records import table_result as t
+from ndr.records.provenance import evaluation_folder, finished_at, read_provenance, run_folder
+from ndr.specs.run_spec import TestSetSpec
+from reports.explanation.cell_choice import Choice, PlannedJob, spec_lines
 from reports.number_format import UNITS, counted, difference_text, duration_text, metric_text
-from reports.page.origin import commit_text, machine_text, versions_text
-from reports.provenance_files import evaluation_folder, finished_at, read_provenance, run_folder
-from reports.tables import result as t
+from reports.page.sections.origin import commit_text, machine_text, versions_text
 from reports.tables.assembly import assemble_table
 from workflows.suite import Suite
 

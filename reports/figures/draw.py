@@ -8,20 +8,75 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib
 import struct
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
 
 from matplotlib.figure import Figure
 
 from ndr.atomic_file import atomic_path
-from ndr.run_spec import SpecError
-from reports.figures.figure_plan import Drawing, FigurePlan, MissingFigureInput, figure_kind
-from reports.figures.figure_record import DRAWN, NOT_DRAWN, FigureRecord, write_figure_record
+from ndr.nearest_name import check_names
+from ndr.records.figure_record import DRAWN, NOT_DRAWN, FigureRecord, write_figure_record
+from ndr.specs.figure_plan import KINDS, FigurePlan, FigureRow
+from ndr.specs.typed_file import SpecError
 from reports.figures.style import COLUMN_WIDTH, FONT_SIZE, GREY, house_style, png_bytes, svg_bytes
-from reports.symbols import with_symbols
+from reports.paper.printed_values import with_symbols
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+__all__ = ["Drawing", "FigureKind", "FigurePlan", "FigureRow", "MissingFigureInput", "figure_kind"]
+
+
+class MissingFigureInput(Exception):  # noqa: N818 - it tells of a state, not of a mistake
+    """A figure cannot be drawn because of an input that is absent, damaged or empty.
+
+    Args:
+        path: the file or folder.
+        reason: what is wrong with it and what to do, as a sentence for the reader of the page.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A figure with the words that are computed from what it shows."""
+
+    figure: Figure
+    alt: str
+    """Text in place of the figure."""
+    details: str = ""
+    """Sentences that the caption adds: images, counts, machines."""
+
+
+class FigureKind(Protocol):
+    """What a module that draws one kind of figure offers."""
+
+    def draw(self, plan: FigurePlan, results: Path) -> Figure | Drawing:
+        """Draw a figure from the results of a tier.
+
+        A module that returns a `Figure` may also offer `alt_text(plan, results) -> str`.
+
+        Raises:
+            MissingFigureInput: an input is absent or cannot be used.
+        """
+        ...
+
+
+def figure_kind(name: str) -> FigureKind:
+    """The module that draws a kind; raises `UnknownNameError` with the nearest names."""
+    check_names("kind of figure", [name], KINDS)
+    return cast(FigureKind, importlib.import_module(f"reports.figures.{name}"))
+
 
 WITHOUT_PROTOCOL = ("residuals", "heatmaps", "feature_maps")
 """Kinds with test sets that show no PSNR."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from ndr.layout_record import Layer, NetworkLayout, Part, Skip
+from ndr.records.network_layout import Layer, NetworkLayout, Part, Skip
 from reports.figures import style
 from reports.figures.diagram import (
     INJECTION,

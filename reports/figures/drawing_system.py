@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from ndr.layout_record import Network, NetworkLayout, Skip, Stage
+from ndr.records.network_layout import Network, NetworkLayout, Skip, Stage
 from reports.figures import style
 from reports.figures.diagram import (
     INJECTION,

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from reports.evaluation_rows import Evaluation, ResultFileError, SeriesKey, read_evaluation
-from reports.figures.figure_plan import FigurePlan, FigureRow, MissingFigureInput
+from ndr.records.per_image import Evaluation, ResultFileError, SeriesKey, read_evaluation
+from ndr.records.provenance import ProvenanceError, evaluation_folder, evaluation_provenance
+from reports.figures.draw import FigurePlan, FigureRow, MissingFigureInput
 from reports.number_format import metric_text
-from reports.provenance_files import ProvenanceError, evaluation_folder, evaluation_provenance
 
 OTHER_TASK = "not trained for this"
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ndr.nearest_name import check_names
 from reports.figures import style
-from reports.figures.figure_plan import FigurePlan, MissingFigureInput
+from reports.figures.draw import FigurePlan, MissingFigureInput
 from reports.figures.representation_arrays import (
     RepresentationArrays,
     ShownImage,
@@ -20,7 +20,7 @@ from reports.figures.representation_arrays import (
     shared_range,
     symmetric_range,
 )
-from reports.figures.sheet import Sheet
+from reports.figures.style import Sheet
 
 CONTENTS = ("injection", "encoder")
 MARGIN, GAP, HEAD = 0.3, 0.06, 0.34

@@ -15,7 +15,7 @@ from matplotlib.image import AxesImage
 
 from ndr.nearest_name import check_names
 from reports.figures import style
-from reports.figures.figure_plan import FigurePlan
+from reports.figures.draw import FigurePlan
 from reports.figures.representation_arrays import (
     Array,
     RepresentationArrays,
@@ -24,7 +24,7 @@ from reports.figures.representation_arrays import (
     shared_range,
     symmetric_range,
 )
-from reports.figures.sheet import Sheet
+from reports.figures.style import Sheet
 
 CONTENTS = ("representation", "affinity")
 STRIPS, PAIRS, PAIRS_ALONE = 4, 2, 3

@@ -12,14 +12,14 @@ from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from reports.figures import style
-from reports.figures.figure_plan import FigurePlan, MissingFigureInput
+from reports.figures.draw import FigurePlan, MissingFigureInput
 from reports.figures.representation_arrays import (
     Array,
     RepresentationArrays,
     representation_arrays,
     symmetric_range,
 )
-from reports.figures.sheet import Sheet
+from reports.figures.style import Sheet
 
 MOST_CHANGES = 6
 """Changes that are shown as heat maps, the latest; the curve has all."""

@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from reports.figures.style import ERRORS, FONT_SIZE, GREY, SMALL, TEXT_WIDTH, TINY, YELLOW
-from reports.symbols import with_symbols
+from reports.paper.printed_values import with_symbols
 
 PANEL_WIDTH = 1.2
 """Inches of a panel, where many stand side by side; fewer share the page's width."""

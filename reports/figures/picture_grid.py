@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.figures.draw import Drawing, FigurePlan, MissingFigureInput
 from reports.figures.evaluated_pictures import EvaluatedPictures, same_size
-from reports.figures.figure_plan import Drawing, FigurePlan, MissingFigureInput
 from reports.figures.panel_grid import Frame, Panel, PanelRow, draw_panels
-from reports.symbols import with_symbols
+from reports.paper.printed_values import with_symbols
 
 INPUT, TRUTH = "Degraded input", "Ground truth"
 DETAIL = 4

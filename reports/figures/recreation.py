@@ -1,6 +1,6 @@
 """NDR-Degrad's output beside the image whose degradation it was given (Fig. 13).
 
-PSNR and SSIM are those of the plan's protocol (`ndr.evaluation.protocol`), between the degraded
+PSNR and SSIM are those of the plan's protocol (`ndr.metrics.protocol`), between the degraded
 image and the re-created one, on the crop that is shown and with 8 bits per colour.
 """
 
@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from ndr.evaluation.protocol import protocol
-from reports.figures.figure_plan import FigurePlan, MissingFigureInput
+from ndr.metrics.protocol import protocol
+from reports.figures.draw import FigurePlan, MissingFigureInput
 from reports.figures.representation_arrays import (
     RepresentationArrays,
     ShownImage,
     representation_arrays,
 )
-from reports.figures.sheet import Sheet
+from reports.figures.style import Sheet
 from reports.number_format import UNITS, metric_text
 
 COLUMNS = (

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
-from reports.figures.figure_plan import FigurePlan, MissingFigureInput
+from reports.figures.draw import FigurePlan, MissingFigureInput
 
 Array = NDArray[np.float64]
 UNREADABLE = (OSError, ValueError, zipfile.BadZipFile)

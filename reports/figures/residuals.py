@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.figures.draw import Drawing, FigurePlan, MissingFigureInput
 from reports.figures.evaluated_pictures import EvaluatedPictures, same_size
-from reports.figures.figure_plan import Drawing, FigurePlan, MissingFigureInput
 from reports.figures.panel_grid import Panel, PanelRow, Scale, draw_panels
 from reports.figures.picture_grid import INPUT, TRUTH, rows_in_words
-from reports.symbols import with_symbols
+from reports.paper.printed_values import with_symbols
 
 PERCENTILE = 99.0
 """Of the degraded inputs' errors: the end of the scale, so that single pixels do not set it."""

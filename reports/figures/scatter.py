@@ -4,17 +4,57 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.figures.figure_plan import Drawing, FigurePlan, FigureRow, MissingFigureInput
-from reports.figures.mean_quality import evaluation_of, finite_psnr, mean_psnr
+from ndr.records.per_image import (
+    Evaluation,
+    ResultFileError,
+    SeriesKey,
+    mean,
+    read_evaluation,
+)
+from ndr.records.provenance import evaluation_folder
+from reports.figures.draw import Drawing, FigurePlan, FigureRow, MissingFigureInput
 from reports.figures.style import FONT_SIZE, GREY, OURS, SMALL, TEXT_WIDTH
 from reports.number_format import counted, difference_text
-from reports.symbols import with_symbols
+from reports.paper.printed_values import with_symbols
+
+
+def evaluation_of(results: Path, run: str) -> Evaluation | None:
+    """Values of a run; None where the file is missing or unusable, which the tables report."""
+    path = evaluation_folder(results, run) / "per_image.csv"
+    try:
+        return read_evaluation(path, run, may_be_empty=True)
+    except (FileNotFoundError, ResultFileError):
+        return None
+
+
+def finite_psnr(
+    evaluation: Evaluation | None, test_set: str, protocol: str
+) -> Mapping[str, float] | None:
+    """PSNR per image; None where it is missing, has a problem or is infinite."""
+    if evaluation is None:
+        return None
+    values = evaluation.sound(SeriesKey(test_set, protocol, "PSNR"))
+    if not values or not all(map(math.isfinite, values.values())):
+        return None
+    return values
+
+
+def mean_psnr(
+    evaluation: Evaluation | None, test_sets: Sequence[str], protocol: str
+) -> float | None:
+    """Mean over images per test set, then over the sets; None unless all of them are there."""
+    sets = [finite_psnr(evaluation, name, protocol) for name in test_sets]
+    if not sets or any(values is None for values in sets):
+        return None
+    return statistics.fmean(mean(values) for values in sets if values is not None)
+
 
 OUR_METHOD = "ndr_restore"
 COLUMNS = 3

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from reports.printed_doubts import doubts
-from reports.symbols import with_symbols  # noqa: F401 - other parts of the page take it from here
-from reports.tables import result as t
-from reports.tables.result import Block, Cell, Column, Row, Shown, TableResult
+from ndr.records import table_result as t
+from ndr.records.table_result import Block, Cell, Column, Row, Shown, TableResult
+from reports.paper.arithmetic import doubts
+from reports.paper.printed_values import with_symbols  # noqa: F401 - other parts of the page take it from here
 
 BLOCK_TITLES = {
     "denoise": "Denoising",

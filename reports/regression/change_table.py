@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from ndr.metrics.metric import FLOORS
 from reports.regression.comparison import FAILING, UNIT, Change, Comparison, Verdict
-from reports.regression.floors import FLOORS
 
 LISTED = (
     *FAILING,

@@ -16,11 +16,10 @@ from enum import Enum
 
 import numpy as np
 
-from reports.evaluation_rows import Series, SeriesKey, mean
-from reports.regression.floors import FLOORS
-from reports.regression.measured_values import MeasuredValues
-from reports.regression.reference_values import DIGITS, ReferenceValues
-from reports.statistics.bootstrap import Interval, Sample, mean_interval
+from ndr.metrics.metric import FLOORS
+from ndr.records.per_image import Series, SeriesKey, mean
+from reports.analysis.bootstrap import Interval, Sample, mean_interval
+from reports.regression.measured_values import DIGITS, MeasuredValues, ReferenceValues
 
 UNIT = 10.0**-DIGITS
 """One unit of the last stored digit: the tolerance of exact numbers."""

@@ -6,15 +6,15 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from reports.evaluation_rows import SeriesKey, mean
+from ndr.records import table_result as t
+from ndr.records.per_image import SeriesKey, mean
+from ndr.records.table_result import Cell, Column, Number, Row, SeedRun, Shown, TableResult
+from ndr.specs.table_plan import PlannedColumn, PlannedRow, TablePlan
+from reports.analysis.run_results import RunResults, read_run_results
 from reports.number_format import LOWER_IS_BETTER
-from reports.printed_values import NOT_PRINTED, PrintedValue, printed_value
-from reports.run_results import RunResults, read_run_results
-from reports.tables import result as t
+from reports.paper.printed_values import NOT_PRINTED, PrintedValue, printed_value
 from reports.tables.marks import FilledRow, marked_blocks
-from reports.tables.result import Cell, Column, Number, Row, SeedRun, Shown, TableResult
 from reports.tables.row_results import RowResults, number
-from workflows.table_plan import PlannedColumn, PlannedRow, TablePlan
 
 CONTROL_METHODS = ("identity", "oracle", "bicubic")
 """Methods that bound the others and do not compete with them."""

@@ -6,9 +6,9 @@ import csv
 import io
 from collections.abc import Iterator
 
+from ndr.records import table_result as t
+from ndr.records.table_result import Block, Cell, Column, Row, TableResult
 from reports.number_format import csv_number
-from reports.tables import result as t
-from reports.tables.result import Block, Cell, Column, Row, TableResult
 
 COLUMNS = (
     "table",

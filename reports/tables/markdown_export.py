@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from ndr.records import table_result as t
+from ndr.records.table_result import Block, Cell, Row, Shown, TableResult
 from reports.number_format import MISSING, difference_text, metric_text
-from reports.tables import result as t
-from reports.tables.agreement import tolerance
-from reports.tables.result import Block, Cell, Row, Shown, TableResult
+from reports.tables.marks import tolerance
 
 
 def escaped(text: str) -> str:

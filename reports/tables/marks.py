@@ -14,21 +14,77 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reports.evaluation_rows import SeriesKey
-from reports.number_format import LOWER_IS_BETTER
-from reports.statistics.bootstrap import Interval, Sample, weighted_interval
-from reports.statistics.comparison import (
+from ndr.records import table_result as t
+from ndr.records.per_image import SeriesKey
+from ndr.records.table_result import CLOSE, INSIDE, OFF, Block, Cell, Row, Shown
+from reports.analysis.bootstrap import Interval, Sample, weighted_interval
+from reports.analysis.comparison import (
     average_p_value,
     distinguishable,
     holm,
     p_value,
     paired_differences,
 )
-from reports.tables import result as t
-from reports.tables.agreement import agreement
-from reports.tables.ranking import ranks
-from reports.tables.result import Block, Cell, Row, Shown
+from reports.number_format import LOWER_IS_BETTER
 from reports.tables.row_results import RowResults
+
+TOLERANCES: Mapping[str, float] = {"PSNR": 0.1, "SSIM": 0.005}
+OTHER_TOLERANCE = 1.0
+"""For metrics without reference, whose scales go to 100."""
+
+
+def tolerance(metric: str) -> float:
+    """How far outside the interval the paper's number still counts as close.
+
+    A tenth of a decibel and half a hundredth of SSIM are what the unspecified choices of a
+    protocol (rounding, crop, window) move.
+
+    >>> tolerance("PSNR")
+    0.1
+    """
+    return TOLERANCES.get(metric, OTHER_TOLERANCE)
+
+
+def agreement(metric: str, paper: float | None, interval: tuple[float, float] | None) -> str:
+    """Where the paper's number lies: `inside` the interval, `close` to it, or `off`.
+
+    Empty where the paper has no number, or ours no interval.
+
+    >>> [agreement("PSNR", paper, (30.0, 31.0)) for paper in (30.5, 31.1, 31.11)]
+    ['inside', 'close', 'off']
+    """
+    if paper is None or interval is None:
+        return ""
+    low, high = interval
+    # Rounded: 31.1 - 31.0 is a little above 0.1.
+    distance = round(max(low - paper, paper - high), 9)
+    if distance <= 0:
+        return INSIDE
+    return CLOSE if distance <= tolerance(metric) else OFF
+
+
+def ranks(values: Sequence[float | None]) -> list[int]:
+    """Rank 1 (best), 2 (second best) or 0 for each value; larger is better.
+
+    Exactly equal values share a rank: two bests leave no second. A column in which fewer than
+    two values compete has no best.
+
+    Args:
+        values: None where a row does not compete.
+
+    >>> ranks([30.1, 31.2, None, 29.0])
+    [2, 1, 0, 0]
+    >>> ranks([31.2, 31.2, 30.0])
+    [1, 1, 0]
+    """
+    competing = sorted((value for value in values if value is not None), reverse=True)
+    if len(competing) < 2:
+        return [0] * len(values)
+    best, second = competing[:2]
+    return [
+        0 if value is None else 1 if value == best else 2 if value == second else 0
+        for value in values
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ndr.evaluation.protocol import NO_REFERENCE
-from reports.evaluation_rows import Evaluation, SeriesKey, mean
-from reports.run_results import RunResults
-from reports.statistics.bootstrap import Sample
-from reports.tables import result as t
-from reports.tables.result import Number
+from ndr.metrics.protocol import NO_REFERENCE
+from ndr.records import table_result as t
+from ndr.records.per_image import Evaluation, SeriesKey, mean
+from ndr.records.table_result import Number
+from reports.analysis.bootstrap import Sample
+from reports.analysis.run_results import RunResults
 
 
 def number(metric: str, protocol: str, value: float) -> Number:

@@ -2,9 +2,9 @@ r"""A table as LaTeX with booktabs, ready for `\input`."""
 
 from __future__ import annotations
 
+from ndr.records import table_result as t
+from ndr.records.table_result import Block, Cell, Row, Shown, TableResult
 from reports.number_format import DECIMALS, INFINITE, MINUS, MISSING, metric_text
-from reports.tables import result as t
-from reports.tables.result import Block, Cell, Row, Shown, TableResult
 
 ESCAPES = {
     "\\": r"\textbackslash{}",

@@ -6,20 +6,18 @@ import copy
 
 import pytest
 import torch
-from official_shapes import official_state
 from torch.nn import functional as F
 
-from baselines.all_in_one.airnet_parts import DegradationEncoder, GuidedConvolution
-from baselines.momentum_contrast import MOMENTUM, TEMPERATURE, MomentumContrast
-from ndr.method import (
-    Batch,
-    CheckpointError,
-    TrainingContext,
-    create,
-    load_strictly,
-    method_class,
-    parameter_count,
+from baselines.all_in_one.airnet import (
+    MOMENTUM,
+    TEMPERATURE,
+    DegradationEncoder,
+    GuidedConvolution,
+    MomentumContrast,
 )
+from ndr.method import Batch, CheckpointError, TrainingContext, load_strictly, parameter_count
+from ndr.registry import create, method_class
+from tests.baselines.official_shapes import official_state
 
 
 def batch_of(seed: int, width: int = 16) -> Batch:

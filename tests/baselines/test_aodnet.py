@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from baselines.dehazing.caffe_model_file import read_caffe_model
-from ndr.method import CheckpointError, create, load_official
+from baselines.dehazing.old_weight_files import read_caffe_model
+from ndr.method import CheckpointError
+from ndr.registry import create, load_official
 
 
 def integer(value: int) -> bytes:

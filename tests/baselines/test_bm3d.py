@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ndr.method import SideInformation, create
+from ndr.method import SideInformation
+from ndr.registry import create
 
 
 def smooth_picture(side: int) -> torch.Tensor:

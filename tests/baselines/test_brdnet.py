@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from baselines.denoising.brdnet import BatchRenormalisation
-from ndr.method import create, parameter_count
+from ndr.method import parameter_count
+from ndr.registry import create
 
 
 def literal(

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from ndr.method import SideInformation, create
-from ndr.network.bicubic import mirrored_indices
+from ndr.layers.bicubic import mirrored_indices
+from ndr.method import SideInformation
+from ndr.registry import create
 
 
 def test_identity_returns_a_copy() -> None:

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from baselines.super_resolution.csnln import CrossScaleAttention, InScaleAttention, _halves
-from ndr.method import SideInformation, create, load_official
+from ndr.method import SideInformation
+from ndr.registry import create, load_official
 
 NAMES = {
     "cell.cross_scale.queries": "SEM.multi_source_projection.up_attention.conv_match_1",

@@ -10,16 +10,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines.dehazing.dehazeformer import PARAMETERS
-from baselines.dehazing.dehazeformer_blocks import (
+from baselines.dehazing.dehazeformer import (
+    PARAMETERS,
     WINDOW,
     RescaledLayerNorm,
     SelectiveFusion,
     WindowAttention,
     relative_positions,
 )
-from ndr.method import create, load_official, method_class, parameter_count
+from ndr.method import parameter_count
 from ndr.nearest_name import UnknownNameError
+from ndr.registry import create, load_official, method_class
 
 
 def distinct(module: nn.Module, seed: int = 0) -> nn.Module:

@@ -13,7 +13,8 @@ from scipy.ndimage import correlate, maximum_filter
 
 from baselines.dehazing.dehazenet import airlight_of_haziest
 from baselines.guided_filter import guided_filter
-from ndr.method import Batch, CheckpointError, TrainingContext, create, load_official
+from ndr.method import Batch, CheckpointError, TrainingContext
+from ndr.registry import create, load_official
 
 Array = NDArray[np.float64]
 

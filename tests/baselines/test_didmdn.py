@@ -6,14 +6,17 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from baselines.deraining.didmdn import NEVER_USED, VISIBLE, density_classes
-from baselines.deraining.didmdn_networks import (
+from baselines.deraining.didmdn import (
+    NEVER_USED,
+    VISIBLE,
     MultiStreamNetwork,
     Stream,
+    density_classes,
     derain_plans,
     residual_plans,
 )
-from ndr.method import Batch, TrainingContext, create, parameter_count
+from ndr.method import Batch, TrainingContext, parameter_count
+from ndr.registry import create
 
 
 def rain_batch() -> Batch:

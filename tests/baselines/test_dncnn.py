@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional as F
 
 from baselines.denoising.dncnn import DnCNN, NormalisedConvolution
-from ndr.method import create, parameter_count
+from ndr.method import parameter_count
+from ndr.registry import create
 
 
 def trained_layers(network: DnCNN) -> DnCNN:

@@ -16,7 +16,8 @@ from baselines.deraining.drt import (
     relative_positions,
     windows_of,
 )
-from ndr.method import Batch, TrainingContext, create, parameter_count
+from ndr.method import Batch, TrainingContext, parameter_count
+from ndr.registry import create
 
 
 def test_windows_are_squares_of_seven() -> None:

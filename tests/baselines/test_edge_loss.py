@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.edge_loss import (
+from baselines.all_in_one.mprnet import (
     CHARBONNIER_EPSILON,
     PYRAMID_TAPS,
     charbonnier,

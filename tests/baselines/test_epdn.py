@@ -9,10 +9,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from baselines.dehazing.epdn import FEATURE_WEIGHT, feature_distance, least_squares
-from baselines.dehazing.epdn_networks import Enhancer, TwoScaleDiscriminator
+from baselines.dehazing.epdn import (
+    FEATURE_WEIGHT,
+    Enhancer,
+    TwoScaleDiscriminator,
+    feature_distance,
+    least_squares,
+)
 from baselines.perceptual_distance import PerceptualDistance, weights_path
-from ndr.method import Batch, Method, TrainingContext, create, load_official, parameter_count
+from ndr.method import Batch, Method, TrainingContext, parameter_count
+from ndr.registry import create, load_official
 
 
 def batch() -> Batch:

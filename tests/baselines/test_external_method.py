@@ -17,13 +17,15 @@ import yaml
 from baselines.external.external_method import (
     ExternalMethod,
     external_method_class,
+    read_external_settings,
     register_external_methods,
 )
 from baselines.external.external_program import LAST_LINES, last_lines
-from baselines.external.external_settings import read_external_settings
 from ndr import method as contract
-from ndr.method import ImageError, RestorationError, create, method_arguments, method_names
+from ndr import registry
+from ndr.method import ImageError, RestorationError
 from ndr.nearest_name import UnknownNameError
+from ndr.registry import create, method_arguments, method_names
 
 PROGRAM = """
 import sys
@@ -292,7 +294,8 @@ def created_from(folder: Path, content: dict[str, Any]) -> None:
 
 def test_registration(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By name, with all that can change a number among the arguments; time limits cannot."""
-    monkeypatch.setattr(contract, "_REGISTRY", dict(contract._REGISTRY))
+    monkeypatch.setattr(contract, "REGISTERED", registered := dict(contract.REGISTERED))
+    monkeypatch.setattr(registry, "REGISTERED", registered)
     register_external_methods(settings_of(project, brighten=entry(seconds_to_start=5)))
     assert "brighten" in method_names()
     arguments = method_arguments("brighten", "paper", {})

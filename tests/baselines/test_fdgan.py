@@ -9,10 +9,10 @@ import torch
 from skimage.metrics import structural_similarity as reference_similarity
 from torch.nn import functional as F
 
-from baselines.dehazing.fdgan import judgement_loss
-from baselines.dehazing.fdgan_networks import DecoderStage, with_frequencies
+from baselines.dehazing.fdgan import DecoderStage, judgement_loss, with_frequencies
 from baselines.structural_similarity import structural_similarity
-from ndr.method import Batch, TrainingContext, create, load_official, parameter_count
+from ndr.method import Batch, TrainingContext, parameter_count
+from ndr.registry import create, load_official
 
 
 def images(*shape: int, seed: int = 0) -> torch.Tensor:

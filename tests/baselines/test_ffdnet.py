@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ndr.method import SideInformation, create, load_official
+from ndr.method import SideInformation
+from ndr.registry import create, load_official
 
 # From the README beside the weights: sigma 25, noise of NumPy's legacy generator with seed 0.
 PUBLISHED = {"101085": 28.144, "101087": 32.230, "102061": 32.125}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from official_shapes import official_shapes
 
-from ndr.method import method_class
+from ndr.registry import method_class
+from tests.baselines.official_shapes import official_shapes
 
 NO_PARAMETERS = ("running_mean", "running_var", "num_batches_tracked", "relative_positions")
 

@@ -8,14 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from baselines.denoising.ircnn import IRCNN, OFFICIAL_LEVELS
-from ndr.method import (
-    Batch,
-    SideInformation,
-    TrainingContext,
-    create,
-    load_official,
-    parameter_count,
-)
+from ndr.method import Batch, SideInformation, TrainingContext, parameter_count
+from ndr.registry import create, load_official
 
 
 def distinct(network: IRCNN) -> IRCNN:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from baselines.__main__ import aligned, main
-from ndr.method import method_names
+from ndr.registry import method_names
 
 
 def test_lists_all_methods(monkeypatch, capsys) -> None:

@@ -16,7 +16,8 @@ from baselines.deraining.lpnet import (
     laplacian_pyramid,
 )
 from baselines.structural_similarity import structural_similarity
-from ndr.method import Batch, TrainingContext, create, parameter_count
+from ndr.method import Batch, TrainingContext, parameter_count
+from ndr.registry import create
 
 
 def test_halving_is_its_definition() -> None:

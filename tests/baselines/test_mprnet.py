@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import pytest
 import torch
-from official_shapes import official_state
 from torch.nn import functional as F
 
-from baselines.all_in_one.mprnet_parts import (
+from baselines.all_in_one.mprnet import (
     AttentionBlock,
     Double,
     SupervisedAttention,
+    charbonnier,
     join_two,
+    laplacian,
     split_in_two,
 )
-from baselines.edge_loss import charbonnier, laplacian
-from ndr.method import (
-    Batch,
-    CheckpointError,
-    SideInformation,
-    TrainingContext,
-    create,
-    method_class,
-    parameter_count,
-)
-from ndr.network.bicubic import enlarge_bicubic
+from ndr.layers.bicubic import enlarge_bicubic
+from ndr.method import Batch, CheckpointError, SideInformation, TrainingContext, parameter_count
+from ndr.registry import create, method_class
+from tests.baselines.official_shapes import official_state
 
 WIDTHS = {
     "mprnet_deblurring": ({}, 20_127_073),

@@ -19,7 +19,8 @@ from baselines.dehazing.mscnn import (
     refined_transmission,
 )
 from baselines.guided_filter import guided_filter
-from ndr.method import Batch, CheckpointError, TrainingContext, create, load_official
+from ndr.method import Batch, CheckpointError, TrainingContext
+from ndr.registry import create, load_official
 
 Array = NDArray[np.float64]
 

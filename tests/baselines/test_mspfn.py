@@ -16,7 +16,8 @@ from baselines.deraining.mspfn import (
     Fold,
     edges,
 )
-from ndr.method import Batch, TrainingContext, create, parameter_count
+from ndr.method import Batch, TrainingContext, parameter_count
+from ndr.registry import create
 
 
 def features_of_three_scales(channels: int = 4) -> list[Tensor]:

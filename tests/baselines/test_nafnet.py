@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from baselines.spandrel_networks import nafnet
-from ndr.method import create, parameter_count
-from ndr.network.bicubic import enlarge_bicubic
+from ndr.layers.bicubic import enlarge_bicubic
+from ndr.method import parameter_count
+from ndr.registry import create
 
 
 @pytest.mark.parametrize(

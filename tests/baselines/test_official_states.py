@@ -6,20 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from official_shapes import RECORDED, official_shapes, official_state
 from torch import Tensor
 
-from ndr.method import (
-    CheckpointError,
-    Method,
-    OfficialWeights,
-    SideInformation,
-    create,
-    load_official,
-    method_arguments,
-    method_class,
-    method_classes,
-)
+from ndr.method import CheckpointError, Method, OfficialWeights, SideInformation
+from ndr.registry import create, load_official, method_arguments, method_class, method_classes
+from tests.baselines.official_shapes import RECORDED, official_shapes, official_state
 
 CHECKPOINTS = [(method, name) for method in RECORDED for name in official_shapes(method)]
 SIZES = {

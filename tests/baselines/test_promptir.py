@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from official_shapes import official_state
 from torch.nn import functional as F
 
 from baselines.all_in_one.promptir import Prompt
-from ndr.method import CheckpointError, create, parameter_count
+from ndr.method import CheckpointError, parameter_count
+from ndr.registry import create
+from tests.baselines.official_shapes import official_state
 
 
 def test_published_size() -> None:

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ndr.method import create, parameter_count
+from ndr.method import parameter_count
+from ndr.registry import create
 
 
 def test_published_sizes() -> None:

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from baselines.deraining.sirr import NormalisedConvolution, RainMixture, total_variation
 from baselines.guided_filter import guided_filter
-from ndr.method import Batch, TrainingContext, create, parameter_count
+from ndr.method import Batch, TrainingContext, parameter_count
+from ndr.registry import create
 
 
 def test_size_is_about_58_thousand() -> None:

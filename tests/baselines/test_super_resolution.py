@@ -8,9 +8,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from baselines.super_resolution.han import HAN, LayerAttention, PositionAttention
-from baselines.super_resolution.mean_shift import DIV2K_MEAN, MeanShift
-from baselines.super_resolution.residual_groups import ChannelAttention, residual_groups
-from ndr.method import Method, create, load_official, parameter_count
+from baselines.super_resolution.residual_groups import (
+    DIV2K_MEAN,
+    ChannelAttention,
+    MeanShift,
+    residual_groups,
+)
+from ndr.method import Method, parameter_count
+from ndr.registry import create, load_official
 
 CONVOLUTIONAL = ("edsr", "rcan", "han", "csnln")
 

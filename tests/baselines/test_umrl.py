@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from baselines.deraining.umrl import NEVER_USED, UMRL
-from ndr.method import Batch, TrainingContext, create, parameter_count
+from ndr.method import Batch, TrainingContext, parameter_count
+from ndr.registry import create
 
 
 def narrow() -> UMRL:

@@ -10,13 +10,13 @@ from PIL import Image
 
 from bench.degradation_statistics import (
     LEVELS,
+    MARKS,
     look_at_haze,
     look_at_rain,
     main,
     picture_files,
     replace_between_marks,
 )
-from bench.statistics_plots import MARKS
 
 
 def photograph(seed: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bench.straightforward_ndr import COUNTERPARTS, straightforward
-from ndr.ndr_method import NDRRestoreMethod
+from ndr.network.method import NDRRestoreMethod
 
 
 @pytest.mark.parametrize("variant", ["first_release", "current_release", "equations"])

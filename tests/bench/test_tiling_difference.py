@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +10,12 @@ import torch
 
 from bench.tiling_difference import noisy_photograph, tiling_difference
 from ndr.evaluation.tiling import TileGrid
-from ndr.method import Batch, Method, TrainingContext, create
-from ndr.restoration.tile_choice import chosen_tiles
+from ndr.method import Batch, Method, TrainingContext
+from ndr.photos.tile_stream import chosen_tiles
+from ndr.registry import create
+from tests.conftest import REPOSITORY
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "restore.md"
+PAGE = REPOSITORY / "docs" / "restore.md"
 ROW = re.compile(
     r"^\| (\w+), (\d+)x(\d+) \| (\d+) \| ([\d.]+) \| (\d+) \| ([\d.]+) \| ([\d.]+) % \|$", re.M
 )

@@ -4,18 +4,23 @@ import re
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import yaml
 
-from ndr.data.catalogue import CatalogueError, load_catalogue
+from ndr.data.catalogue import (
+    CatalogueError,
+    FolderSet,
+    PackagedSet,
+    SynthesisedSet,
+    load_catalogue,
+)
 from ndr.data.manifest import Manifest
-from ndr.data.set_entries import FolderSet, PackagedSet, SynthesisedSet
 from ndr.degradations.synthesis import KINDS
 from ndr.nearest_name import UnknownNameError
+from tests.conftest import REPOSITORY
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = REPOSITORY
 COMMITTED = ROOT / "config" / "datasets.yaml"
 
 

@@ -5,8 +5,8 @@ import pickle
 
 import pytest
 
-from ndr.data.compact_rows import CompactRows
 from ndr.data.manifest import ManifestRow
+from ndr.data.pairs import CompactRows
 
 ROWS = tuple(
     ManifestRow(

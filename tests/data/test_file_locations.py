@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ndr.data.file_locations import PackageFileError, location_from, package_file, resolve
+from ndr.data.manifest import PackageFileError, location_from, package_file, resolve
+from tests.conftest import REPOSITORY
 
 
 def test_a_file_is_found_without_importing_its_package(project) -> None:
@@ -19,7 +20,7 @@ def test_a_file_is_found_without_importing_its_package(project) -> None:
 def test_packaged_photographs_are_found_without_importing_heavy_packages() -> None:
     program = (
         "import sys\n"
-        "from ndr.data.file_locations import package_file\n"
+        "from ndr.data.manifest import package_file\n"
         "for place in ('skimage/data/coffee.png', 'foolbox/data/imagenet_00_243.jpg',\n"
         "              'sklearn/datasets/images/china.jpg',\n"
         "              'matplotlib/mpl-data/sample_data/grace_hopper.jpg'):\n"
@@ -27,7 +28,7 @@ def test_packaged_photographs_are_found_without_importing_heavy_packages() -> No
         "loaded = {'skimage', 'foolbox', 'sklearn', 'matplotlib', 'torch'} & set(sys.modules)\n"
         "assert not loaded, loaded\n"
     )
-    root = Path(__file__).resolve().parents[2]
+    root = REPOSITORY
     subprocess.run([sys.executable, "-c", program], cwd=root, check=True)
 
 

@@ -5,11 +5,18 @@ import time
 from pathlib import Path
 
 import pytest
-from textured_images import textured_image
 
-from ndr.data.file_survey import AHEAD, in_order, survey
-from ndr.data.image_files import ImageFileError, pixels_sha256, read_rgb, write_png
-from ndr.provenance import file_sha256
+from ndr.data.image_files import (
+    AHEAD,
+    ImageFileError,
+    in_order,
+    pixels_sha256,
+    read_rgb,
+    survey,
+    write_png,
+)
+from ndr.records.provenance import file_sha256
+from tests.data.textured_images import textured_image
 
 
 @pytest.fixture

@@ -5,19 +5,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from textured_images import textured_image, write_pairs
 
 from ndr.data import image_files
 from ndr.data.catalogue import load_catalogue
-from ndr.data.folder_set import CountError, SetNotFoundError
+from ndr.data.folder_set import CountError, PublishedListError, SetNotFoundError, lines_sha256
 from ndr.data.image_files import ImageFileError, decoder_version, write_png
 from ndr.data.manifest import Manifest, ManifestError
 from ndr.data.pairing import PairingError
 from ndr.data.pairs import PairedSet
 from ndr.data.prepare import Places, commit_manifest, main, prepare_set
-from ndr.data.published_list import PublishedListError, lines_sha256
+from tests.conftest import REPOSITORY
+from tests.data.textured_images import textured_image, write_pairs
 
-CONFIG = Path(__file__).resolve().parents[2] / "config" / "datasets.yaml"
+CONFIG = REPOSITORY / "config" / "datasets.yaml"
 
 
 def test_a_published_layout_is_read_in_place(project) -> None:

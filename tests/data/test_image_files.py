@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from textured_images import textured_image
 
 from ndr.data.image_files import (
     ImageFileError,
@@ -21,6 +20,8 @@ from ndr.data.image_files import (
     to_uint8,
     write_png,
 )
+from tests.conftest import REPOSITORY
+from tests.data.textured_images import textured_image
 
 
 def png_16_bit(colour_type: int, channels: int, width: int = 6, height: int = 4) -> bytes:
@@ -175,7 +176,7 @@ def test_a_full_disk_leaves_no_half_file(tmp_path: Path) -> None:
         "image = np.random.default_rng(0).integers(0, 256, (99, 99, 3), dtype=np.uint8)\n"
         "write_png(sys.argv[1], image)\n"
     )
-    root = Path(__file__).resolve().parents[2]
+    root = REPOSITORY
     result = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path / "a.png")],
         env={**os.environ, "PYTHONPATH": str(root)},

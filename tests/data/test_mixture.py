@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_sets import write_tiny_set
 
 from ndr.data.image_files import read_rgb
 from ndr.data.manifest import ManifestError
 from ndr.data.mixture import Mixture, Sample, augmented
-from ndr.run_spec import NoiseSpec, Recipe, RunSpec, SettingSpec, SpecError, TaskSpec
+from ndr.specs.run_spec import NoiseSpec, Recipe, RunSpec, SettingSpec, TaskSpec
+from ndr.specs.typed_file import SpecError
+from tests.tiny_sets import write_tiny_set
 
 NOISE = TaskSpec("noise", ("clean_a", "clean_b"), ("0" * 64,) * 2, NoiseSpec((15.0, 25.0, 50.0)))
 RAIN = TaskSpec("rain", ("pairs",), ("0" * 64,))

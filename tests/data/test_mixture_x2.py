@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_sets import TINY_IDENTITY, write_tiny_set
 
 from ndr.data.image_files import pixels_sha256, read_rgb
 from ndr.data.manifest import Manifest
 from ndr.data.mixture import Mixture, Sample
 from ndr.degradations.downsampling import downsample_bicubic
-from ndr.provenance import file_sha256
-from ndr.run_spec import NoiseSpec, Recipe, RunSpec, SettingSpec, SpecError, TaskSpec
+from ndr.records.provenance import file_sha256
+from ndr.specs.run_spec import NoiseSpec, Recipe, RunSpec, SettingSpec, TaskSpec
+from ndr.specs.typed_file import SpecError
+from tests.tiny_sets import TINY_IDENTITY, write_tiny_set
 
 NOISE = TaskSpec("noise", ("clean",), (TINY_IDENTITY,), NoiseSpec((25.0,)))
 RAIN = TaskSpec("rain", ("pairs",), (TINY_IDENTITY,))

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ndr.data.catalogue import Catalogue, load_catalogue
+from ndr.data.catalogue import Catalogue, FolderSet, Layout, load_catalogue
 from ndr.data.folder_set import found_pairs
 from ndr.data.pairing import PairingError, find_pairs, layout_is_there
-from ndr.data.set_entries import FolderSet, Layout
+from tests.conftest import REPOSITORY
 
-CONFIG = Path(__file__).resolve().parents[2] / "config" / "datasets.yaml"
+CONFIG = REPOSITORY / "config" / "datasets.yaml"
 PUBLISHED = {
     "rain100l_train": {
         "rainy/rain-1.png gt/norain-1.png": ("rain-1", "1"),

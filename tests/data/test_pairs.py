@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from textured_images import textured_image, write_pairs
 
 from ndr.data.image_files import ImageFileError, read_rgb, write_png
 from ndr.data.manifest import Manifest, ManifestError
 from ndr.data.pairs import PairedSet
 from ndr.nearest_name import UnknownNameError
-from ndr.provenance import file_sha256
+from ndr.records.provenance import file_sha256
+from tests.data.textured_images import textured_image, write_pairs
 
 IMAGE_BYTES = 40 * 56 * 3
 

@@ -6,14 +6,14 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from ndr.data.manifest import Manifest
 from ndr.data.pairs import PairedSet
+from tests.conftest import REPOSITORY
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = REPOSITORY
 
 
 def start(project, name: str) -> subprocess.Popen:

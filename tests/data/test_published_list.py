@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from ndr.data.catalogue import load_catalogue
-from ndr.data.pairing import FoundPair
-from ndr.data.published_list import (
+from ndr.data.catalogue import NumberedLines, PublishedList, load_catalogue
+from ndr.data.folder_set import (
     PublishedListError,
     check_published_list,
     lines_sha256,
     list_lines,
 )
-from ndr.data.set_entries import NumberedLines, PublishedList
+from ndr.data.pairing import FoundPair
+from tests.conftest import REPOSITORY
 
-ENTRIES = load_catalogue(Path(__file__).resolve().parents[2] / "config" / "datasets.yaml").entries
+ENTRIES = load_catalogue(REPOSITORY / "config" / "datasets.yaml").entries
 
 
 def pair(**groups: str) -> FoundPair:

@@ -6,7 +6,8 @@ from collections import Counter
 import pytest
 
 from ndr.data.sample_order import SampleOrder
-from ndr.run_spec import NoiseSpec, SettingSpec, SpecError, TaskSpec
+from ndr.specs.run_spec import NoiseSpec, SettingSpec, TaskSpec
+from ndr.specs.typed_file import SpecError
 
 NOISE = NoiseSpec((15.0, 25.0, 50.0))
 

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from textured_images import textured_image
 
 from ndr.data.catalogue import load_catalogue
-from ndr.data.file_locations import PackageFileError
 from ndr.data.image_files import decoder_version, read_rgb, write_png
-from ndr.data.manifest import Manifest, ManifestError
+from ndr.data.manifest import Manifest, ManifestError, PackageFileError
 from ndr.data.prepare import Places, prepare_set
-from ndr.data.sample_photographs import main
+from ndr.data.synthesised_set import main
+from tests.conftest import REPOSITORY
+from tests.data.textured_images import textured_image
 
-CONFIG = Path(__file__).resolve().parents[2] / "config" / "datasets.yaml"
+CONFIG = REPOSITORY / "config" / "datasets.yaml"
 
 
 @pytest.mark.parametrize(("name", "count"), [("photographs_train", 20), ("photographs_test", 8)])

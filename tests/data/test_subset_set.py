@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from textured_images import textured_image, write_pairs
 
 from ndr.data.catalogue import CatalogueError, load_catalogue
 from ndr.data.image_files import write_png
@@ -13,8 +12,10 @@ from ndr.data.manifest import Manifest, ManifestError
 from ndr.data.pairs import PairedSet
 from ndr.data.prepare import Places, prepare_set
 from ndr.nearest_name import UnknownNameError
+from tests.conftest import REPOSITORY
+from tests.data.textured_images import textured_image, write_pairs
 
-CONFIG = Path(__file__).resolve().parents[2] / "config" / "datasets.yaml"
+CONFIG = REPOSITORY / "config" / "datasets.yaml"
 SUBSET = """
   clean_part: {kind: subset, title: part, licence: none, from: tiny, without: [tiny_pairs]}
 """

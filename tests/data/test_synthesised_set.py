@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from textured_images import textured_image, write_pairs
 
 from ndr.data.catalogue import load_catalogue
 from ndr.data.image_files import pixels_sha256, read_rgb, to_uint8, write_png
@@ -16,10 +15,12 @@ from ndr.data.synthesised_set import read_disparity, resolve_cycles
 from ndr.degradations.downsampling import downsample_bicubic
 from ndr.degradations.synthesis import synthesise
 from ndr.nearest_name import UnknownNameError
-from ndr.provenance import file_sha256
+from ndr.records.provenance import file_sha256
 from ndr.seeds import numpy_generator
+from tests.conftest import REPOSITORY
+from tests.data.textured_images import textured_image, write_pairs
 
-CONFIG = Path(__file__).resolve().parents[2] / "config" / "datasets.yaml"
+CONFIG = REPOSITORY / "config" / "datasets.yaml"
 
 
 def edit(project, old: str, new: str) -> None:
@@ -71,7 +72,7 @@ def test_images_depend_on_seed_and_name_not_on_their_neighbours(project) -> None
     bridge = next(number for number, line in enumerate(lines) if "bridge: photographs" in line)
     lines[bridge : bridge + 2] = reversed(lines[bridge : bridge + 2])
     project.config.write_text("\n".join(lines))
-    from ndr.data.sample_photographs import main
+    from ndr.data.synthesised_set import main
 
     main(["--catalogue", str(project.config), "--write", str(project.config.parent / "manifests")])
     fewer = hashes(9)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from textured_images import textured_image
 
 from ndr.data.catalogue import CatalogueError, load_catalogue
 from ndr.data.image_files import ImageFileError, write_png
 from ndr.data.manifest import Manifest
 from ndr.data.pairs import PairedSet
 from ndr.data.prepare import Places, prepare_set
+from tests.data.textured_images import textured_image
 
 CATALOGUE = """
 sets:

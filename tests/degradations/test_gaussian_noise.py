@@ -5,8 +5,8 @@ import pytest
 
 from ndr.degradations.gaussian_noise import VARIANTS, add_gaussian_noise
 from ndr.nearest_name import UnknownNameError
-from ndr.run_spec import NOISE_VARIANTS
 from ndr.seeds import numpy_generator
+from ndr.specs.run_spec import NOISE_VARIANTS
 
 SIDE = 384
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_sets import write_tiny_set
 
 from ndr.data.manifest import Manifest
 from ndr.data.pairs import Pair, PairedSet
 from ndr.evaluation.degraded_images import DegradedImages, EvaluationError, noisy
-from ndr.run_spec import NoiseSpec, SpecError, TestSetSpec
 from ndr.seeds import numpy_generator
+from ndr.specs.run_spec import NoiseSpec, TestSetSpec
+from ndr.specs.typed_file import SpecError
+from tests.tiny_sets import write_tiny_set
 
 NOISE = NoiseSpec((25.0,))
 

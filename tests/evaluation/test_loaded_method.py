@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from ndr.checkpoint import write_checkpoint
-from ndr.evaluation.loaded_method import load_method
-from ndr.method import CheckpointError, Method, create, method_arguments
+from ndr.evaluation.restoring import load_method
+from ndr.method import CheckpointError, Method
 from ndr.nearest_name import UnknownNameError
-from ndr.run_spec import EvaluationSpec
+from ndr.registry import create, method_arguments
+from ndr.specs.run_spec import EvaluationSpec
 
 TRAINING = "ab" * 32
 

@@ -10,26 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_sets import write_tiny_set
 from torch import Tensor
 
 from ndr.data.pairs import PairedSet
 from ndr.evaluate import main
 from ndr.evaluation.degraded_images import EvaluationError
-from ndr.evaluation.evaluation import evaluate
-from ndr.evaluation.loaded_method import LoadedMethod, load_method
-from ndr.evaluation.per_image_file import read_scores
-from ndr.evaluation.perception_based_quality import piqe
-from ndr.method import (
-    TIERS,
-    Method,
-    MethodInfo,
-    SideInformation,
-    create,
-    method_arguments,
-    method_class,
-)
-from ndr.run_spec import EvaluationSpec, TestSetSpec
+from ndr.evaluation.restoring import LoadedMethod, load_method
+from ndr.evaluation.scoring import evaluate
+from ndr.method import TIERS, Method, MethodInfo, SideInformation
+from ndr.metrics.piqe import piqe
+from ndr.records.per_image import read_scores
+from ndr.registry import create, method_arguments, method_class
+from ndr.specs.run_spec import EvaluationSpec, TestSetSpec
+from tests.tiny_sets import write_tiny_set
 
 RAIN = TestSetSpec("rain", "rain", "rainy", "0" * 64)
 REAL = dataclasses.replace(RAIN, name="real_rain", reference=False)

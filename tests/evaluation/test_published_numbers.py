@@ -15,15 +15,16 @@ import pytest
 from ndr.data.catalogue import load_catalogue
 from ndr.data.pairs import PairedSet
 from ndr.data.prepare import Places, prepare_set
-from ndr.evaluation.evaluation import evaluate
-from ndr.evaluation.full_reference import psnr
-from ndr.evaluation.loaded_method import load_method
-from ndr.evaluation.per_image_file import ImageScore
-from ndr.evaluation.protocol import PROTOCOLS, luma
-from ndr.method import method_arguments
-from ndr.run_spec import EvaluationSpec, NoiseSpec, TestSetSpec
+from ndr.evaluation.restoring import load_method
+from ndr.evaluation.scoring import evaluate
+from ndr.metrics.full_reference import psnr
+from ndr.metrics.protocol import PROTOCOLS, luma
+from ndr.records.per_image import ImageScore
+from ndr.registry import method_arguments
+from ndr.specs.run_spec import EvaluationSpec, NoiseSpec, TestSetSpec
+from tests.conftest import REPOSITORY
 
-CATALOGUE = Path(__file__).resolve().parents[2] / "config" / "datasets.yaml"
+CATALOGUE = REPOSITORY / "config" / "datasets.yaml"
 RAIN100L_PAIRS = 100
 """Pairs behind the mean that the deraining literature prints for the rainy inputs: 26.90 dB."""
 

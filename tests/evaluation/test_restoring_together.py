@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_sets import write_tiny_set
 from torch import Tensor
 
 from ndr.evaluate import main
 from ndr.evaluation.degraded_images import EvaluationError
-from ndr.evaluation.evaluation import Evaluation, evaluate
-from ndr.evaluation.loaded_method import LoadedMethod
-from ndr.evaluation.per_image_file import read_scores
-from ndr.method import TIERS, Method, MethodInfo, RestorationError, create, method_arguments
-from ndr.run_spec import EvaluationSpec, TestSetSpec
+from ndr.evaluation.restoring import LoadedMethod
+from ndr.evaluation.scoring import Evaluation, evaluate
+from ndr.method import TIERS, Method, MethodInfo, RestorationError
+from ndr.records.per_image import read_scores
+from ndr.registry import create, method_arguments
+from ndr.specs.run_spec import EvaluationSpec, TestSetSpec
+from tests.tiny_sets import write_tiny_set
 
 
 class Together(Method):

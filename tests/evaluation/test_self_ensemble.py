@@ -7,14 +7,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ndr.evaluation.self_ensemble import (
+from ndr.evaluation.restoring import (
     TRANSFORMS,
     restore_with_self_ensemble,
     transformed,
     transformed_back,
 )
 from ndr.evaluation.tiling import TileGrid, restore_in_tiles
-from ndr.method import SideInformation, create
+from ndr.method import SideInformation
+from ndr.registry import create
 
 
 def images(height: int, width: int) -> Tensor:

@@ -27,8 +27,8 @@ from ndr.method import (
     SideInformation,
     SizeRequirements,
     Tiling,
-    method_class,
 )
+from ndr.registry import method_class
 
 
 def info(**changes: Any) -> MethodInfo:

@@ -8,8 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ndr.network.cp_convolution import CPConvolution
-from ndr.network.degradation_injection import DegradationInjection
+from ndr.network.degradation_injection import CPConvolution, DegradationInjection
 from ndr.network.degradation_query import DegradationQuery
 from ndr.network.variant import VARIANTS
 

@@ -10,13 +10,12 @@ from torch import nn
 
 from ndr.method import parameter_count
 from ndr.nearest_name import UnknownNameError
-from ndr.network.cp_convolution import CPConvolution
-from ndr.network.degradation_representation import DegradationRepresentation
+from ndr.network.degradation_injection import CPConvolution
+from ndr.network.degradation_query import DegradationRepresentation
 from ndr.network.design import NDRDesign
-from ndr.network.ndr_degrad import NDRDegrad
-from ndr.network.ndr_restore import NDRRestore, SkipRecord
+from ndr.network.ndr_restore import NDRDegrad, NDRRestore, SkipRecord
+from ndr.network.parameter_counts import ABLATIONS, build, part_counts, variant_counts
 from ndr.network.variant import VARIANTS, variant_named
-from ndr.parameter_counts import ABLATIONS, build, part_counts, variant_counts
 
 SMALL = NDRDesign(
     variant=VARIANTS["first_release"],

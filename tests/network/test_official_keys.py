@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from ndr.method import CheckpointError, load_official, load_strictly
-from ndr.ndr_method import NDRRestoreMethod
+from ndr.method import CheckpointError, load_strictly
+from ndr.network.method import NDRRestoreMethod
 from ndr.network.official_keys import map_state, never_used_count, never_used_keys, own_name
+from ndr.registry import load_official
 
 WIDTH, BLOCKS, REFINEMENT, HEADS, EXPANSION = 4, (1, 2, 1, 1), 2, (1, 2, 2, 2), 2.66
 U, M, N, K = 6, 10, 5, 3

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from fabricated_report import SmallReport, write_small_report
+
+from tests.reports.fabricated_report import SmallReport, write_small_report
 
 
 @pytest.fixture(scope="session")

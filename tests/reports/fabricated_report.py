@@ -7,13 +7,12 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import fabricated_results as made
-from fabricated_results import HAZE, INPUT, NAFNET, NDR, NOISE, RAIN, TRUTH
-
+from ndr.records.table_result import TableResult
+from ndr.specs.report_description import ReportDescription
 from reports.build import build_page
-from reports.report_description import ReportDescription
 from reports.summarise import summarise
-from reports.tables.result import TableResult
+from tests.reports import fabricated_results as made
+from tests.reports.fabricated_results import HAZE, INPUT, NAFNET, NDR, NOISE, RAIN, TRUTH
 
 NASTY = """</style><script>alert("1")</script> & 'quoted' <img src=x onerror=alert(2)>"""
 COUNTS = {"restore": 5, "degrade": 4, "query_and_injection": 2, "representation": 1}

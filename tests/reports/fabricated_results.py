@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from workflows.table_plan import PlannedColumn, PlannedRow, TablePlan
+from ndr.specs.table_plan import PlannedColumn, PlannedRow, TablePlan
 
 NOISE, RAIN, HAZE = "photographs_sigma25", "photographs_rain", "photographs_haze"
 INPUT, TRUTH = "identity__no_training__seed_0", "oracle__no_training__seed_0"

@@ -10,21 +10,31 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fabricated_results import INPUT, NDR, NOISE, RAIN, lines_of, sha, write_evaluation, write_lines
 
+from ndr.records.per_image import SeriesKey
 from reports.check_regression import CANNOT_COMPARE, FINE, REGRESSION, compare_folders, main
-from reports.evaluation_rows import SeriesKey
 from reports.regression.comparison import Verdict
-from reports.regression.reference_values import (
+from reports.regression.measured_values import (
     ReferenceError,
     read_reference,
     write_reference,
 )
 from reports.update_reference import main as update
+from tests.conftest import REPOSITORY
+from tests.reports.fabricated_results import (
+    INPUT,
+    NDR,
+    NOISE,
+    RAIN,
+    lines_of,
+    sha,
+    write_evaluation,
+    write_lines,
+)
 from workflows.configuration import names_in
-from workflows.reference_runs import reference_runs
+from workflows.targets import reference_runs
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = REPOSITORY
 IMAGES = [f"image_{number}" for number in range(12)]
 SHOWN = SeriesKey(NOISE, "ndr", "PSNR")
 

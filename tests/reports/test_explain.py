@@ -11,15 +11,22 @@ from pathlib import Path
 import pytest
 
 from ndr.nearest_name import UnknownNameError
-from ndr.run_spec import EvaluationSpec, RunSpec
+from ndr.specs.run_spec import EvaluationSpec, RunSpec
 from reports.explain import main
-from reports.explanation.cell_choice import AmbiguousCellError, Choice, choose_cell
-from reports.explanation.planned_jobs import DryRunError, parsed_jobs, planned_jobs
-from workflows.cell_names import PlannedCell, ablation_targets, cell_targets, planned_cells
+from reports.explanation.cell_choice import (
+    AmbiguousCellError,
+    Choice,
+    DryRunError,
+    choose_cell,
+    parsed_jobs,
+    planned_jobs,
+)
+from tests.conftest import REPOSITORY
 from workflows.configuration import CONFIG, read_yaml, suite_config
 from workflows.suite import Suite
+from workflows.targets import PlannedCell, ablation_targets, cell_targets, planned_cells
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = REPOSITORY
 LAMBDA = "ndr_restore__noise_rain_haze__lambda_degrad_0.5__seed_0"
 
 

@@ -8,7 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_training import (
+
+from ndr.data.mixture import Mixture
+from ndr.method import TrainingContext
+from ndr.specs.run_spec import RunSpec
+from ndr.training.batches import StepBatches, batches
+from ndr.training.loop import NonFiniteError
+from ndr.training.optimisation import autocast, pixel_loss, seed_step
+from ndr.training.progress import Interrupted, Interruption
+from ndr.training.resume_state import TrainingState
+from tests.training.tiny_training import (
     BreaksDown,
     Explodes,
     TinyMethod,
@@ -19,16 +28,6 @@ from tiny_training import (
     train_tiny,
     write_sets,
 )
-
-from ndr.data.mixture import Mixture
-from ndr.method import TrainingContext
-from ndr.run_spec import RunSpec
-from ndr.training.batches import StepBatches, batches
-from ndr.training.interruption import Interrupted, Interruption
-from ndr.training.loop import NonFiniteError
-from ndr.training.numerics import autocast, seed_step
-from ndr.training.optimisation import pixel_loss
-from ndr.training.resume_state import TrainingState
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,9 @@ import sys
 
 import pytest
 import torch
-from tiny_training import TinyMethod, TwoPlayers
 from torch import nn
 
-from ndr.run_spec import Recipe
+from ndr.specs.run_spec import Recipe
 from ndr.training.optimisation import (
     build_optimisers,
     clipped_gradient_norm,
@@ -17,6 +16,7 @@ from ndr.training.optimisation import (
     pixel_loss,
     set_learning_rate,
 )
+from tests.training.tiny_training import TinyMethod, TwoPlayers
 
 RECIPE = Recipe(steps=40, batch=1, patch=8, learning_rate=0.1)
 

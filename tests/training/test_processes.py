@@ -10,9 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
-import tiny_training
 import torch
-from tiny_training import (
+
+from ndr.checkpoint import read_checkpoint
+from ndr.data.mixture import Mixture
+from ndr.training.processes import ProcessError, Processes
+from tests.conftest import REPOSITORY
+from tests.training import tiny_training
+from tests.training.tiny_training import (
     arguments_of,
     resume_file,
     start_training,
@@ -21,11 +26,6 @@ from tiny_training import (
     write_sets,
 )
 
-from ndr.checkpoint import read_checkpoint
-from ndr.data.mixture import Mixture
-from ndr.training.processes import ProcessError, Processes
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 PLAIN = {"width": 4, "dropout": 0.0, "norm": False}
 """Without draws and batch statistics, which a share of a batch cannot reproduce."""
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ndr.training.records import Curve, Snapshots, snapshot_steps
+from ndr.training.resume_state import Curve, Snapshots, snapshot_steps
 
 
 def read(path: Path) -> list[dict[str, str]]:

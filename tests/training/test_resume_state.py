@@ -6,10 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_training import TinyMethod, resume_file, tiny_spec, tiny_state, train_tiny, write_sets
 
 from ndr.method import CheckpointError
 from ndr.training.resume_state import ResumeFile
+from tests.training.tiny_training import (
+    TinyMethod,
+    resume_file,
+    tiny_spec,
+    tiny_state,
+    train_tiny,
+    write_sets,
+)
 
 
 @pytest.fixture(scope="module")

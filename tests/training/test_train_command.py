@@ -19,7 +19,15 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_training import (
+
+from ndr.checkpoint import load_run_checkpoint, read_checkpoint
+from ndr.data.mixture import Mixture
+from ndr.method import parameter_count
+from ndr.registry import create, method_arguments
+from ndr.specs.run_spec import RunSpec
+from ndr.train import main
+from ndr.training.resume_state import ResumeFile
+from tests.training.tiny_training import (
     FINGERPRINT,
     arguments_of,
     resume_file,
@@ -27,13 +35,6 @@ from tiny_training import (
     tiny_spec,
     write_sets,
 )
-
-from ndr.checkpoint import load_run_checkpoint, read_checkpoint
-from ndr.data.mixture import Mixture
-from ndr.method import create, method_arguments, parameter_count
-from ndr.run_spec import RunSpec
-from ndr.train import main
-from ndr.training.resume_state import ResumeFile
 
 DNCNN = {"depth": 3, "channels": 4}
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tiny_sets import write_tiny_set
 from torch import Tensor, nn
 
 from ndr.data.mixture import Mixture
@@ -24,12 +23,13 @@ from ndr.method import (
     frozen,
     register_method,
 )
-from ndr.run_spec import NoiseSpec, Recipe, RunSpec, SettingSpec, TaskSpec
-from ndr.training.interruption import Interruption
+from ndr.specs.run_spec import NoiseSpec, Recipe, RunSpec, SettingSpec, TaskSpec
 from ndr.training.loop import train
-from ndr.training.numerics import set_up_numerics
+from ndr.training.optimisation import set_up_numerics
 from ndr.training.processes import Processes
+from ndr.training.progress import Interruption
 from ndr.training.resume_state import ResumeFile, TrainingState
+from tests.tiny_sets import write_tiny_set
 
 TASK_SPECS = (
     TaskSpec("noise", ("clean",), ("0" * 64,), NoiseSpec((15.0, 25.0, 50.0))),
@@ -189,7 +189,9 @@ def main_with_tiny_method(arguments: list[str]) -> None:
 def start_training(arguments: list[str]) -> multiprocessing.Process:
     """Start `main_with_tiny_method` in a process whose parent imported PyTorch already."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ndr.training.loop", "ndr.training.results", "tiny_training"])
+    context.set_forkserver_preload(
+        ["ndr.training.loop", "ndr.training.resume_state", "tests.training.tiny_training"]
+    )
     process = context.Process(target=main_with_tiny_method, args=(arguments,))
     process.start()
     return process

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import yaml
 
 from ndr.data.catalogue import load_catalogue
+from tests.conftest import REPOSITORY
 from workflows.configuration import CONFIG, names_in, read_yaml, suite_config
 from workflows.planning import make_plan
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = REPOSITORY
 CONTENT = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 
 

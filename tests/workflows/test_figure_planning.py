@@ -10,18 +10,18 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from ndr.method_info import TIERS
+from ndr.method import TIERS
 from ndr.nearest_name import UnknownNameError
+from ndr.specs.figure_plan import FigurePlan
 from workflows.configuration import CONFIG, ConfigurationError, read_figure, read_yaml, suite_config
-from workflows.figure_answers import FigureAnswers
-from workflows.figure_plan import FigurePlan
-from workflows.figure_planning import (
+from workflows.planning import Plan, make_plan
+from workflows.report_parts import (
+    FigureAnswers,
     figure_plan,
     figure_runs,
     figures_of_tables,
     representation_runs,
 )
-from workflows.planning import Plan, make_plan
 from workflows.suite import ROOT, Suite
 
 PAPER = [f"figure_{number:02d}" for number in range(1, 17)]

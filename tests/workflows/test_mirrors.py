@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
+from tests.conftest import REPOSITORY
 from workflows.configuration import CONFIG, read_yaml, suite_config
 from workflows.suite import Suite
 
-RULES = Path(__file__).resolve().parent.parent.parent / "workflows" / "rules"
+RULES = REPOSITORY / "workflows" / "rules"
 
 
 def suite(*mirrors: str) -> Suite:

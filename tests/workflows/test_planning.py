@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ndr.method import method_arguments, method_class
 from ndr.nearest_name import UnknownNameError
+from ndr.registry import method_arguments, method_class
 from workflows.configuration import CONFIG, ConfigurationError, names_in, read_yaml, suite_config
 from workflows.planning import Plan, make_plan, sets_of_evaluation, sets_of_training
 

@@ -41,8 +41,8 @@ def test_only_runs_of_figures_leave_their_maps() -> None:
 def test_the_fingerprint_covers_the_network_and_the_measurements() -> None:
     from ndr.source_fingerprint import imported_modules, source_fingerprint
 
-    modules = imported_modules("ndr.represent", "ndr.ndr_method")
-    assert "ndr.evaluation.representation.recreation" in modules
-    assert "ndr.network.ndr_degrad" in modules
-    expected = source_fingerprint("ndr.represent", "ndr.ndr_method")
+    modules = imported_modules("ndr.represent", "ndr.network.method")
+    assert "ndr.study.recreation" in modules
+    assert "ndr.network.ndr_restore" in modules
+    expected = source_fingerprint("ndr.represent", "ndr.network.method")
     assert suite().representation.fingerprint(SimpleNamespace(run=MAIN)) == expected

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from test_planning import plan
 
-from ndr.run_spec import NOISE_VARIANTS
+from ndr.specs.run_spec import NOISE_VARIANTS
+from tests.workflows.test_planning import plan
 from workflows.configuration import names_in
-from workflows.sensitivity_planning import sensitivity_plan
+from workflows.report_parts import sensitivity_plan
 
 MAIN = "ndr_restore__noise_rain_haze__seed_0"
 

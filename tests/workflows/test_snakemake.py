@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.conftest import REPOSITORY
+
+ROOT = REPOSITORY
 SOURCES = ("ndr", "baselines", "workflows", "reports", "config", "profiles", "Snakefile")
 PRODUCTS = shutil.ignore_patterns("__pycache__", "all_tables.html", "assets")
 TRAININGS = 97

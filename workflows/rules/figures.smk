@@ -64,9 +64,9 @@ rule trace_network:
         "<logs>/figures/network_layout.log",
     params:
         spec=suite.figures.network_spec,
-        source=suite.fingerprint("ndr.network_layout"),
+        source=suite.fingerprint("ndr.network.layout"),
     shell:
-        "python -m ndr.network_layout"
+        "python -m ndr.network.layout"
         " --spec-json {params.spec:q}"
         " --out {output:q}"
         " > {log:q} 2>&1"

@@ -12,9 +12,9 @@ rule scan_leaks:
     params:
         train=suite.leak_train_sets,
         test=suite.leak_test_sets,
-        source=suite.fingerprint("ndr.data.leak_scan"),
+        source=suite.fingerprint("ndr.data.leaks.__main__"),
     shell:
-        "python -m ndr.data.leak_scan"
+        "python -m ndr.data.leaks"
         " --sets data/sets"
         " --cache data/cache/thumbnails"
         " --train {params.train:q}"

@@ -9,9 +9,9 @@ rule compare_choices:
     params:
         plan=suite.sensitivity_plan,
         results=suite.results_folder,
-        source=suite.fingerprint("reports.sensitivity"),
+        source=suite.fingerprint("reports.analysis.sensitivity"),
     shell:
-        "python -m reports.sensitivity"
+        "python -m reports.analysis.sensitivity"
         " --plan-json {params.plan:q}"
         " --results {params.results:q}"
         " --out {output:q}"

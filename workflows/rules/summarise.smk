@@ -35,6 +35,6 @@ rule count_parameters:
     log:
         "<logs>/summarise/parameter_counts.log",
     params:
-        source=suite.fingerprint("ndr.parameter_counts"),
+        source=suite.fingerprint("ndr.network.parameter_counts"),
     shell:
-        "python -m ndr.parameter_counts --out {output:q} > {log:q} 2>&1"
+        "python -m ndr.network.parameter_counts --out {output:q} > {log:q} 2>&1"

@@ -1,7 +1,7 @@
 # Names to ask for: `snakemake --cores all table_11`. They are rules of their own: some
 # hundred cost 0.1 s of every call, while a rule with wildcards would need a file for each name.
-from workflows.cell_names import ablation_targets, cell_targets
-from workflows.reference_runs import FOLDER, reference_runs
+from workflows.targets import ablation_targets, cell_targets
+from workflows.targets import FOLDER, reference_runs
 
 for table in suite.table_names:
 

@@ -15,17 +15,21 @@ import requests
 from filelock import FileLock, Timeout
 
 from ndr.atomic_file import write_json
-from ndr.data.fetch.failures import (
+from ndr.data.fetch.source import Download
+from ndr.data.fetch.transfer import (
     BadFileError,
+    Expected,
     FetchError,
     ManualStepError,
+    Partial,
     SourceError,
     TemporaryError,
+    Waits,
+    expectations,
+    record_checksum,
     size_text,
+    verify,
 )
-from ndr.data.fetch.source import Download
-from ndr.data.fetch.transfer import Partial, Waits
-from ndr.data.fetch.verification import Expected, expectations, record_checksum, verify
 from ndr.data.fetch.ways import Way, manual_steps, ways_of
 
 log = logging.getLogger(__name__)

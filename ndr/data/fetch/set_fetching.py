@@ -6,24 +6,55 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ndr.atomic_file import atomic_path, write_json
-from ndr.data.catalogue import Catalogue
-from ndr.data.fetch.failures import FetchError
+from ndr.data.catalogue import Catalogue, FolderSet
 from ndr.data.fetch.obtaining import BY_HAND, Obtained, held, obtain
-from ndr.data.fetch.source import Download
-from ndr.data.fetch.terms import check_terms
-from ndr.data.fetch.transfer import Waits
+from ndr.data.fetch.source import Download, Terms
+from ndr.data.fetch.transfer import FetchError, Waits, new_session
 from ndr.data.fetch.unpacking import Limits, move_into, unpack
 from ndr.data.fetch.ways import local_folder
-from ndr.data.fetch.web import new_session
 from ndr.data.folder_set import SetNotFoundError, complete_count, find_source, found_pairs
 from ndr.data.pairing import PairingError
-from ndr.data.set_entries import FolderSet
+from ndr.nearest_name import check_names, unknown_name
+
+
+class TermsError(ValueError):
+    """Terms that nobody has accepted; the message names the licence, its address and the key."""
+
+
+def check_terms(
+    set_name: str, name: str | None, known: Mapping[str, Terms], accepted: Collection[str]
+) -> None:
+    """Refuse a set whose terms are not accepted.
+
+    Args:
+        set_name: the set.
+        name: its terms; None: free.
+        known: the catalogue's terms.
+        accepted: the names that the user accepts.
+
+    Raises:
+        TermsError: not accepted.
+        UnknownNameError: terms that the catalogue does not know, given or accepted.
+    """
+    check_names("name in accepted_terms", accepted, known)
+    if name is None or name in accepted:
+        return
+    if name not in known:
+        raise unknown_name("terms", name, known)
+    terms = known[name]
+    raise TermsError(
+        f"set {set_name!r} is published under terms of use: {terms.title} ({terms.url}). "
+        f"{terms.text.strip()} Read them; if you accept, add {name} to accepted_terms in "
+        f"config/config.yaml (accepted_terms: [{name}]), or pass --accept-terms {name}. Nothing "
+        "was downloaded."
+    )
+
 
 log = logging.getLogger(__name__)
 

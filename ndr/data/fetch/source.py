@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from ndr.data.checked_section import CheckedSection
 from ndr.nearest_name import unknown_name
+from ndr.specs.typed_file import CheckedSection
 
 ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".rar")
 SIDE_ENDINGS = (".partial", ".rejected", ".sha256", ".lock", ".json")

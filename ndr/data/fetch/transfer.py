@@ -8,29 +8,197 @@ A later run, or a later attempt of this one, asks only for the rest, by `Range` 
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import json
 import logging
 import re
+import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from tqdm import tqdm
 
-from ndr.atomic_file import write_json
-from ndr.data.fetch.failures import (
-    SourceError,
-    TemporaryError,
-    UnreachableError,
-    check_room,
-    disk_error,
-    size_text,
-)
-from ndr.data.fetch.web import CONNECTION_ERRORS, connection_problem, open_url, web_page_title
+import ndr
+from ndr.atomic_file import write_json, write_text
+from ndr.data.fetch.source import Download
+from ndr.records.provenance import file_sha256
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class FetchError(OSError):
+    """A file or set that did not arrive; the message says why and what to do."""
+
+
+class TemporaryError(FetchError):
+    """Waiting may help: lost connection, busy server. The same source is tried again."""
+
+    def __init__(self, message: str, after: float = 0.0) -> None:
+        super().__init__(message)
+        self.after = after
+        """Seconds that the server asks to wait."""
+
+
+class UnreachableError(TemporaryError):
+    """No connection at all. Before the first byte this is hardly ever a matter of a minute."""
+
+
+class SourceError(FetchError):
+    """This source does not have the file, or does not give it away. The next one is tried."""
+
+
+class BadFileError(FetchError):
+    """What arrived is not the file: wrong checksum, web page, damaged or unsafe archive.
+
+    It is kept aside as `<file>.rejected`, and the next source is tried.
+    """
+
+
+class DiskError(FetchError):
+    """The disk is full or not writable: no other source would help. Partial files are kept."""
+
+
+class ManualStepError(FetchError):
+    """Only the user can get the file; the message says how, and where to put it."""
+
+
+def size_text(count: int) -> str:
+    """Number of bytes with the binary unit that a person would choose.
+
+    >>> size_text(3530603713), size_text(512)
+    ('3.29 GiB', '512 B')
+    """
+    value, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while value >= 1024 and len(units) > 1:
+        value /= 1024
+        units.pop(0)
+    return f"{count} B" if units[0] == "B" else f"{value:.2f} {units[0]}"
+
+
+def disk_error(path: Path, error: OSError) -> DiskError:
+    """Explain a failed write; what was written stays for the next run."""
+    if error.errno not in DISK_FULL:
+        return DiskError(f"cannot write {path}: {error.strerror or error}")
+    free = shutil.disk_usage(path.parent).free
+    return DiskError(
+        f"cannot write {path}: {error.strerror} ({size_text(free)} free); make room, or move data/ "
+        "to a larger disk, and run again: a download goes on where it stopped"
+    )
+
+
+def check_room(path: Path, needed: int) -> None:
+    """Raise `DiskError` unless the disk of `path` has room for `needed` more bytes."""
+    free = shutil.disk_usage(path.parent).free
+    if needed > free:
+        raise DiskError(
+            f"{path}: needs {size_text(needed)} more, the disk has {size_text(free)} free; make "
+            "room, or move data/ to a larger disk, and run again: a download goes on where it "
+            "stopped"
+        )
+
+
+TIMEOUT = (20.0, 60.0)
+"""Seconds to wait for a connection, and between two pieces of an answer."""
+TEMPORARY_STATUS = (408, 425, 429, 500, 502, 503, 504)
+CONNECTION_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError)
+
+
+def new_session() -> requests.Session:
+    """A session that asks for files as they are: compressed answers would break resuming."""
+    session = requests.Session()
+    session.headers.update(
+        {
+            "User-Agent": f"ndr-restore-benchmark/{ndr.__version__}",
+            "Accept-Encoding": "identity",
+        }
+    )
+    return session
+
+
+def connection_problem(url: str, error: Exception) -> SourceError | TemporaryError:
+    """Say what a failed request means: a certificate stays wrong, a lost connection may return."""
+    host = urlsplit(url).netloc
+    if isinstance(error, requests.exceptions.SSLError):
+        return SourceError(f"{url}: the certificate of {host} is not accepted: {error}")
+    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.TooManyRedirects):
+        return SourceError(f"{url}: {error}")
+    if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
+        return TemporaryError(f"{url}: no answer from {host} in time")
+    if isinstance(error, requests.exceptions.ChunkedEncodingError | urllib3.exceptions.HTTPError):
+        return TemporaryError(f"{url}: the connection was lost: {error}")
+    reason = getattr(error.args[0] if error.args else error, "reason", error)
+    return UnreachableError(
+        f"{url}: cannot reach {host}; check the network and the proxy settings "
+        f"({str(reason).split('): ', 1)[-1]})"
+    )
+
+
+def _seconds(retry_after: str | None) -> float:
+    """Value of a Retry-After header in seconds; dates are not worth the trouble: 0."""
+    return float(retry_after) if retry_after and retry_after.isdigit() else 0.0
+
+
+def open_url(
+    session: requests.Session, url: str, headers: Mapping[str, str] | None = None
+) -> requests.Response:
+    """Ask for a URL and return the answer with its body unread.
+
+    Answers 2xx and 416 (the range lies beyond the end) are returned.
+
+    Raises:
+        TemporaryError: unreachable, too slow, too busy.
+        SourceError: refused, or not there.
+    """
+    try:
+        response = session.get(url, headers=dict(headers or {}), stream=True, timeout=TIMEOUT)
+    except CONNECTION_ERRORS as error:
+        raise connection_problem(url, error) from error
+    status = response.status_code
+    if status < 300 or status == 416:
+        return response
+    response.close()
+    message = f"{url}: the server answers {status} {response.reason}"
+    if status in TEMPORARY_STATUS:
+        raise TemporaryError(message, _seconds(response.headers.get("Retry-After")))
+    raise SourceError(message)
+
+
+def read_page(response: requests.Response, limit: int = 2**20) -> str:
+    """Text of a web page, at most `limit` bytes of it.
+
+    Raises:
+        TemporaryError: the connection was lost.
+    """
+    try:
+        content = response.raw.read(limit, decode_content=True)
+    except CONNECTION_ERRORS as error:
+        raise connection_problem(response.url, error) from error
+    return content.decode("utf-8", errors="replace")
+
+
+def web_page_title(head: bytes) -> str | None:
+    """Title of a web page, "" if it has none, None if these first bytes are no web page.
+
+    Quota, login and error pages come with status 200 in place of files.
+
+    >>> web_page_title(b"<!DOCTYPE html><html><head><title> Quota exceeded </title>")
+    'Quota exceeded'
+    >>> web_page_title(b"PK") is None
+    True
+    """
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if not text.startswith((b"<!doctype html", b"<html", b"<head", b"<script", b"<!--")):
+        return None
+    title = re.search(rb"<title[^>]*>(.*?)</title", head, flags=re.IGNORECASE | re.DOTALL)
+    return " ".join(title[1].decode("utf-8", errors="replace").split()) if title else ""
+
 
 log = logging.getLogger(__name__)
 
@@ -286,3 +454,76 @@ def download(
                 pause = max(waits.delays[failures - 1], min(error.after, LONGEST_WAIT))
                 log.warning("%s; trying again in %g s (%s here)", error, pause, size_text(most))
                 waits.sleep(pause)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What somebody says of a file."""
+
+    said_by: str
+    bytes: int | None = None
+    sha256: str | None = None
+
+
+def checksum_file(target: Path) -> Path:
+    """Where the sha256 of a file is recorded, as `sha256sum --check` reads it."""
+    return target.with_name(f"{target.name}.sha256")
+
+
+def expectations(download: Download, target: Path) -> tuple[Expected, ...]:
+    """What the catalogue says, and what was recorded when no checksum was published.
+
+    Raises:
+        FetchError: the record is not readable.
+    """
+    published = Expected("the catalogue", download.bytes, download.sha256)
+    record = checksum_file(target)
+    if download.sha256 is not None or not record.exists():
+        return (published,)
+    sha256 = record.read_text(encoding="utf-8").split(" ")[0]
+    if len(sha256) != 64:
+        raise FetchError(f"{record}: expected a sha256 and the file's name; delete it if damaged")
+    return published, Expected(
+        f"{record} (recorded at the first download; delete it if the publisher has replaced the "
+        "file and you trust the new one)",
+        sha256=sha256,
+    )
+
+
+def record_checksum(target: Path, sha256: str) -> None:
+    """Record what every later copy of the file is compared with."""
+    write_text(checksum_file(target), f"{sha256}  {target.name}\n")
+
+
+def verify(path: Path, name: str, expected: Sequence[Expected]) -> str:
+    """Compare a file with what is said of it.
+
+    Returns:
+        Its sha256.
+
+    Raises:
+        BadFileError: it differs; the message shows both values and who said the expected one.
+    """
+    size = path.stat().st_size
+    for claim in expected:
+        if claim.bytes not in (None, size):
+            raise BadFileError(
+                f"{name}: expected {claim.bytes} bytes by {claim.said_by}, found {size}"
+                + _if_web_page(path)
+            )
+    sha256 = file_sha256(path)
+    for claim in expected:
+        if claim.sha256 not in (None, sha256):
+            raise BadFileError(
+                f"{name}: expected sha256 {claim.sha256} by {claim.said_by}, found {sha256}"
+                + _if_web_page(path)
+            )
+    if _if_web_page(path) and not name.lower().endswith((".html", ".htm")):
+        raise BadFileError(f"{name}: expected a file" + _if_web_page(path))
+    return sha256
+
+
+def _if_web_page(path: Path) -> str:
+    with path.open("rb") as file:
+        title = web_page_title(file.read(4096))
+    return "" if title is None else f"; what lies there is a web page ({title or 'no title'})"

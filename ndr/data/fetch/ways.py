@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator
@@ -10,10 +13,12 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 import requests
+from gdown import download_folder
+from gdown.download import get_url_from_gdrive_confirmation
+from gdown.exceptions import DownloadError, FileURLRetrievalError
+from huggingface_hub import get_hf_file_metadata, hf_hub_url
+from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
 
-from ndr.data.fetch.failures import SourceError, check_room, disk_error
-from ndr.data.fetch.google_drive import file_address, file_in_folder, folder_files
-from ndr.data.fetch.hugging_face import hub_address
 from ndr.data.fetch.source import (
     Download,
     GoogleDriveFile,
@@ -22,8 +27,119 @@ from ndr.data.fetch.source import (
     ManualSource,
     Source,
     UrlSource,
+    check_relative,
 )
-from ndr.data.fetch.transfer import Address, Partial, Waits, download
+from ndr.data.fetch.transfer import (
+    TEMPORARY_STATUS,
+    TIMEOUT,
+    Address,
+    Partial,
+    SourceError,
+    TemporaryError,
+    UnreachableError,
+    Waits,
+    check_room,
+    connection_problem,
+    disk_error,
+    download,
+    open_url,
+    read_page,
+)
+
+FILE_PAGE = "https://drive.google.com/uc?export=download&id="
+FOLDER_PAGE = "https://drive.google.com/embeddedfolderview?id="
+
+
+def file_address(file_id: str, session: requests.Session) -> Address:
+    """Where the bytes of a file are: its own page, or behind the page that asks to confirm.
+
+    Raises:
+        SourceError: no such file, not public, or its quota is used up.
+        TemporaryError: Google cannot be reached.
+    """
+    url = FILE_PAGE + file_id
+    with contextlib.closing(open_url(session, url)) as response:
+        if "Content-Disposition" in response.headers:
+            return Address(url, session)
+        page = read_page(response)
+    try:
+        return Address(get_url_from_gdrive_confirmation(page), session)
+    except (FileURLRetrievalError, AssertionError, KeyError) as error:
+        raise SourceError(f"Google Drive file {file_id}: {error}") from error
+
+
+def folder_files(folder_id: str) -> dict[str, str]:
+    """Path below the folder to file id, of all files, in the order of the paths.
+
+    Raises:
+        SourceError: no such folder, not public, empty, or a page of another form.
+        TemporaryError: Google cannot be reached.
+    """
+    try:
+        found = download_folder(
+            id=folder_id,
+            output=".",
+            quiet=True,
+            use_cookies=False,
+            skip_download=True,
+            timeout=TIMEOUT,
+        )
+    except requests.RequestException as error:
+        raise connection_problem(FOLDER_PAGE + folder_id, error) from error
+    except DownloadError as error:
+        raise SourceError(f"Google Drive folder {folder_id}: {error}") from error
+    if not found:
+        raise SourceError(f"Google Drive folder {folder_id}: it shows no files")
+    try:
+        return {check_relative(file.path): file.id for file in sorted(found, key=lambda f: f.path)}
+    except ValueError as error:
+        raise SourceError(f"Google Drive folder {folder_id}: {error}") from error
+
+
+def file_in_folder(folder_id: str, path: str) -> str:
+    """Id of one file of a folder.
+
+    Raises:
+        SourceError: it is not there; the message says what is.
+        TemporaryError: Google cannot be reached.
+    """
+    files = folder_files(folder_id)
+    if path not in files:
+        raise SourceError(
+            f"Google Drive folder {folder_id}: expected {path}, found {', '.join(list(files)[:10])}"
+        )
+    return files[path]
+
+
+def hub_address(source: HuggingFaceFile, session: requests.Session) -> Address:
+    """Where a file of the Hub is, with its size and (large files) sha256 as the Hub tells them.
+
+    Raises:
+        SourceError: no such file, repository or revision, or it is not public.
+        TemporaryError: the Hub cannot be reached, or is too busy.
+    """
+    endpoint = os.environ.get("HF_ENDPOINT") or None
+    url = hf_hub_url(
+        source.hugging_face,
+        source.path,
+        repo_type=source.repository_type,
+        revision=source.revision,
+        endpoint=endpoint,
+    )
+    try:
+        facts = get_hf_file_metadata(url, token=False, timeout=TIMEOUT[0], endpoint=endpoint)
+    except OfflineModeIsEnabled as error:
+        raise SourceError(f"{url}: {error}") from error
+    except HfHubHTTPError as error:
+        status = error.response.status_code if error.response is not None else None
+        kind = TemporaryError if status in TEMPORARY_STATUS else SourceError
+        raise kind(f"{url}: {' '.join(str(error).split())}") from error
+    except HTTPError as error:
+        raise UnreachableError(
+            f"{url}: cannot reach the Hub; check the network and the proxy settings ({error})"
+        ) from error
+    sha256 = facts.etag if re.fullmatch("[0-9a-f]{64}", facts.etag or "") else None
+    return Address(url, session, bytes=facts.size, sha256=sha256)
 
 
 @dataclass(frozen=True, slots=True)

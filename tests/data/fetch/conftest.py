@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 import requests
-from misbehaving_server import MisbehavingServer, running_server, write_certificate
 
-from ndr.data.fetch.transfer import Waits
-from ndr.data.fetch.web import new_session
+from ndr.data.fetch.transfer import Waits, new_session
+from tests.data.fetch.misbehaving_server import MisbehavingServer, running_server, write_certificate
 
 
 @pytest.fixture(autouse=True)

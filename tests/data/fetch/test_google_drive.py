@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 import requests
-from misbehaving_server import MisbehavingServer, Served
 
-from ndr.data.fetch.failures import SourceError, TemporaryError
-from ndr.data.fetch.google_drive import FILE_PAGE, FOLDER_PAGE, file_address, folder_files
 from ndr.data.fetch.obtaining import Obtained, obtain
 from ndr.data.fetch.source import Download
-from ndr.data.fetch.transfer import Waits
+from ndr.data.fetch.transfer import SourceError, TemporaryError, Waits
+from ndr.data.fetch.ways import FILE_PAGE, FOLDER_PAGE, file_address, folder_files
+from tests.data.fetch.misbehaving_server import MisbehavingServer, Served
 
 FILE_ID = "1idKFDkAHJGAFDn1OyXZxsTbOSBx9GS8N"
 OTHER_ID = "19_mCE_GXfmE5yYsm-HEzuZQqmwMjPpJr"

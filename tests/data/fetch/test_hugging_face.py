@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 import requests
-from misbehaving_server import MisbehavingServer, Served
 
-from ndr.data.fetch.failures import SourceError, TemporaryError
-from ndr.data.fetch.hugging_face import hub_address
 from ndr.data.fetch.obtaining import Obtained, obtain
 from ndr.data.fetch.source import Download, HuggingFaceFile
-from ndr.data.fetch.transfer import Waits
+from ndr.data.fetch.transfer import SourceError, TemporaryError, Waits
+from ndr.data.fetch.ways import hub_address
+from tests.data.fetch.misbehaving_server import MisbehavingServer, Served
 
 CONTENT = bytes(range(256)) * 600
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 import requests
-from misbehaving_server import MisbehavingServer, Served
 
-from ndr.data.fetch.failures import BadFileError, FetchError, ManualStepError, SourceError
 from ndr.data.fetch.obtaining import Obtained, obtain
 from ndr.data.fetch.source import Download
-from ndr.data.fetch.transfer import Waits
+from ndr.data.fetch.transfer import BadFileError, FetchError, ManualStepError, SourceError, Waits
+from tests.data.fetch.misbehaving_server import MisbehavingServer, Served
 
 CONTENT = bytes(range(256)) * 400
 WRONG = CONTENT[::-1]

@@ -15,15 +15,14 @@ from typing import Any
 
 import pytest
 import yaml
-from made_archives import write_tar, write_zip
-from misbehaving_server import MisbehavingServer, Served
 
 from ndr.data.catalogue import load_catalogue
 from ndr.data.fetch import set_fetching
 from ndr.data.fetch.__main__ import main
-from ndr.data.fetch.failures import FetchError
 from ndr.data.fetch.set_fetching import FetchPlaces, fetch_set
-from ndr.data.fetch.transfer import PIECE, Waits
+from ndr.data.fetch.transfer import PIECE, FetchError, Waits
+from tests.data.fetch.made_archives import write_tar, write_zip
+from tests.data.fetch.misbehaving_server import MisbehavingServer, Served
 
 RANDOM = random.Random(3)
 CLEAN = {f"gt/{number}.png": RANDOM.randbytes(100_000) for number in range(4)}

@@ -10,10 +10,18 @@ from pathlib import Path
 
 import pytest
 import requests
-from misbehaving_server import MisbehavingServer, Served
 
-from ndr.data.fetch.failures import DiskError, SourceError, TemporaryError
-from ndr.data.fetch.transfer import PIECE, Address, Partial, Waits, download
+from ndr.data.fetch.transfer import (
+    PIECE,
+    Address,
+    DiskError,
+    Partial,
+    SourceError,
+    TemporaryError,
+    Waits,
+    download,
+)
+from tests.data.fetch.misbehaving_server import MisbehavingServer, Served
 
 CONTENT = random.Random(1).randbytes(700_000)
 HALF = len(CONTENT) // 2

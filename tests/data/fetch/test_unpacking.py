@@ -12,11 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from made_archives import FILES, tar_entry, write_rar, write_tar, write_zip
 
-from ndr.data.fetch import archive_members
-from ndr.data.fetch.failures import BadFileError
+from ndr.data.fetch import unpacking as archive_members
+from ndr.data.fetch.transfer import BadFileError
 from ndr.data.fetch.unpacking import Limits, move_into, safe_path, unpack
+from tests.data.fetch.made_archives import FILES, tar_entry, write_rar, write_tar, write_zip
 
 WRITERS = {
     "a.zip": write_zip,

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ndr.data.file_locations import package_file
 from ndr.data.image_files import pixels_sha256, read_rgb, write_png
-from ndr.data.manifest import FILE_NAME, Manifest, ManifestRow
-from ndr.provenance import file_sha256
+from ndr.data.manifest import FILE_NAME, Manifest, ManifestRow, package_file
+from ndr.records.provenance import file_sha256
 
 FILES = {
     "astronaut": "skimage/data/astronaut.png",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from leaked_sets import FILES, as_jpeg, hazy, noisy, photograph, resized
 
-from ndr.data.leaks.correlation import MINIMUM_CORRELATION, correlations, details
-from ndr.data.leaks.thumbnails import thumbnail
+from ndr.data.leaks.scan import MINIMUM_CORRELATION, correlations, details
+from ndr.data.leaks.scanned_set import thumbnail
+from tests.data.leaks.leaked_sets import FILES, as_jpeg, hazy, noisy, photograph, resized
 
 
 def thumbnails(change=lambda image: image) -> np.ndarray:

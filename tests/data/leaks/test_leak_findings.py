@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ndr.data.leaks.findings import (
+from ndr.records.leak_findings import (
     IDENTICAL,
     SCHEMA,
     Comparison,
@@ -20,7 +20,7 @@ from ndr.data.leaks.findings import (
     TestSetFacts,
     read_findings,
 )
-from ndr.result_file import ResultFileError
+from ndr.specs.typed_file import ResultFileError
 
 FINDINGS = LeakFindings(
     schema=SCHEMA,
@@ -73,7 +73,7 @@ def test_other_files_are_refused(tmp_path: Path, text: str, message: str) -> Non
 
 def test_reading_needs_no_array_library() -> None:
     code = (
-        "import sys, ndr.data.leaks.findings;"
+        "import sys, ndr.records.leak_findings;"
         "print([name for name in ('numpy', 'scipy') if name in sys.modules])"
     )
     result = subprocess.run(

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from leaked_sets import FILES, as_jpeg, clean_only, hazy, noisy, photograph, resized, write_set
 
-from ndr.data.leak_scan import main
 from ndr.data.leaks import scanned_set
-from ndr.data.leaks.findings import (
+from ndr.data.leaks.__main__ import main
+from ndr.data.leaks.scan import scan
+from ndr.records.leak_findings import (
     IDENTICAL,
     NEAR_DUPLICATE,
     Comparison,
@@ -19,7 +19,16 @@ from ndr.data.leaks.findings import (
     Match,
     read_findings,
 )
-from ndr.data.leaks.scan import scan
+from tests.data.leaks.leaked_sets import (
+    FILES,
+    as_jpeg,
+    clean_only,
+    hazy,
+    noisy,
+    photograph,
+    resized,
+    write_set,
+)
 
 OTHERS = ("rocket", "flower", "grace")
 

@@ -6,9 +6,8 @@ import math
 
 import numpy as np
 import pytest
-from leaked_sets import FILES, as_jpeg, photograph, resized
 
-from ndr.data.leaks.perceptual_hash import (
+from ndr.data.leaks.scan import (
     BITS,
     FREQUENCIES,
     MAXIMUM_DISTANCE,
@@ -16,7 +15,8 @@ from ndr.data.leaks.perceptual_hash import (
     near_pairs,
     perceptual_hashes,
 )
-from ndr.data.leaks.thumbnails import thumbnail
+from ndr.data.leaks.scanned_set import thumbnail
+from tests.data.leaks.leaked_sets import FILES, as_jpeg, photograph, resized
 
 
 def literal_bits(small: np.ndarray) -> list[bool]:

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from ndr.data.catalogue import load_catalogue
-from ndr.data.leaks.findings import IDENTICAL, Comparison, LeakFindings
 from ndr.data.leaks.scan import scan
 from ndr.data.pairs import PairedSet
 from ndr.data.prepare import Places, prepare_set
+from ndr.records.leak_findings import IDENTICAL, Comparison, LeakFindings
+from tests.conftest import REPOSITORY
 
-CATALOGUE = Path(__file__).resolve().parents[3] / "config" / "datasets.yaml"
+CATALOGUE = REPOSITORY / "config" / "datasets.yaml"
 TRAIN, TEST = ("bsd400", "rain100l_train"), ("rain100l_test", "cbsd68")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ndr.data.leaks.thumbnail_cache import ThumbnailCache
+from ndr.data.leaks.scanned_set import ThumbnailCache
 
 
 def made(*numbers: int) -> dict[str, np.ndarray]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from leaked_sets import photograph
 
-from ndr.data.leaks.thumbnails import ORIENTATIONS, SIDE, flat, oriented, thumbnail
+from ndr.data.leaks.scanned_set import ORIENTATIONS, SIDE, flat, oriented, thumbnail
+from tests.data.leaks.leaked_sets import photograph
 
 
 def literal_means(line: np.ndarray) -> np.ndarray:

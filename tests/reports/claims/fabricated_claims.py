@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import fabricated_results as made
-from fabricated_results import HAZE, NOISE, RAIN
-
-from reports.claims.result import ClaimResult
+from ndr.records.claim_results import ClaimResult
+from ndr.records.table_result import TableResult
+from ndr.specs.table_plan import PlannedColumn, PlannedRow
 from reports.claims.specs import Claim, Claims
 from reports.judge_claims import evaluate_claims
 from reports.summarise import summarise
-from reports.tables.result import TableResult
-from workflows.table_plan import PlannedColumn, PlannedRow
+from tests.reports import fabricated_results as made
+from tests.reports.fabricated_results import HAZE, NOISE, RAIN
 
 BLOCK = "noise+rain+haze"
 FULL = "ndr_restore__noise_rain_haze__seed_0"

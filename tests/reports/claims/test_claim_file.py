@@ -6,31 +6,30 @@ import dataclasses
 import json
 from pathlib import Path
 
-import fabricated_results as made
 import pytest
 import yaml
-from fabricated_claims import BLOCK, HAZE, everywhere, judge, table_10, values
-from fabricated_report import NASTY
 
 from ndr.data.catalogue import load_catalogue
 from ndr.nearest_name import UnknownNameError
-from ndr.result_file import ResultFileError
-from ndr.run_spec import SpecError
-from reports.build import environment
-from reports.claims.parts import averaged_columns, parts_of
-from reports.claims.result import (
+from ndr.records.claim_results import (
     ClaimResult,
     ClaimResults,
     PartResult,
     read_claim_results,
     write_claim_results,
 )
-from reports.claims.section import ClaimTierError, claims_section
+from ndr.records.table_result import write_table_result
+from ndr.specs.typed_file import ResultFileError, SpecError
+from reports.build import environment
+from reports.claims.parts import averaged_columns, parts_of
 from reports.claims.specs import KINDS, Claim, Claims, Comparison, read_claims
 from reports.claims.verdicts import VERDICTS
 from reports.judge_claims import main, tables_of
-from reports.printed_doubts import doubts
-from reports.tables.result import write_table_result
+from reports.page.sections.claims import ClaimTierError, claims_section
+from reports.paper.arithmetic import doubts
+from tests.reports import fabricated_results as made
+from tests.reports.claims.fabricated_claims import BLOCK, HAZE, everywhere, judge, table_10, values
+from tests.reports.fabricated_report import NASTY
 from workflows.configuration import CONFIG, names_in, read_yaml, suite_config
 from workflows.planning import make_plan
 

@@ -8,9 +8,16 @@ import math
 from pathlib import Path
 from typing import Any
 
-import fabricated_results as made
 import pytest
-from fabricated_claims import (
+
+from ndr.records.claim_results import ClaimResult
+from reports.analysis.bootstrap import Interval
+from reports.claims.specs import Claim, Comparison, Count, Diminishing, Settling, TextNumber, Timing
+from reports.claims.verdicts import combined, part_verdict, settling_verdict, widened_level
+from reports.page.sections.parameters import ParameterTableError
+from reports.summarise import summarise
+from tests.reports import fabricated_results as made
+from tests.reports.claims.fabricated_claims import (
     BLOCK,
     FULL,
     SETS,
@@ -22,14 +29,7 @@ from fabricated_claims import (
     table_14,
     values,
 )
-from fabricated_results import HAZE, NOISE, RAIN
-
-from reports.claims.result import ClaimResult
-from reports.claims.specs import Claim, Comparison, Count, Diminishing, Settling, TextNumber, Timing
-from reports.claims.verdicts import combined, part_verdict, settling_verdict, widened_level
-from reports.page.parameter_table import ParameterTableError
-from reports.statistics.bootstrap import Interval
-from reports.summarise import summarise
+from tests.reports.fabricated_results import HAZE, NOISE, RAIN
 
 DQ, DI, CP = "NDR-Restore(no_DQ)", "NDR-Restore(no_DI)", "NDR-Restore(no_CP)"
 

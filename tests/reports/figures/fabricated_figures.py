@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import fabricated_results as made
 import numpy as np
-from fabricated_results import HAZE, INPUT, NAFNET, NDR, NOISE, TRUTH
 from PIL import Image
 
-from reports.figures.figure_plan import FigurePlan, FigureRow
+from reports.figures.draw import FigurePlan, FigureRow
+from tests.reports import fabricated_results as made
+from tests.reports.fabricated_results import HAZE, INPUT, NAFNET, NDR, NOISE, TRUTH
 
 SIDE = 64
 LABELS = {NOISE: "Noise, sigma = 25", HAZE: "Haze"}

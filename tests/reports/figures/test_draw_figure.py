@@ -10,16 +10,15 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from fabricated_figures import ROWS, figure_plan, write_results
 from PIL import Image
 
-from reports.figures.draw import draw_figure, main
-from reports.figures.figure_plan import KINDS, FigurePlan, FigureRow, figure_kind
-from reports.figures.figure_record import (
+from ndr.records.figure_record import (
     FigureRecordError,
     read_figure_record,
 )
-from workflows.figure_plan import PICTURE_KINDS, PLOT_KINDS
+from ndr.specs.figure_plan import PICTURE_KINDS, PLOT_KINDS
+from reports.figures.draw import KINDS, FigurePlan, FigureRow, draw_figure, figure_kind, main
+from tests.reports.figures.fabricated_figures import ROWS, figure_plan, write_results
 
 
 def run(plan: FigurePlan, results: Path, out: Path) -> None:

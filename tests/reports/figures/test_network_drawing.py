@@ -6,16 +6,16 @@ import functools
 from pathlib import Path
 from typing import Any
 
-import fabricated_arrays as made
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.transforms import Bbox
 
-from ndr.network_layout import network_layout
+from ndr.network.layout import network_layout
 from reports.figures import network_drawing, style
-from reports.figures.figure_plan import MissingFigureInput
+from reports.figures.draw import MissingFigureInput
+from tests.reports.figures import fabricated_arrays as made
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 CONTENTS = ("system", "modules", "training")

@@ -5,16 +5,22 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import fabricated_results as made
 import numpy as np
 import pytest
-from fabricated_figures import ROWS, figure_plan, picture, write_pixels, write_results
-from fabricated_results import HAZE, INPUT, NAFNET, NDR, NOISE, TRUTH
 
 from reports.figures import picture_grid
+from reports.figures.draw import FigurePlan, FigureRow, MissingFigureInput
 from reports.figures.evaluated_pictures import OTHER_TASK, EvaluatedPictures
-from reports.figures.figure_plan import FigurePlan, FigureRow, MissingFigureInput
 from reports.figures.picture_grid import Frame, most_different
+from tests.reports import fabricated_results as made
+from tests.reports.fabricated_results import HAZE, INPUT, NAFNET, NDR, NOISE, TRUTH
+from tests.reports.figures.fabricated_figures import (
+    ROWS,
+    figure_plan,
+    picture,
+    write_pixels,
+    write_results,
+)
 
 
 @pytest.fixture

@@ -5,17 +5,16 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
-import fabricated_results as made
 import numpy as np
 import pytest
-from fabricated_figures import ROWS, figure_plan, write_results
-from fabricated_results import HAZE, NOISE
 
 from ndr.nearest_name import UnknownNameError
 from reports.figures import quality_cost
-from reports.figures.figure_plan import FigureRow, MissingFigureInput
-from reports.figures.label_placement import MARK, Box, place_names, text_width
-from reports.figures.quality_cost import groups
+from reports.figures.draw import FigureRow, MissingFigureInput
+from reports.figures.quality_cost import MARK, Box, groups, place_names, text_width
+from tests.reports import fabricated_results as made
+from tests.reports.fabricated_results import HAZE, NOISE
+from tests.reports.figures.fabricated_figures import ROWS, figure_plan, write_results
 
 BM3D, DNCNN = "bm3d__no_training__seed_0", "dncnn__denoise__seed_0"
 

@@ -6,12 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fabricated_figures import figure_plan, picture, write_pixels, write_results
-from fabricated_results import HAZE, INPUT
 
 from reports.figures import residuals
-from reports.figures.figure_plan import MissingFigureInput
+from reports.figures.draw import MissingFigureInput
 from reports.figures.residuals import residual
+from tests.reports.fabricated_results import HAZE, INPUT
+from tests.reports.figures.fabricated_figures import (
+    figure_plan,
+    picture,
+    write_pixels,
+    write_results,
+)
 
 
 def test_the_difference_is_absolute_and_averaged_over_colours() -> None:

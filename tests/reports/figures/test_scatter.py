@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import fabricated_results as made
 import numpy as np
 import pytest
-from fabricated_figures import ROWS, figure_plan, write_results
-from fabricated_results import HAZE, NAFNET, NDR, NOISE
 
 from reports.figures import scatter
-from reports.figures.figure_plan import FigureRow, MissingFigureInput
+from reports.figures.draw import FigureRow, MissingFigureInput
 from reports.figures.scatter import comparisons
+from tests.reports import fabricated_results as made
+from tests.reports.fabricated_results import HAZE, NAFNET, NDR, NOISE
+from tests.reports.figures.fabricated_figures import ROWS, figure_plan, write_results
 
 AIRNET = "airnet__noise_haze__seed_0"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import fabricated_arrays as made
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -12,9 +11,10 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from ndr.nearest_name import UnknownNameError
 from reports.figures import matrix_change, style
-from reports.figures.figure_plan import MissingFigureInput, figure_kind
+from reports.figures.draw import MissingFigureInput, figure_kind
 from reports.figures.heatmaps import sampled_pixels
 from reports.figures.representation_arrays import representation_arrays
+from tests.reports.figures import fabricated_arrays as made
 
 CASES = (
     ("heatmaps", "representation"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.page.static_files import FOLDER, StaticFileError, content_security_policy, joined
+from reports.page.picture_store import FOLDER, StaticFileError, content_security_policy, joined
 
 STYLE = (FOLDER / "report.css").read_text(encoding="utf-8")
 PAIRS = [

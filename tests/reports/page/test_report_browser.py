@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fabricated_results as made
 import pytest
-from browser import CHROMIUM, Browser
-from fabricated_report import write_small_report
-from fabricated_results import INPUT, NDR, NOISE, TRUTH
 
 from reports.build import build_page
+from tests.reports import fabricated_results as made
+from tests.reports.browser import CHROMIUM, Browser
+from tests.reports.fabricated_report import write_small_report
+from tests.reports.fabricated_results import INPUT, NDR, NOISE, TRUTH
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the path"),

@@ -15,20 +15,21 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import fabricated_results as made
 import pytest
-from fabricated_report import NASTY, SmallReport
-from page_elements import Element, parsed
 
+from ndr.records.table_result import write_table_result
+from reports.analysis.quality import EXPLANATIONS
 from reports.build import ReportError, environment, main
 from reports.number_format import difference_text, metric_text
-from reports.page.parameter_table import ParameterTableError, read_parameter_table
-from reports.quality import EXPLANATIONS
+from reports.page.sections.parameters import ParameterTableError, read_parameter_table
 from reports.summarise import summarise
 from reports.tables.csv_export import table_csv
-from reports.tables.result import write_table_result
+from tests.conftest import REPOSITORY
+from tests.reports import fabricated_results as made
+from tests.reports.fabricated_report import NASTY, SmallReport
+from tests.reports.page_elements import Element, parsed
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = REPOSITORY
 FETCHING = {"src", "srcset", "href", "xlink:href", "data", "action", "poster", "formaction"}
 
 
@@ -382,7 +383,7 @@ def test_building_imports_neither_torch_nor_the_training() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     loaded = json.loads(result.stdout)
-    assert "ndr.run_spec" in loaded
+    assert "ndr.specs.run_spec" in loaded
     assert not [m for m in loaded if m.startswith(("torch", "ndr.training", "ndr.train"))]
 
 

@@ -7,19 +7,19 @@ import dataclasses
 import io
 from pathlib import Path
 
-import fabricated_results as made
 import pytest
-from fabricated_results import HAZE, INPUT, NAFNET, NDR, NOISE, RAIN
 
-from ndr.evaluation.no_reference import METRICS
+from ndr.metrics.no_reference import METRICS
+from ndr.records import table_result as t
+from ndr.records.table_result import Cell, TableResult
+from ndr.specs.table_plan import PlannedColumn, PlannedRow
 from reports.number_format import LOWER_IS_BETTER
 from reports.summarise import summarise
-from reports.tables import result as t
 from reports.tables.csv_export import table_csv
 from reports.tables.markdown_export import table_markdown
-from reports.tables.result import Cell, TableResult
 from reports.tables.tex_export import table_tex
-from workflows.table_plan import PlannedColumn, PlannedRow
+from tests.reports import fabricated_results as made
+from tests.reports.fabricated_results import HAZE, INPUT, NAFNET, NDR, NOISE, RAIN
 
 OFFICIAL = "nafnet__official_weights__weights_sidd__seed_0"
 

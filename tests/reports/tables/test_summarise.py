@@ -7,16 +7,16 @@ import json
 import math
 from pathlib import Path
 
-import fabricated_results as made
 import pytest
-from fabricated_results import HAZE, INPUT, NAFNET, NDR, NOISE, RAIN
 
 from ndr.nearest_name import UnknownNameError
-from ndr.result_file import ResultFileError
-from reports.provenance_files import ProvenanceError
+from ndr.records import table_result as t
+from ndr.records.provenance import ProvenanceError
+from ndr.records.table_result import Cell, Row, TableResult, read_table_result
+from ndr.specs.typed_file import ResultFileError
 from reports.summarise import main, summarise
-from reports.tables import result as t
-from reports.tables.result import Cell, Row, TableResult, read_table_result
+from tests.reports import fabricated_results as made
+from tests.reports.fabricated_results import HAZE, INPUT, NAFNET, NDR, NOISE, RAIN
 
 
 @pytest.fixture

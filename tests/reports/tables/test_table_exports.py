@@ -10,14 +10,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import fabricated_results as made
 import pytest
-from fabricated_results import NAFNET, NDR, NOISE, RAIN
 
+from ndr.records import table_result as t
+from ndr.records.table_result import TableResult
 from reports.summarise import summarise
 from reports.tables import csv_export, markdown_export, tex_export
-from reports.tables import result as t
-from reports.tables.result import TableResult
+from tests.reports import fabricated_results as made
+from tests.reports.fabricated_results import NAFNET, NDR, NOISE, RAIN
 
 NASTY = r"""<img src=x> & | `a` *b* \input{/etc/passwd} $x$ 50 % #1 ~ ^ _ "quoted" [z] ../../up"""
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import fabricated_results as made
 import numpy as np
 import pytest
-from fabricated_results import INPUT, NAFNET, NDR, NOISE, RAIN
 
-from reports.statistics.bootstrap import Sample, mean_interval, weighted_interval
+from ndr.records import table_result as t
+from ndr.records.table_result import Cell, Shown, TableResult
+from ndr.specs.table_plan import TablePlan
+from reports.analysis.bootstrap import Sample, mean_interval, weighted_interval
 from reports.summarise import summarise
-from reports.tables import result as t
-from reports.tables.agreement import agreement
-from reports.tables.result import Cell, Shown, TableResult
-from workflows.table_plan import TablePlan
+from reports.tables.marks import agreement
+from tests.reports import fabricated_results as made
+from tests.reports.fabricated_results import INPUT, NAFNET, NDR, NOISE, RAIN
 
 AIRNET = "airnet__noise_rain__seed_0"
 IMAGES = [f"{index:02d}" for index in range(20)]

@@ -1,1 +1,0 @@
-"""What the learned degradation representation D of NDR-Restore stands for, with controls."""

@@ -1,0 +1,324 @@
+"""Running a method on single images, with the arithmetic that the spec fixes."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ndr.checkpoint import load_run_checkpoint
+from ndr.evaluation.degraded_images import DegradedImage, DegradedImages, EvaluationError
+from ndr.evaluation.tiling import TileGrid, restore_in_tiles
+from ndr.method import CheckpointError, Method, SideInformation, parameter_count
+from ndr.records.provenance import file_sha256
+from ndr.registry import method_class
+from ndr.specs.run_spec import EvaluationSpec
+
+Restore = Callable[[Tensor, SideInformation], Tensor]
+"""Degraded images (B, 3, H, W) and what is known of them -> (B, 3, scale * H, scale * W)."""
+
+TRANSFORMS = tuple(itertools.product((False, True), repeat=3))
+"""The symmetries of a square, as (flip rows, flip columns, transpose), applied in this order."""
+
+
+def transformed(images: Tensor, flip_rows: bool, flip_columns: bool, transpose: bool) -> Tensor:
+    """One of the eight flips and rotations of (..., H, W).
+
+    >>> transformed(torch.tensor([[1, 2], [3, 4]]), True, False, True).tolist()
+    [[3, 1], [4, 2]]
+    """
+    axes = [axis for axis, flip in ((-2, flip_rows), (-1, flip_columns)) if flip]
+    images = images.flip(axes) if axes else images
+    return images.mT if transpose else images
+
+
+def transformed_back(
+    images: Tensor, flip_rows: bool, flip_columns: bool, transpose: bool
+) -> Tensor:
+    """The inverse of `transformed`, steps in the reverse order.
+
+    >>> transformed_back(torch.tensor([[3, 1], [4, 2]]), True, False, True).tolist()
+    [[1, 2], [3, 4]]
+    """
+    return transformed(images.mT if transpose else images, flip_rows, flip_columns, False)
+
+
+def restore_with_self_ensemble(restore: Restore, degraded: Tensor, side: SideInformation) -> Tensor:
+    """Restore the eight versions of a batch and average what they give, turned back.
+
+    Takes eight times as long; memory stays that of one restoration and two images. The authors'
+    programs average the same eight (with values rounded to 8 bits nowhere before the mean).
+
+    Args:
+        restore: restores one batch, e.g. `method.restore`; may use tiles.
+        degraded: (B, 3, H, W), RGB, nominally in [0, 1].
+        side: `clean` is turned with the images.
+
+    Returns:
+        (B, 3, scale * H, scale * W), not clipped, in single precision at least.
+    """
+    total: Tensor | None = None
+    for transform in TRANSFORMS:
+        clean = None if side.clean is None else transformed(side.clean, *transform).contiguous()
+        turned = transformed(degraded, *transform).contiguous()
+        restored = restore(turned, SideInformation(side.sigma, clean))
+        restored = transformed_back(restored, *transform)
+        # In single precision: eight terms lose a bit or two of bfloat16.
+        restored = restored.to(torch.promote_types(restored.dtype, torch.float32))
+        total = restored.clone() if total is None else total + restored
+    assert total is not None
+    return total / len(TRANSFORMS)
+
+
+@dataclass(slots=True)
+class Restoration:
+    """A method that restores images one by one, and the time that it took so far."""
+
+    method: Method
+    grid: TileGrid | None
+    """Tiles to use; None: the whole image in one pass."""
+    device: torch.device
+    self_ensemble: bool = False
+    """Average over the eight flips and rotations of each image."""
+    seconds: float = 0.0
+    pixels: int = 0
+    """Restored pixels so far."""
+
+    @property
+    def seconds_per_megapixel(self) -> float:
+        """Time in the method, copies to and from its device included, per restored megapixel."""
+        return 1e6 * self.seconds / max(self.pixels, 1)
+
+    def restore(self, image: DegradedImage, where: str) -> NDArray[np.float32]:
+        """Restore one image; images are never batched, because batching changes the last bits.
+
+        Args:
+            image: of a test set.
+            where: run, test set and image, for messages.
+
+        Returns:
+            (scale * H, scale * W, 3) float32, RGB, not clipped.
+
+        Raises:
+            EvaluationError: the output has another size than the truth, or holds NaN or infinity.
+        """
+        started = time.perf_counter()
+        degraded = _to_tensor(image.degraded, self.device)
+        needed = self.method.info.side_information
+        # A method is told nothing beyond what it declares: only the oracle ever sees the truth.
+        clean = None
+        if "clean" in needed:
+            if image.clean is None:
+                raise EvaluationError(
+                    f"{where}: {self.method.info.name} needs the ground truth, which this test set "
+                    "does not have; leave it out of the method's test sets"
+                )
+            clean = _to_tensor(image.clean, self.device)
+        side = SideInformation(sigma=image.sigma if "sigma" in needed else None, clean=clean)
+        if self.self_ensemble:
+            restored = restore_with_self_ensemble(self._restore, degraded, side)
+        else:
+            restored = self._restore(degraded, side)
+        pixels = _to_pixels(restored[0])
+        self.seconds += time.perf_counter() - started
+        self.pixels += pixels.shape[0] * pixels.shape[1]
+        self._check(pixels, image, where)
+        return pixels
+
+    def _restore(self, degraded: Tensor, side: SideInformation) -> Tensor:
+        if self.grid is None:
+            return self.method.restore(degraded, side)
+        return restore_in_tiles(self.method, degraded, side, self.grid)
+
+    def restore_set(
+        self, images: DegradedImages, where: str
+    ) -> Iterator[tuple[DegradedImage, NDArray[np.float32]]]:
+        """Restore a test set, image by image, or at once where the method wants it so.
+
+        Args:
+            images: the test set; read twice where the method takes all at once.
+            where: run and test set, for messages.
+
+        Yields:
+            Each image and its restored pixels, see `restore`.
+
+        Raises:
+            EvaluationError: see `restore`.
+            RestorationError: the method cannot be run on this machine, or failed.
+        """
+        if self.self_ensemble or not self.method.restores_together:
+            for image in images:
+                yield image, self.restore(image, f"{where}, image {image.name!r}")
+            return
+        given = ((image.name, _to_tensor(image.degraded, self.device)[0]) for image in images)
+        results = self.method.restore_together(given)
+        for image in images:
+            started = time.perf_counter()
+            pixels = _to_pixels(next(results))
+            self.seconds += time.perf_counter() - started
+            self.pixels += pixels.shape[0] * pixels.shape[1]
+            self._check(pixels, image, f"{where}, image {image.name!r}")
+            yield image, pixels
+
+    def _check(self, pixels: NDArray[np.float32], image: DegradedImage, where: str) -> None:
+        height, width = (self.method.scale * length for length in image.degraded.shape[:2])
+        if pixels.shape != (height, width, 3):
+            raise EvaluationError(
+                f"{where}: expected an output of shape {(height, width, 3)}, found {pixels.shape}; "
+                f"check the scale that the method declares ({self.method.scale})"
+            )
+        if not np.isfinite(pixels).all():
+            count = int((~np.isfinite(pixels)).sum())
+            raise EvaluationError(
+                f"{where}: {count} of {pixels.size} output values are NaN or infinite; train the "
+                "run again with a lower learning rate, or evaluate it in fp32"
+            )
+
+
+@contextlib.contextmanager
+def fixed_arithmetic(precision: str, cpu_threads: int, device: torch.device) -> Iterator[None]:
+    """No gradients, the given threads and precision, and no algorithm chosen by speed trials.
+
+    Args:
+        precision: `fp32` (true single precision: TF32 is off) or `bf16` (autocast).
+        cpu_threads: threads of one CPU operation; sums in another order are other bits.
+        device: where the method is.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(cpu_threads)
+    try:
+        with (
+            torch.inference_mode(),
+            torch.backends.cudnn.flags(
+                enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+            ),
+            torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"),
+        ):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _to_tensor(image: NDArray[np.float32], device: torch.device) -> Tensor:
+    """(H, W, 3) -> (1, 3, H, W) on `device`; the pixels' own order is already channels-last."""
+    batch = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))[None]
+    return batch.permute(0, 3, 1, 2).to(device)
+
+
+def _to_pixels(restored: Tensor) -> NDArray[np.float32]:
+    """(3, H, W) -> (H, W, 3) float32 in the machine's memory."""
+    return np.ascontiguousarray(restored.float().permute(1, 2, 0).cpu().numpy())
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedMethod:
+    """A method in evaluation mode, and where its numbers come from."""
+
+    method: Method
+    source: str
+    """`retrained`, `official_weights`, or `no_training` for methods without training."""
+    checkpoint_sha256: str | None
+    official_weights: str | None = None
+    """Name of the authors' checkpoint, where the file is one whose hash the method knows."""
+
+    def record(self) -> dict[str, Any]:
+        """Content for provenance files."""
+        return {
+            "source": self.source,
+            "checkpoint_sha256": self.checkpoint_sha256,
+            "official_weights": self.official_weights,
+            "parameters": parameter_count(self.method),
+        }
+
+
+def load_method(
+    spec: EvaluationSpec,
+    checkpoint: str | Path | None = None,
+    official_weights: str | Path | None = None,
+    device: torch.device | str = "cpu",
+) -> LoadedMethod:
+    """Create the method of `spec` and load its weights.
+
+    Args:
+        spec: names the method, all its arguments, and the training that the checkpoint is of.
+        checkpoint: final checkpoint of the run.
+        official_weights: checkpoint that the method's authors publish, instead.
+        device: where the method goes.
+
+    Raises:
+        UnknownNameError: no such method, with the nearest names.
+        CheckpointError: weights are missing, not wanted, of another spec or of another network.
+        FileNotFoundError: no such file.
+    """
+    cls = method_class(spec.method)
+    _check_weights(spec, cls.info.trainable, checkpoint, official_weights)
+    method = cls(**spec.arguments)
+    source, known = "no_training", None
+    if checkpoint is not None:
+        assert spec.training_sha256 is not None  # see _check_weights
+        load_run_checkpoint(method, checkpoint, spec.training_sha256)
+        source = "retrained"
+    elif official_weights is not None:
+        state = cls.read_official_state(official_weights)
+        _check_network(spec, cls.official_changes(state), official_weights)
+        method.load_official_state(state, str(official_weights))
+        source = "official_weights"
+    file = checkpoint or official_weights
+    sha256 = None if file is None else file_sha256(file)
+    if source == "official_weights":
+        known = next((w.name for w in cls.info.official_weights if w.sha256 == sha256), None)
+    method = method.eval().requires_grad_(False).to(device)
+    for module in method.modules():
+        # Most of these networks are convolutions, which run faster on this layout. The others keep
+        # theirs: PyTorch refuses to lay out a three-dimensional one like this.
+        if isinstance(module, torch.nn.Conv2d):
+            module.to(memory_format=torch.channels_last)
+    return LoadedMethod(method, source, sha256, known)
+
+
+def _check_network(
+    spec: EvaluationSpec, official_changes: dict[str, Any], official_weights: str | Path
+) -> None:
+    for name, value in official_changes.items():
+        if spec.arguments[name] != value:
+            raise CheckpointError(
+                f"{spec.run}: {official_weights} is of a network with {name}={value!r}, but the "
+                f"evaluation asks for {spec.arguments[name]!r}; plan it with {name}={value!r}"
+            )
+
+
+def _check_weights(
+    spec: EvaluationSpec,
+    trainable: bool,
+    checkpoint: str | Path | None,
+    official_weights: str | Path | None,
+) -> None:
+    if checkpoint is not None and official_weights is not None:
+        raise CheckpointError(
+            f"{spec.run}: found both a checkpoint and official weights; give one of them"
+        )
+    if trainable and checkpoint is None and official_weights is None:
+        raise CheckpointError(
+            f"{spec.run}: {spec.method} has weights to load; give the run's checkpoint "
+            "(--checkpoint) or its authors' (--official-weights)"
+        )
+    if not trainable and (checkpoint is not None or official_weights is not None):
+        raise CheckpointError(
+            f"{spec.run}: {spec.method} is not trained and takes no weights; leave "
+            f"{checkpoint or official_weights} out"
+        )
+    if checkpoint is not None and spec.training_sha256 is None:
+        raise CheckpointError(
+            f"{spec.run}: the evaluation spec names no training (training_sha256 is null), so "
+            f"{checkpoint} cannot be checked; plan the evaluation with its training, or pass "
+            "authors' weights with --official-weights"
+        )

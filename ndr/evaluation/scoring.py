@@ -1,0 +1,205 @@
+"""Evaluating a run: each test image once through the method, every protocol on the result."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from ndr.data.image_files import to_uint8, write_png
+from ndr.evaluation.degraded_images import (
+    DegradedImage,
+    DegradedImages,
+    EvaluationError,
+    paired_sets,
+)
+from ndr.evaluation.restoring import LoadedMethod, Restoration, fixed_arithmetic
+from ndr.evaluation.tiling import TileGrid, tile_grid
+from ndr.method import MethodInfo, RestorationError
+from ndr.metrics.no_reference import METRICS, score, unavailable
+from ndr.metrics.protocol import NO_REFERENCE, Protocol, protocol
+from ndr.nearest_name import check_names
+from ndr.records.per_image import ImageScore
+from ndr.specs.run_spec import EvaluationSpec, TestSetSpec
+
+logger = logging.getLogger(__name__)
+
+METRIC_WEIGHTS = "data/weights/metrics"
+"""Where the weights of metrics without reference are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What was measured."""
+
+    scores: tuple[ImageScore, ...]
+    """In the order of the spec's test sets, the manifests' images, the spec's protocols."""
+    images: dict[str, tuple[int, int]]
+    """Per test set: images evaluated, images that the complete set has."""
+    failures: dict[str, str]
+    """Test sets that the method could not restore, with the reason; they have no scores."""
+    unavailable_metrics: dict[str, str]
+    """Metrics without reference that could not be computed on this machine, with the reason."""
+    grid: TileGrid | None
+    restore_seconds: float
+    seconds_per_megapixel: float
+
+    def record(self) -> dict[str, Any]:
+        """Content for provenance files."""
+        return {
+            "images": {name: list(counts) for name, counts in self.images.items()},
+            "failures": self.failures,
+            "unavailable_metrics": self.unavailable_metrics,
+            "tiling": None if self.grid is None else self.grid.record(),
+            "restore_seconds": round(self.restore_seconds, 3),
+            "seconds_per_megapixel": round(self.seconds_per_megapixel, 4),
+        }
+
+
+def evaluate(
+    spec: EvaluationSpec,
+    loaded: LoadedMethod,
+    sets_folder: str | Path,
+    pictures: str | Path,
+    device: torch.device | str = "cpu",
+    *,
+    metric_weights: str | Path = METRIC_WEIGHTS,
+) -> Evaluation:
+    """Measure a method on all test sets of a spec.
+
+    The first `spec.pictures` restored images of the test sets in `spec.pictures_of` are written
+    as 8-bit `<pictures>/<test set>/<image>.png`. A test set that the method cannot restore here
+    (a program that is missing or fails) is left out with its reason; the others go on.
+
+    Args:
+        spec: the evaluation.
+        loaded: its method, see `ndr.evaluation.restoring.load_method`.
+        sets_folder: folder of the prepared sets.
+        pictures: folder for pictures; it is made even if none is kept.
+        device: where the method is.
+        metric_weights: folder with the weights of metrics without reference.
+
+    Raises:
+        UnknownNameError: an unknown protocol, or test set to keep pictures of.
+        TilingError: tiles for a method that forbids them.
+        ManifestError: a set was prepared as something else than the spec says.
+        EvaluationError: sizes that do not fit, or an output that is no finite image.
+    """
+    device = torch.device(device)
+    for name in spec.protocols:
+        protocol(name)  # a misspelt name is told before anything is restored
+    check_names("test set to keep pictures of", spec.pictures_of, [s.name for s in spec.test_sets])
+    info = loaded.method.info
+    grid = tile_grid(info, spec.tile, spec.tile_overlap)
+    restoration = Restoration(loaded.method, grid, device, spec.self_ensemble)
+    pairs = paired_sets(spec, sets_folder)
+    test_sets = []
+    for test_set in spec.test_sets:
+        _check_side_information(spec.run, info, test_set)
+        test_sets.append(
+            DegradedImages(test_set, pairs[test_set.set], spec.suite_seed, loaded.method.scale)
+        )
+    pictures = Path(pictures)
+    pictures.mkdir(parents=True, exist_ok=True)
+    scores: list[ImageScore] = []
+    failures: dict[str, str] = {}
+    judged = any(not test_set.reference for test_set in spec.test_sets)
+    missing = unavailable(tuple(METRICS), Path(metric_weights)) if judged else {}
+    judges = _Judges(
+        tuple(protocol(name) for name in spec.protocols),
+        tuple(name for name in METRICS if name not in missing),
+        Path(metric_weights),
+        str(device),
+    )
+    with (
+        fixed_arithmetic(spec.precision, spec.cpu_threads, device),
+        # Not drawn where nobody looks: in a log file each step would be a line.
+        tqdm(total=sum(map(len, test_sets)), desc=spec.run, unit="image", disable=None) as progress,
+    ):
+        for images in test_sets:
+            try:
+                scores += _scores_of_set(
+                    spec, images, restoration, judges, pictures=pictures, progress=progress
+                )
+            except RestorationError as error:
+                failures[images.spec.name] = str(error)
+                logger.warning("%s, test set %r: %s", spec.run, images.spec.name, error)
+    return Evaluation(
+        tuple(scores),
+        {
+            images.spec.name: (
+                0 if images.spec.name in failures else len(images),
+                images.total,
+            )
+            for images in test_sets
+        },
+        failures,
+        missing,
+        grid,
+        restoration.seconds,
+        restoration.seconds_per_megapixel,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judges:
+    """What turns a restored image into numbers."""
+
+    protocols: tuple[Protocol, ...]
+    no_reference: tuple[str, ...]
+    weights: Path
+    device: str
+
+    def judge(
+        self, restored: NDArray[np.float32], image: DegradedImage
+    ) -> Iterator[tuple[str, str, float]]:
+        """Protocol, metric and value: against the ground truth, or without one."""
+        if image.clean is None:
+            for metric, value in score(
+                restored, self.no_reference, self.weights, self.device
+            ).items():
+                yield NO_REFERENCE, metric, value
+            return
+        for each in self.protocols:
+            for metric, value in each.compare(restored, image.clean).items():
+                yield each.name, metric, value
+
+
+def _scores_of_set(
+    spec: EvaluationSpec,
+    images: DegradedImages,
+    restoration: Restoration,
+    judges: _Judges,
+    *,
+    pictures: Path,
+    progress: tqdm[Any],
+) -> list[ImageScore]:
+    """Scores of one test set: per image, in the order of the spec's protocols."""
+    name = images.spec.name
+    keep = spec.pictures if not spec.pictures_of or name in spec.pictures_of else 0
+    scores: list[ImageScore] = []
+    restored_images = restoration.restore_set(images, f"{spec.run}, test set {name!r}")
+    for index, (image, restored) in enumerate(restored_images):
+        if index < keep:
+            write_png(pictures / name / f"{image.name}.png", to_uint8(restored))
+        scores.extend(
+            ImageScore(spec.run, name, image.name, image.scene, under, metric, value)
+            for under, metric, value in judges.judge(restored, image)
+        )
+        progress.update()
+    return scores
+
+
+def _check_side_information(run: str, info: MethodInfo, test_set: TestSetSpec) -> None:
+    if "sigma" in info.side_information and test_set.noise is None:
+        raise EvaluationError(
+            f"{run}: {info.name} needs the noise level, but test set {test_set.name!r} adds no "
+            "noise; leave it out of this method's test sets"
+        )

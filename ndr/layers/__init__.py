@@ -1,0 +1,1 @@
+"""Layers that NDR-Restore and compared systems share."""

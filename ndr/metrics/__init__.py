@@ -1,0 +1,1 @@
+"""What is measured on an image: metrics, their facts, and the protocols they obey."""

@@ -1,0 +1,287 @@
+"""NDR-Restore (Yao et al., IEEE TIP 2024) as a method of the suite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ndr.method import (
+    TASKS,
+    Batch,
+    ImageError,
+    Method,
+    MethodInfo,
+    OfficialWeights,
+    SideInformation,
+    SizeRequirements,
+    Tiling,
+    TrainingContext,
+    check_images,
+    frozen,
+    pad_by_reflection,
+    register_method,
+)
+from ndr.network.design import NDRDesign
+from ndr.network.ndr_restore import NDRDegrad, NDRRestore, SkipRecord
+from ndr.network.official_keys import map_state, never_used_keys
+from ndr.network.variant import variant_named
+
+_NARROW = frozen(
+    {
+        "blocks": (1, 1, 1, 1),
+        "refinement_blocks": 1,
+        "heads": (1, 2, 2, 2),
+        "degradation_width": 16,
+        "zero_init_output": True,
+    }
+)
+
+
+@register_method
+class NDRRestoreMethod(Method):
+    """NDR-Restore, trained together with NDR-Degrad.
+
+    Restoration uses NDR-Restore alone. In training NDR-Degrad gets the clean image and the U that
+    NDR-Restore found in the degraded one, and has to produce the degraded image; its error flows
+    back into U and D.
+
+    Args:
+        width: channels at full size.
+        blocks: transformer blocks per level.
+        refinement_blocks: transformer blocks after the decoder.
+        heads: attention heads per level.
+        expansion: width of the feed-forward parts over the width of their level.
+        M: length of the vectors in D.
+        N: number of vectors in D.
+        K: rank of the CP convolutions.
+        degradation_width: channels of U.
+        variant: `first_release` (the paper's sizes), `current_release` or `equations`.
+        use_ndr: False replaces query and injection, and leaves NDR-Degrad out: there is no U.
+        use_dq: False replaces the degradation query by a convolution; D does not exist.
+        use_di: False replaces the degradation injection by a convolution, in both networks.
+        use_cp: False replaces the CP convolutions by concatenation and convolution, in both.
+        use_le: add L_e, which drives the vectors of D apart (Table XII).
+        lambda_degrad: weight of the degradation loss; 0 leaves NDR-Degrad out. (Eq. 8 prints lambda
+            at the restoration loss; the text, Table XI and the code put it here.)
+        le_weight: weight of L_e. The paper does not give it.
+        zero_init_output: the last convolution starts at zero, so that the untrained network returns
+            its input; without effect where no image is added to the output.
+        upscale: `none`, or how twice the size is returned: `pixel_shuffle`, `pre_upsample`. See
+            `ndr.layers.x2_head`, also for NDR-Degrad; the paper's own way is not public.
+    """
+
+    info = MethodInfo(
+        name="ndr_restore",
+        paper_label="NDR-Restore",
+        citation=(
+            "M. Yao, R. Xu, Y. Guan, J. Huang, Z. Xiong: Neural Degradation Representation "
+            "Learning for All-In-One Image Restoration. IEEE Transactions on Image Processing, 2024"
+        ),
+        tasks=TASKS,
+        presets=frozen(
+            {
+                "smoke": frozen({**_NARROW, "width": 4, "degradation_width": 8}),
+                "quick": frozen({**_NARROW, "width": 8}),
+                "small": frozen(
+                    {
+                        "width": 16,
+                        "blocks": (1, 2, 2, 2),
+                        "refinement_blocks": 1,
+                        "heads": (1, 2, 4, 4),
+                        "degradation_width": 32,
+                        "zero_init_output": True,
+                    }
+                ),
+                "paper": frozen({}),
+            }
+        ),
+        sizes=SizeRequirements(minimum=8, multiple_of=8),
+        # Attention weights and CP vectors are statistics of the whole image.
+        tiling=Tiling.DISCOURAGED,
+        published_parameters=27_330_315 + 9_632_169,
+        official_weights=(
+            OfficialWeights(
+                name="model_L",
+                url="https://huggingface.co/Mingde/pre-trained-models/resolve/main/model_L.pth",
+                settings=("promptir_noise_rain_haze",),
+                licence="MIT",
+                changes=frozen({"variant": "current_release"}),
+            ),
+        ),
+    )
+
+    def __init__(
+        self,
+        *,
+        width: int = 48,
+        blocks: Sequence[int] = (4, 6, 6, 8),
+        refinement_blocks: int = 3,
+        heads: Sequence[int] = (1, 2, 4, 6),
+        expansion: float = 2.66,
+        M: int = 128,  # noqa: N803 - the paper's symbols name these changes in tables and run ids
+        N: int = 32,  # noqa: N803
+        K: int = 16,  # noqa: N803
+        degradation_width: int = 64,
+        variant: str = "first_release",
+        use_ndr: bool = True,
+        use_dq: bool = True,
+        use_di: bool = True,
+        use_cp: bool = True,
+        use_le: bool = False,
+        lambda_degrad: float = 1.0,
+        le_weight: float = 0.01,
+        zero_init_output: bool = False,
+        upscale: str = "none",
+    ) -> None:
+        super().__init__()
+        design = NDRDesign(
+            variant=variant_named(variant),
+            width=width,
+            blocks=tuple(blocks),
+            refinement_blocks=refinement_blocks,
+            heads=tuple(heads),
+            expansion=expansion,
+            dimension=M,
+            count=N,
+            rank=K,
+            degradation_width=degradation_width,
+            use_ndr=use_ndr,
+            use_dq=use_dq,
+            use_di=use_di,
+            use_cp=use_cp,
+            zero_init_output=zero_init_output,
+            upscale=upscale,
+        )
+        for name, weight in (("lambda_degrad", lambda_degrad), ("le_weight", le_weight)):
+            if weight < 0:
+                raise ValueError(f"{name}: expected a weight of at least 0, found {weight}")
+        if use_le and not design.has_representation:
+            raise ValueError(
+                "use_le=True needs D, which does not exist with use_ndr=False or use_dq=False"
+            )
+        self.lambda_degrad = lambda_degrad
+        self.le_weight = le_weight if use_le else 0.0
+        self.restoration = NDRRestore(design)
+        self.degradation = NDRDegrad(design) if use_ndr and lambda_degrad > 0 else None
+
+    @property
+    def scale(self) -> int:
+        """2 where `upscale` is not `none`."""
+        return self.restoration.head.scale
+
+    def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
+        """Restore; nothing but the pixels is used. See `Method.forward`."""
+        return self.restoration(degraded)[0]
+
+    def training_losses(self, batch: Batch, context: TrainingContext) -> dict[str, Tensor]:
+        """Restoration loss, weighted degradation loss, and weighted L_e (Eq. 8).
+
+        Raises:
+            ImageError: a patch whose sides are no multiples of 8.
+        """
+        side = self.info.sizes.multiple_of
+        if batch.degraded.shape[-2] % side or batch.degraded.shape[-1] % side:
+            raise ImageError(
+                f"training patches: expected sides that are multiples of {side}, found "
+                f"{tuple(batch.degraded.shape[-2:])}"
+            )
+        restored, degradations = self.restoration(batch.degraded)
+        losses = {"restore": context.pixel_loss(restored, batch.clean)}
+        if self.degradation is not None:
+            predicted = self.degradation(batch.clean, degradations)
+            losses["degrade"] = self.lambda_degrad * context.pixel_loss(predicted, batch.degraded)
+        if self.le_weight > 0 and self.restoration.representation is not None:
+            independence = self.restoration.representation.independence_loss()
+            losses["independence"] = self.le_weight * independence
+        return losses
+
+    @torch.no_grad()
+    def degrade(self, clean: Tensor, degraded: Tensor) -> Tensor:
+        """Give clean images the degradation of others (Fig. 13).
+
+        Args:
+            clean: (B, 3, scale * H, scale * W).
+            degraded: (B, 3, H, W), images whose degradation is taken.
+
+        Returns:
+            (B, 3, H, W).
+
+        Raises:
+            RuntimeError: there is no NDR-Degrad, see `lambda_degrad` and `use_ndr`.
+            TypeError, ImageError: images that cannot be used, or of different shapes.
+        """
+        if self.degradation is None:
+            raise RuntimeError("this network was made without NDR-Degrad (lambda_degrad, use_ndr)")
+        check_images(clean, "clean images")
+        check_images(degraded)
+        scale = self.scale
+        height, width = degraded.shape[-2:]
+        expected = (len(degraded), 3, scale * height, scale * width)
+        if clean.shape != expected:
+            raise ImageError(
+                f"clean images: expected shape {expected} for degraded images of "
+                f"{tuple(degraded.shape)}, found {tuple(clean.shape)}"
+            )
+        padded = self._padded(degraded)
+        _, degradations = self.restoration(padded)
+        clean = pad_by_reflection(clean, *(scale * side for side in padded.shape[-2:]))
+        return self.degradation(clean, degradations)[..., :height, :width]
+
+    @torch.no_grad()
+    def figure_tensors(self, degraded: Tensor) -> dict[str, Tensor]:
+        """S, U, and F before and after injection, per level (1 is full size), and D.
+
+        Names: `affinity_1` (B, N, H, W), `degradation_1` (B, C_U, H, W), `features_1` and
+        `injected_1` (B, C, H, W), then levels 2 and 3 at half and a quarter of the size (all of
+        them at twice the size with `upscale="pre_upsample"`);
+        `representation` (N, M). What a variant does not have is absent. Single precision.
+
+        Args:
+            degraded: (B, 3, H, W), any size.
+        """
+        check_images(degraded)
+        records: list[SkipRecord] = []
+        self.restoration(self._padded(degraded), records)
+        tensors = {}
+        enlarged = self.restoration.head.feature_scale
+        for level, record in enumerate(records):
+            # A pixel of a level covers 2^level pixels of the image; the rest is padding.
+            sides = (enlarged * size for size in degraded.shape[-2:])
+            rows, columns = (-(-side // 2**level) for side in sides)
+            for name in ("affinity", "degradation", "features", "injected"):
+                tensor = getattr(record, name)
+                if tensor is not None:
+                    tensors[f"{name}_{level + 1}"] = tensor[..., :rows, :columns].float()
+        representation = self.representation()
+        if representation is not None:
+            tensors["representation"] = representation
+        return tensors
+
+    def representation(self) -> Tensor | None:
+        """D, (N, M), as a copy; None where nothing is queried."""
+        if self.restoration.representation is None:
+            return None
+        return self.restoration.representation.vectors.detach().clone()
+
+    @classmethod
+    def official_changes(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
+        """The release, told by the never-used layers: else the keys and shapes are the same.
+
+        Without this, weights of the current release would load into a network with residuals.
+        """
+        first = not never_used_keys().isdisjoint(state)
+        return {"variant": "first_release" if first else "current_release"}
+
+    @classmethod
+    def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the keys of either public release; see `ndr.network.official_keys`."""
+        return map_state(state)
+
+    def _padded(self, images: Tensor) -> Tensor:
+        sizes = self.info.sizes
+        return pad_by_reflection(
+            images, sizes.padded(images.shape[-2]), sizes.padded(images.shape[-1])
+        )

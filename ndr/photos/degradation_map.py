@@ -1,0 +1,131 @@
+"""Where NDR-Restore sees which degradation: U and S at full size as pictures.
+
+U is what the network takes for the degradation (paper, Eq. 2): its norm over the channels says how
+much there is. S says which of the N vectors of D each pixel asks for; shown is the one that it asks
+for most.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ndr.data.image_files import write_png
+from ndr.method import Method
+from ndr.photos.photo_reading import PhotoError, Samples
+from ndr.photos.tile_stream import Progress, Tiles, tile_tensor
+
+_BRIGHTEST = 0.999
+"""Quantile of the norm that the brightest colour stands for: single pixels would darken all."""
+_GOLDEN_RATIO = 0.6180339887498949
+
+
+@dataclass(frozen=True, slots=True)
+class DegradationMaps:
+    """U and S of a photograph at the size of the network's largest features."""
+
+    strength: NDArray[np.float32]
+    """(h, w), norm of U over its channels."""
+    vectors: NDArray[np.uint16]
+    """(h, w), number of the vector of D with the largest affinity, 0 to N - 1."""
+
+
+def check_has_maps(method: Method, device: torch.device) -> None:
+    """Raise unless the method forms both U and S.
+
+    Raises:
+        PhotoError: it is not NDR-Restore, or one of its networks without U or S.
+    """
+    side = max(16, method.info.sizes.minimum)
+    tensors = method.figure_tensors(torch.zeros((1, 3, side, side), device=device))
+    missing = [name for name in ("degradation_1", "affinity_1") if name not in tensors]
+    if missing:
+        raise PhotoError(
+            f"--degradation-map: {method.info.name} has no {' and no '.join(missing)} to show; "
+            "it needs NDR-Restore (ndr_restore) with its degradation query"
+        )
+
+
+def degradation_maps(
+    method: Method,
+    pixels: Samples,
+    tiles: Tiles,
+    device: torch.device,
+    progress: Progress = lambda: None,
+) -> DegradationMaps:
+    """Run NDR-Restore and keep U and S of its largest level.
+
+    Each pixel is taken from the tile that it lies deepest in. Nothing is blended: a number of a
+    vector cannot be, and a seam in U shows what cutting into tiles changes.
+
+    Args:
+        method: passed `check_has_maps`.
+        pixels: (H, W) or (H, W, 3), 8 or 16 bits.
+        tiles: as for the restoration.
+        device: where the method is.
+        progress: called after each tile.
+    """
+    strength: NDArray[np.float32] | None = None
+    vectors: NDArray[np.uint16] | None = None
+    for row in range(len(tiles.rows.starts)):
+        for column in range(len(tiles.columns.starts)):
+            rows, columns = tiles.rows.slice_of(row), tiles.columns.slice_of(column)
+            tensors = method.figure_tensors(tile_tensor(pixels, rows, columns, device))
+            norm = tensors["degradation_1"][0].norm(dim=0).cpu().numpy()
+            best = tensors["affinity_1"][0].argmax(dim=0).cpu().numpy()
+            # x2 networks may work at twice the size of the photograph.
+            enlarged = norm.shape[0] // (rows.stop - rows.start)
+            if strength is None or vectors is None:
+                shape = (enlarged * pixels.shape[0], enlarged * pixels.shape[1])
+                strength = np.zeros(shape, dtype=np.float32)
+                vectors = np.zeros(shape, dtype=np.uint16)
+            here = tuple(
+                _scaled(axis.owned(index), enlarged)
+                for axis, index in ((tiles.rows, row), (tiles.columns, column))
+            )
+            inside = tuple(
+                slice(place.start - enlarged * start, place.stop - enlarged * start)
+                for place, start in zip(here, (rows.start, columns.start), strict=True)
+            )
+            strength[here], vectors[here] = norm[inside], best[inside]
+            progress()
+    assert strength is not None
+    assert vectors is not None
+    return DegradationMaps(strength, vectors)
+
+
+def _scaled(pixels: slice, factor: int) -> slice:
+    return slice(factor * pixels.start, factor * pixels.stop)
+
+
+def write_strength(path: str | Path, maps: DegradationMaps) -> None:
+    """Write the norm of U as PNG: dark blue is zero, yellow the photograph's largest."""
+    from matplotlib import colormaps
+
+    scale = float(np.quantile(maps.strength, _BRIGHTEST))
+    table = np.rint(255 * colormaps["viridis"](np.arange(256))[:, :3]).astype(np.uint8)
+    levels = np.clip(maps.strength * (255 / max(scale, 1e-12)), 0, 255).astype(np.uint8)
+    write_png(path, table[levels])
+
+
+def write_vectors(path: str | Path, maps: DegradationMaps) -> None:
+    """Write the vectors of D as PNG; a vector has one colour in all photographs."""
+    write_png(path, vector_colours(int(maps.vectors.max()) + 1)[maps.vectors])
+
+
+def vector_colours(count: int) -> NDArray[np.uint8]:
+    """Colours of the first vectors of D, (count, 3): neighbouring numbers differ most.
+
+    >>> len({tuple(colour) for colour in vector_colours(256).tolist()})
+    256
+    """
+    colours = [
+        colorsys.hls_to_rgb((index * _GOLDEN_RATIO) % 1.0, (0.45, 0.7, 0.3)[index % 3], 0.75)
+        for index in range(count)
+    ]
+    return np.rint(255 * np.array(colours)).astype(np.uint8)

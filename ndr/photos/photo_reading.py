@@ -1,0 +1,398 @@
+"""Reading a photograph, with 8 or 16 bits per channel; what cannot be read truly is refused.
+
+Pillow holds no colour of 16 bits: it keeps the high byte of each sample without a word. PNG files
+of 16 bits are therefore decoded by torchvision, and TIFF files twice by Pillow: once for the high
+bytes, and once with the opposite byte order for the low bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import struct
+import sys
+import warnings
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+Samples = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+class PhotoError(ValueError):
+    """A photograph that cannot be read, restored or written; the message says why, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoMetadata:
+    """What travels from the file that is read to the file that is written."""
+
+    exif: bytes = b""
+    """EXIF block in TIFF form, without the orientation's effect and without thumbnail; or empty."""
+    icc_profile: bytes = b""
+    """Colour profile of the pixels, or empty."""
+    dots_per_inch: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """Pixels as a viewer shows them: the orientation that EXIF asks for is applied."""
+
+    pixels: Samples
+    """(H, W) grey or (H, W, 3) RGB, in the colour space of the file."""
+    alpha: Samples | None = None
+    """(H, W), of the type of `pixels`; not premultiplied."""
+    metadata: PhotoMetadata = field(default_factory=PhotoMetadata)
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.pixels.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.pixels.shape[1]
+
+    @property
+    def is_grey(self) -> bool:
+        """Whether there is one channel."""
+        return self.pixels.ndim == 2
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether there are 16 bits per channel."""
+        return self.pixels.dtype == np.uint16
+
+
+def to_8_bit(samples: Samples) -> NDArray[np.uint8]:
+    """Samples of 16 bits rounded to 8; those of 8 bits as they are.
+
+    >>> to_8_bit(np.array([[0, 128, 129, 65535]], dtype=np.uint16)).tolist()
+    [[0, 0, 1, 255]]
+    """
+    if samples.dtype == np.uint8:
+        return samples
+    # 65535 = 257 * 255. Rows at a time: the sum needs 32 bits.
+    rounded = np.empty(samples.shape, dtype=np.uint8)
+    for row, target in zip(samples, rounded, strict=True):
+        target[...] = (row.astype(np.uint32) + 128) // 257
+    return rounded
+
+
+logger = logging.getLogger(__name__)
+
+ORIENTATION = int(ExifTags.Base.Orientation)
+EXIF_FOLDERS = (int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo))
+"""Entries that are folders of further entries: exposure and lens, and the place."""
+_SIZE_ENTRIES = (int(ExifTags.Base.ExifImageWidth), int(ExifTags.Base.ExifImageHeight))
+
+STORAGE_ENTRIES = frozenset(
+    {
+        *(254, 255, 256, 257, 258, 259, 262, 263, 266, 273, 277, 278, 279, 280, 281, 284),
+        *(290, 291, 292, 293, 301, 317, 318, 319, 320, 321, 322, 323, 324, 325, 330, 332, 334),
+        *(338, 339, 340, 341, 342, 347, 512, 513, 514, 515, 517, 518, 519, 520, 521),
+        *(529, 530, 531, 532, 700, 33723, 34377, 34675),
+    }
+)
+"""TIFF 6.0 entries on the storage of pixels (strips, tiles, compression, number of channels), and
+XMP, IPTC, Photoshop and colour profile, which are no EXIF."""
+
+
+def read_metadata(image: Image.Image, where: str) -> tuple[PhotoMetadata, int]:
+    """The metadata of an opened file, and how its pixels are to be turned.
+
+    Args:
+        image: opened by Pillow and loaded (Pillow itself turns the pixels of TIFF files).
+        where: the file, for messages.
+
+    Returns:
+        What is kept, and the EXIF orientation (1 to 8; other values count as 1).
+    """
+    icc = image.info.get("icc_profile") or b""
+    orientation, exif = 1, b""
+    try:
+        found = image.getexif()
+        given = found.get(ORIENTATION, 1)
+        orientation = given if given in range(1, 9) else 1
+        exif = _kept_exif(found)
+    except (ValueError, TypeError, KeyError, OSError, SyntaxError, struct.error) as error:
+        logger.warning("%s: its EXIF block is damaged (%s) and is not kept", where, error)
+    return PhotoMetadata(exif, icc, _resolution(image)), orientation
+
+
+def _kept_exif(found: Image.Exif) -> bytes:
+    kept = Image.Exif()
+    for tag, value in found.items():
+        if tag not in STORAGE_ENTRIES and tag not in EXIF_FOLDERS:
+            kept[tag] = value
+    if ORIENTATION in kept:
+        kept[ORIENTATION] = 1
+    for folder in EXIF_FOLDERS:
+        entries = dict(found.get_ifd(folder))
+        if entries:
+            kept.get_ifd(folder).update(entries)
+    return without_marker(kept.tobytes()) if len(kept) or _has_folders(kept) else b""
+
+
+def _has_folders(exif: Image.Exif) -> bool:
+    return any(exif.get_ifd(folder) for folder in EXIF_FOLDERS)
+
+
+def without_marker(block: bytes) -> bytes:
+    r"""The EXIF block from its TIFF header on.
+
+    >>> without_marker(b"Exif\x00\x00II*\x00")
+    b'II*\x00'
+    """
+    return block.removeprefix(b"Exif\x00\x00")
+
+
+def _resolution(image: Image.Image) -> tuple[float, float] | None:
+    given = image.info.get("dpi")
+    try:
+        horizontal, vertical = (float(value) for value in given or ())
+    except (TypeError, ValueError):
+        return None
+    usable = all(np.isfinite(value) and value >= 1 for value in (horizontal, vertical))
+    return (horizontal, vertical) if usable else None
+
+
+def loaded_exif(block: bytes) -> Image.Exif:
+    """The entries of an EXIF block that `read_metadata` returned."""
+    exif = Image.Exif()
+    if block:
+        exif.load(b"Exif\x00\x00" + block)
+    return exif
+
+
+def exif_for_size(block: bytes, width: int, height: int) -> bytes:
+    """The EXIF block with its note of the picture's size, where it has one, brought up to date."""
+    exif = loaded_exif(block)
+    folder = exif.get_ifd(ExifTags.IFD.Exif)
+    if not any(tag in folder for tag in _SIZE_ENTRIES):
+        return block
+    folder.update(zip(_SIZE_ENTRIES, (width, height), strict=True))
+    return without_marker(exif.tobytes())
+
+
+def turned_upright(samples: Samples, orientation: int) -> Samples:
+    """Turn stored pixels as their EXIF orientation says (EXIF 2.3, tag 0x0112).
+
+    Args:
+        samples: (H, W) or (H, W, C) as stored.
+        orientation: 1 to 8.
+
+    Returns:
+        Contiguous; (W, H, ...) for orientations above 4.
+
+    >>> turned_upright(np.array([[1, 2], [3, 4]], dtype=np.uint8), 6).tolist()
+    [[3, 1], [4, 2]]
+    """
+    if orientation >= 5:
+        samples = samples.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        samples = samples[::-1]
+    if orientation in (2, 3, 6, 7):
+        samples = samples[:, ::-1]
+    return np.ascontiguousarray(samples)
+
+
+FORMATS = {"PNG": "PNG", "JPEG": "JPEG", "MPO": "JPEG", "TIFF": "TIFF", "WEBP": "WebP"}
+"""Pillow's names; MPO is what many phones write: a JPEG photo, further views behind it."""
+GREY_MODES = ("1", "L", "LA")
+COLOUR_MODES = ("RGB", "RGBA", "P", "PA", "RGBX")
+DEEP_GREY_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
+DEFAULT_MEGAPIXELS = 250.0
+
+_BITS, _PHOTOMETRIC, _PLANES, _SAMPLE_FORMAT = 258, 262, 284, 339
+
+
+def read_photo(path: str | Path, max_megapixels: float = DEFAULT_MEGAPIXELS) -> Photo:
+    """Read a PNG, JPEG, TIFF or WebP file and turn it upright.
+
+    Args:
+        path: the file.
+        max_megapixels: larger pictures are refused before they are decoded: a file of a few
+            kilobytes can unpack to more than fits into memory.
+
+    Raises:
+        FileNotFoundError: no such file.
+        PhotoError: empty, truncated, damaged, of another format, animated, too large, CMYK or
+            another colour space than grey and RGB, or of another depth than 8 and 16 bits.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    if path.stat().st_size == 0:
+        raise PhotoError(f"{path}: the file is empty; copy or download it again")
+    try:
+        with _opened(path) as image:
+            _check(path, image, max_megapixels)
+            deep = _is_deep(path, image)
+            if deep and image.format == "PNG":
+                samples = _deep_png(path)
+            elif deep:
+                samples = _deep_tiff(path, image)
+            else:
+                samples = _shallow(path, image)
+            metadata, orientation = read_metadata(image, str(path))
+    except (PhotoError, MemoryError):
+        raise
+    except UnidentifiedImageError as error:
+        raise PhotoError(
+            f"{path}: expected a PNG, JPEG, TIFF or WebP file of 8 or 16 bits, found something "
+            "else or a damaged file; convert it, or copy it again"
+        ) from error
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise PhotoError(
+            f"{path}: truncated or damaged ({reason}); copy or download it again"
+        ) from error
+    samples = turned_upright(samples, orientation)
+    if samples.ndim == 2:
+        return Photo(samples, None, metadata)
+    return _separated(samples, metadata)
+
+
+def _separated(samples: Samples, metadata: Any) -> Photo:
+    """Colour and transparency apart."""
+    alpha = None
+    if samples.shape[2] in (2, 4):
+        alpha = np.ascontiguousarray(samples[..., -1])
+        samples = samples[..., :-1]
+    if samples.shape[2] == 1:
+        samples = samples[..., 0]
+    return Photo(np.ascontiguousarray(samples), alpha, metadata)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open with this module's own limit of pixels in place of Pillow's, and without its warnings.
+
+    Pillow warns of damaged entries of TIFF files; what is lost of the pixels raises an error.
+    """
+    limit = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # GIF is opened to be refused by name.
+            with Image.open(path, formats=("PNG", "JPEG", "TIFF", "WEBP", "GIF")) as image:
+                yield image
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _check(path: Path, image: Image.Image, max_megapixels: float) -> None:
+    """Refuse what the header already tells."""
+    megapixels = image.width * image.height / 1e6
+    if megapixels > max_megapixels:
+        raise PhotoError(
+            f"{path}: {image.width}x{image.height} are {megapixels:.0f} megapixels, more than the "
+            f"limit of {max_megapixels:g}; raise it with --max-megapixels if the file is genuine"
+        )
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":
+        what = "pages" if image.format == "TIFF" else "frames (animated)"
+        raise PhotoError(f"{path}: {image.format} of {frames} {what}; save the one that you mean")
+    if image.format not in FORMATS:
+        raise PhotoError(f"{path}: {image.format} is not read here; save it as PNG")
+    known = (*GREY_MODES, *COLOUR_MODES, *DEEP_GREY_MODES)
+    if image.mode not in known:
+        if image.mode in ("CMYK", "LAB", "YCbCr", "HSV"):
+            advice = "convert it to RGB with its colour profile first, in an image editor"
+        else:
+            advice = "convert it to 8 or 16 bits per channel first"
+        raise PhotoError(f"{path}: expected grey or RGB, found {image.mode}; {advice}")
+
+
+def _is_deep(path: Path, image: Image.Image) -> bool:
+    """Whether samples have 16 bits; other depths above 8 are refused."""
+    if image.format == "PNG":
+        return any(";16" in _raw_mode(tile) for tile in image.tile)
+    if image.format != "TIFF":
+        return False
+    entries: Any = image.tag_v2  # type: ignore[attr-defined]
+    bits, kinds = (entries.get(tag, 1) for tag in (_BITS, _SAMPLE_FORMAT))
+    bits, kinds = (set(v) if isinstance(v, tuple) else {v} for v in (bits, kinds))
+    if max(bits) <= 8:
+        return False
+    if bits != {16} or kinds != {1} or entries.get(_PLANES, 1) != 1:
+        raise PhotoError(
+            f"{path}: expected 8 or 16 bits per channel, unsigned, channels interleaved, found "
+            f"bits {sorted(bits)}, sample format {sorted(kinds)}, planar configuration "
+            f"{entries.get(_PLANES, 1)}; save it as a plain 16-bit TIFF or PNG"
+        )
+    return True
+
+
+def _raw_mode(tile: Any) -> str:
+    arguments = tile.args
+    return str(arguments[0] if isinstance(arguments, tuple) else arguments)
+
+
+def _shallow(path: Path, image: Image.Image) -> NDArray[np.uint8]:
+    """Samples of 8 bits: (H, W), or (H, W, 2, 3 or 4)."""
+    image.load()
+    transparent = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
+    if image.mode in GREY_MODES:
+        wanted = "LA" if transparent else "L"
+    else:
+        wanted = "RGBA" if transparent else "RGB"
+    return np.array(image if image.mode == wanted else image.convert(wanted))
+
+
+def _deep_png(path: Path) -> NDArray[np.uint16]:
+    from torchvision.io import ImageReadMode, decode_png, read_file
+
+    try:
+        samples = decode_png(read_file(str(path)), ImageReadMode.UNCHANGED)
+    except RuntimeError as error:
+        raise OSError(str(error).splitlines()[0].rpartition("] ")[2]) from error
+    if samples.dtype != torch.uint16:
+        raise PhotoError(f"{path}: expected 16 bits per channel, found {samples.dtype}")
+    return np.ascontiguousarray(samples.permute(1, 2, 0).numpy())
+
+
+def _deep_tiff(path: Path, image: Image.Image) -> NDArray[np.uint16]:
+    photometric = image.tag_v2.get(_PHOTOMETRIC)  # type: ignore[attr-defined]
+    raw_modes = {_raw_mode(tile) for tile in image.tile}
+    premultiplied = any(raw.startswith("RGBa") for raw in raw_modes)
+    if photometric not in (1, 2) or premultiplied:
+        found = "premultiplied transparency" if premultiplied else f"photometric {photometric}"
+        raise PhotoError(
+            f"{path}: expected grey or RGB of 16 bits, found {found}; save it as a 16-bit PNG"
+        )
+    if image.mode in DEEP_GREY_MODES:
+        image.load()
+        return np.array(image).astype(np.uint16, copy=False)
+    if not all(";16" in raw for raw in raw_modes):
+        raise PhotoError(f"{path}: expected RGB of 16 bits, found {sorted(raw_modes)}")
+    image.load()
+    samples = np.array(image).astype(np.uint16)
+    samples <<= 8
+    with _opened(path) as again:
+        again.tile = [_opposite_bytes(tile) for tile in again.tile]
+        again.load()
+        samples |= np.asarray(again)
+    return samples
+
+
+def _opposite_bytes(tile: Any) -> Any:
+    """The instruction to decode a tile, with the other byte of each sample taken for the high one.
+
+    `L`, `B` and `N` at the end of a raw mode are the order of bytes: least significant first, most
+    significant first, and this machine's own.
+    """
+    raw, *others = tile.args
+    native = "L" if sys.byteorder == "little" else "B"
+    order = native if raw[-1] == "N" else raw[-1]
+    return tile._replace(args=(raw[:-1] + ("B" if order == "L" else "L"), *others))

@@ -1,0 +1,264 @@
+"""Restoring a photograph tile by tile into whole numbers.
+
+The result equals that of `ndr.evaluation.tiling.restore_in_tiles` up to rounding, but neither the
+photograph nor the result exists in floating point: a band of tiles does, as high as one tile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ndr.evaluation.tiling import TileGrid, TilingError, blending_weights, tile_grid, tile_starts
+from ndr.method import Method, MethodInfo, RestorationError, SideInformation, Tiling
+from ndr.photos.photo_reading import Samples
+
+Progress = Callable[[], object]
+"""Called after each tile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """The tiles along one side of a photograph, in its pixels."""
+
+    starts: list[int]
+    weights: list[Tensor]
+    """Of each tile: one weight per pixel inside of the photograph."""
+
+    def slice_of(self, index: int) -> slice:
+        """Pixels of a tile."""
+        return slice(self.starts[index], self.starts[index] + len(self.weights[index]))
+
+    def owned(self, index: int) -> slice:
+        """Pixels that lie deeper in this tile than in its neighbours: they share out the side."""
+        pixels = self.slice_of(index)
+        first, last = pixels.start, pixels.stop
+        if index > 0:
+            first = (self.slice_of(index - 1).stop + pixels.start) // 2
+        if index + 1 < len(self.starts):
+            last = (pixels.stop + self.starts[index + 1]) // 2
+        return slice(first, last)
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """All tiles of a photograph, rows first."""
+
+    rows: Axis
+    columns: Axis
+
+    @property
+    def count(self) -> int:
+        """Number of tiles; 1 for one pass over the whole photograph."""
+        return len(self.rows.starts) * len(self.columns.starts)
+
+
+def tiles_of(height: int, width: int, grid: TileGrid | None, method: Method) -> Tiles:
+    """Lay the tiles over a photograph.
+
+    As in `restore_in_tiles` they lie on the photograph continued to the sizes that the method
+    takes, so that a strided network sees the same grid as on the whole. Here the last tiles are
+    cut at the photograph's end, and the method itself continues them.
+    """
+    return Tiles(*(_axis(length, grid, method) for length in (height, width)))
+
+
+def _axis(length: int, grid: TileGrid | None, method: Method) -> Axis:
+    if grid is None:
+        return Axis([0], [torch.ones(length)])
+    padded = method.info.sizes.padded(length)
+    starts = tile_starts(padded, grid)
+    weights = blending_weights(padded, starts, grid)
+    return Axis(
+        starts,
+        [weight[: length - start] for start, weight in zip(starts, weights, strict=True)],
+    )
+
+
+def tile_tensor(pixels: Samples, rows: slice, columns: slice, device: torch.device) -> Tensor:
+    """A part of a photograph as the networks take it: (1, 3, h, w), RGB, in [0, 1].
+
+    Grey is repeated in the three channels.
+    """
+    part = torch.from_numpy(np.ascontiguousarray(pixels[rows, columns])).to(device).float()
+    part = part / np.iinfo(pixels.dtype).max
+    if part.ndim == 2:
+        part = part[..., None].expand(-1, -1, 3)
+    return part.permute(2, 0, 1)[None]
+
+
+def restore_pixels(
+    method: Method,
+    pixels: Samples,
+    tiles: Tiles,
+    device: torch.device,
+    *,
+    side: SideInformation | None = None,
+    progress: Progress = lambda: None,
+) -> Samples:
+    """Restore a photograph.
+
+    Args:
+        method: in evaluation mode, on `device`.
+        pixels: (H, W) grey or (H, W, 3) RGB, 8 or 16 bits.
+        tiles: from `tiles_of`.
+        device: where the method is.
+        side: what the method needs beside the pixels.
+        progress: called after each tile.
+
+    Returns:
+        (scale * H, scale * W[, 3]), of the type of `pixels`; clipped and rounded, half to even.
+        Grey is the mean of the three restored channels.
+
+    Raises:
+        RestorationError: the output holds NaN or infinity, or is of another size.
+    """
+    scale = method.scale
+    height, width = pixels.shape[:2]
+    restored = np.empty((scale * height, scale * width, *pixels.shape[2:]), dtype=pixels.dtype)
+    rows, columns = tiles.rows, tiles.columns
+    tallest = max(len(weights) for weights in rows.weights)
+    band = torch.zeros(
+        (1 if pixels.ndim == 2 else 3, scale * tallest, scale * width), dtype=torch.float32
+    )
+    for row, row_weights in enumerate(rows.weights):
+        for column, column_weights in enumerate(columns.weights):
+            inside = columns.slice_of(column)
+            tile = tile_tensor(pixels, rows.slice_of(row), inside, device)
+            output = _restored_tile(method, tile, side)
+            if pixels.ndim == 2:
+                output = output.mean(dim=0, keepdim=True)
+            weights = torch.outer(
+                row_weights.repeat_interleave(scale), column_weights.repeat_interleave(scale)
+            )
+            target = band[:, : scale * len(row_weights), scale * inside.start : scale * inside.stop]
+            target += weights * output
+            progress()
+        # Rows above the next row of tiles are final.
+        top = rows.starts[row]
+        last = row + 1 == len(rows.starts)
+        final = scale * ((height if last else rows.starts[row + 1]) - top)
+        for start, values in _rounded(band[:, :final], pixels):
+            restored[scale * top + start : scale * top + start + len(values)] = values
+        band = torch.cat([band[:, final:], torch.zeros_like(band[:, :final])], dim=1)
+    return restored
+
+
+def _restored_tile(method: Method, tile: Tensor, side: SideInformation | None) -> Tensor:
+    """(3, scale * h, scale * w) single precision in the machine's memory, checked."""
+    output = _run(method, tile, side).float().cpu()
+    expected = (3, *(method.scale * length for length in tile.shape[-2:]))
+    if output.shape != expected:
+        raise RestorationError(
+            f"{method.info.name}: expected an output of shape {expected}, found "
+            f"{tuple(output.shape)}; the scale that the method declares is wrong"
+        )
+    if not torch.isfinite(output).all():
+        raise RestorationError(
+            f"{method.info.name}: the output holds NaN or infinity; use --precision fp32, or "
+            "weights of another training"
+        )
+    return output
+
+
+def _run(method: Method, tile: Tensor, side: SideInformation | None) -> Tensor:
+    if method.restores_together:
+        return next(method.restore_together([("photo", tile[0])]))
+    return method.restore(tile, side)[0]
+
+
+def _rounded(band: Tensor, pixels: Samples) -> Iterator[tuple[int, NDArray[np.generic]]]:
+    """Pieces of a band (C, h, w) as whole numbers (rows, w[, C]), each with its first row."""
+    highest = np.iinfo(pixels.dtype).max
+    for start in range(0, band.shape[1], 64):
+        piece = band[:, start : start + 64].clamp(0, 1).mul(highest).round()
+        values = piece.permute(1, 2, 0).numpy().astype(pixels.dtype)
+        yield start, values if pixels.ndim == 3 else values[..., 0]
+
+
+AUTO, WHOLE = "auto", "whole"
+WHOLE_PIXELS = {
+    Tiling.SUPPORTED: 640 * 512,
+    Tiling.DISCOURAGED: 640 * 512,
+    Tiling.FORBIDDEN: 1536 * 1024,
+}
+"""Largest photograph, in pixels of the result, that goes through in one pass on `auto`."""
+TILE = 512
+"""Side of a tile on `auto`, in pixels of the result. The largest networks need 8 to 10 KB per pixel
+(measured: docs/restore.md), so these sizes keep them below 3 GB."""
+OVERLAP = {Tiling.SUPPORTED: 96, Tiling.DISCOURAGED: 64}
+"""Shared pixels on `auto`, of the result. A quarter of them on each side has weight zero: 24 pixels
+are more than a network without wide view looks around. One with a wide view differs from tile to
+tile whatever they share; there the blending hides the seam."""
+
+
+@dataclass(slots=True)
+class TileChoice:
+    """How large photographs are cut up for one method."""
+
+    info: MethodInfo
+    whole_pixels: int | None
+    """Photographs of up to this many pixels go through in one pass; None: all of them."""
+    tile: int = 0
+    """Side of a tile of the others, in pixels of the photograph."""
+    overlap: int = 0
+    _grid: TileGrid | None = None
+
+    def grid_for(self, height: int, width: int) -> TileGrid | None:
+        """Tiles of a photograph of that size, or None for one pass.
+
+        Raises:
+            TilingError: the photograph is too large for one pass, and the method forbids tiles;
+                or the sizes of the tiles contradict each other.
+        """
+        if self.whole_pixels is None or height * width <= self.whole_pixels:
+            return None
+        if self.info.tiling is Tiling.FORBIDDEN:
+            raise TilingError(
+                f"{self.info.name} needs the whole image and cannot be run in tiles; {width}x"
+                f"{height} is more than the {self.whole_pixels / 1e6:.1f} megapixels that are "
+                "tried in one pass; pass --tile whole if the memory suffices, or reduce the photo"
+            )
+        # Made once: it warns where the method discourages tiles.
+        if self._grid is None:
+            self._grid = tile_grid(self.info, self.tile, self.overlap)
+        return self._grid
+
+
+def chosen_tiles(info: MethodInfo, scale: int, tile: str, overlap: int | None) -> TileChoice:
+    """Fix the tiles of a method before the first photograph.
+
+    Args:
+        info: the method's declaration.
+        scale: side of the result over that of the photograph.
+        tile: `auto`, `whole`, or the side of a tile in pixels of the photograph.
+        overlap: pixels that neighbouring tiles share; None: chosen on `auto`, else an
+            eighth of the tile.
+
+    Raises:
+        TilingError: a number of pixels for a method that forbids tiles, or contradicting sizes.
+    """
+    if tile == WHOLE:
+        return TileChoice(info, None)
+    if tile == AUTO:
+        shared = OVERLAP.get(info.tiling, 0) // scale if overlap is None else overlap
+        return TileChoice(info, WHOLE_PIXELS[info.tiling] // scale**2, TILE // scale, shared)
+    side = _number(tile)
+    shared = side // 8 if overlap is None else overlap
+    grid = tile_grid(info, side, shared)
+    assert grid is not None
+    return TileChoice(info, grid.tile**2, side, shared, grid)
+
+
+def _number(tile: str) -> int:
+    try:
+        return int(tile)
+    except ValueError:
+        raise TilingError(
+            f"tile: expected auto, whole, or a number of pixels, found {tile!r}"
+        ) from None

@@ -1,0 +1,185 @@
+"""Which method with which weights: a run of the suite, its authors' checkpoint, or none at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ndr.checkpoint import read_checkpoint
+from ndr.evaluation.restoring import LoadedMethod, load_method
+from ndr.method import TIERS, CheckpointError, OfficialWeights
+from ndr.nearest_name import unknown_name
+from ndr.records.provenance import file_sha256
+from ndr.registry import method_arguments, method_class
+from ndr.specs.run_spec import EvaluationSpec
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class WeightRequest:
+    """What the command line says of the weights."""
+
+    weights: str | None
+    """A checkpoint, a run's folder, a run's id, or the record of `ndr.fetch_weights`."""
+    method: str | None = None
+    """Needed for authors' checkpoints and for methods without weights."""
+    tier: str | None = None
+    """Where to look for a run's id; None: in all tiers."""
+    results: Path = Path("results")
+    preset: str | None = None
+    """Sizes of the network of an authors' checkpoint; None: as published."""
+
+
+def load_requested(request: WeightRequest, device: torch.device) -> tuple[LoadedMethod, str]:
+    """Create the method and load its weights.
+
+    Returns:
+        The method in evaluation mode on `device`, and one line that says what it is.
+
+    Raises:
+        CheckpointError: weights are missing, not wanted, damaged, or of another network.
+        UnknownNameError: no such method or run, with the nearest names.
+        FileNotFoundError: no such file.
+    """
+    if request.weights is None:
+        return _without_weights(request, device)
+    path = found_weights(request)
+    name, file = request.method, path
+    if path.suffix == ".json":
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record, dict) or "method" not in record or "file" not in record:
+            raise CheckpointError(f"{path}: expected the record that ndr.fetch_weights writes")
+        if record["file"] is None:
+            raise CheckpointError(f"{path}: the weights were not fetched: {record['reason']}")
+        name, file = name or record["method"], Path(record["file"])
+    elif _is_run_checkpoint(path, name):
+        return _of_run(request, path, device)
+    if name is None:
+        raise CheckpointError(
+            f"{path}: no checkpoint of a run of this suite; if it is the authors' checkpoint of a "
+            "method, name the method with --method"
+        )
+    return _of_authors(name, file, request.preset, device)
+
+
+def found_weights(request: WeightRequest) -> Path:
+    """The file that `request.weights` means.
+
+    Raises:
+        FileNotFoundError: a path that does not exist.
+        UnknownNameError: a run's id that no tier has, with the nearest names.
+        CheckpointError: several tiers have the run.
+    """
+    assert request.weights is not None
+    path = Path(request.weights)
+    if path.is_dir():
+        path = path / CHECKPOINT
+    if path.is_file():
+        return path
+    if path.name != request.weights or "__" not in request.weights:
+        raise FileNotFoundError(f"{path}: no such file of weights")
+    tiers: Sequence[str] = TIERS if request.tier is None else (request.tier,)
+    runs = {
+        (tier, file.parent.name): file
+        for tier in tiers
+        for file in sorted((request.results / tier / "runs").glob(f"*/{CHECKPOINT}"))
+    }
+    found = [file for (_, run), file in runs.items() if run == request.weights]
+    if not found:
+        place = f"run in {request.results}/{request.tier or '<tier>'}/runs"
+        raise unknown_name(place, request.weights, {run for _, run in runs})
+    if len(found) > 1:
+        places = ", ".join(str(file.parent) for file in found)
+        raise CheckpointError(f"{request.weights}: found in {places}; choose with --tier")
+    return found[0]
+
+
+def _is_run_checkpoint(path: Path, method: str | None) -> bool:
+    """Whether the file is one of this suite's; authors publish safetensors files too."""
+    if path.suffix != ".safetensors":
+        return False
+    try:
+        read_checkpoint(path)
+    except CheckpointError:
+        if method is None:
+            raise
+        return False
+    return True
+
+
+def _of_run(request: WeightRequest, path: Path, device: torch.device) -> tuple[LoadedMethod, str]:
+    _, metadata = read_checkpoint(path)
+    spec = metadata.get("spec")
+    if not isinstance(spec, dict) or not {"method", "arguments", "tier"} <= spec.keys():
+        raise CheckpointError(f"{path}: the checkpoint does not carry the spec of its run")
+    if request.method not in (None, spec["method"]):
+        raise CheckpointError(
+            f"{path} is of {spec['method']}, but --method says {request.method}; leave it out"
+        )
+    evaluation = _spec(
+        spec["method"], spec["arguments"], spec["tier"], metadata["run"], metadata["spec_sha256"]
+    )
+    loaded = load_method(evaluation, checkpoint=path, device=device)
+    return loaded, f"run {metadata['run']} of tier {spec['tier']}"
+
+
+def _of_authors(
+    name: str, path: Path, preset: str | None, device: torch.device
+) -> tuple[LoadedMethod, str]:
+    cls = method_class(name)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file of weights")
+    if not cls.info.trainable:
+        raise CheckpointError(f"{name} is not trained and takes no weights; leave {path} out")
+    known = _published(cls.info.official_weights, path)
+    # The published file says its sizes by its hash or name; any other is taken for the paper's.
+    changes = dict(known.changes) if known else {}
+    sizes = preset or (known.preset if known else "paper")
+    changes |= cls.official_changes(cls.read_official_state(path))
+    arguments = method_arguments(name, sizes, changes)
+    evaluation = _spec(name, arguments, sizes, path.name, None)
+    loaded = load_method(evaluation, official_weights=path, device=device)
+    words = "published weights" if loaded.official_weights else "weights (not a published file)"
+    return loaded, f"{cls.info.paper_label} with {words} {loaded.official_weights or path.name}"
+
+
+def _published(weights: Sequence[OfficialWeights], path: Path) -> OfficialWeights | None:
+    sha256 = file_sha256(path)
+    by_hash = [entry for entry in weights if entry.sha256 == sha256]
+    by_name = [entry for entry in weights if entry.file == path.name]
+    return (by_hash or by_name or [None])[0]
+
+
+def _without_weights(request: WeightRequest, device: torch.device) -> tuple[LoadedMethod, str]:
+    if request.method is None:
+        raise CheckpointError(
+            "nothing to restore with: give --weights (a run's checkpoint or id), or --method for "
+            "one that is not trained"
+        )
+    cls = method_class(request.method)
+    arguments = method_arguments(request.method, request.preset or "paper", {})
+    evaluation = _spec(request.method, arguments, "paper", request.method, None)
+    loaded = load_method(evaluation, device=device)
+    return loaded, f"{cls.info.paper_label}, which is not trained"
+
+
+def _spec(
+    method: str, arguments: dict[str, Any], tier: str, run: str, training_sha256: str | None
+) -> EvaluationSpec:
+    """The spec that `load_method` wants; nothing is evaluated here."""
+    return EvaluationSpec(
+        tier=tier,
+        run=run,
+        method=method,
+        arguments=arguments,
+        training_sha256=training_sha256,
+        test_sets=(),
+        protocols=(),
+        suite_seed=0,
+    )

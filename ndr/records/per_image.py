@@ -1,0 +1,220 @@
+"""The file of all measured numbers: one row per image, protocol and metric.
+
+`per_image.csv` has the columns of `ImageScore` in their order. A value is written with all its
+digits (`repr`), so that reading gives back the very number. The PSNR of an image that equals its
+truth is infinite and stands there as `inf`, which `float()`, NumPy and pandas read as infinity:
+the PSNR of the control `oracle` is nothing else. NaN never occurs.
+
+With pandas pass `dtype={"image": str, "scene": str}`, because names like 0042 are no numbers, and
+`float_precision="round_trip"` where the last digit matters.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass, field, fields
+from pathlib import Path
+
+from ndr.atomic_file import atomic_path
+
+
+@dataclass(frozen=True, slots=True)
+class ImageScore:
+    """One measured number."""
+
+    run: str
+    test_set: str
+    image: str
+    scene: str
+    protocol: str
+    metric: str
+    """`PSNR` (dB, may be infinite) or `SSIM`."""
+    value: float
+
+
+COLUMNS = tuple(field.name for field in fields(ImageScore))
+
+
+def write_scores(path: str | Path, scores: Iterable[ImageScore]) -> None:
+    """Write the rows in the order given; the file appears when it is complete.
+
+    Raises:
+        ValueError: a value is NaN; the message names the row.
+    """
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for score in scores:
+            if math.isnan(score.value):
+                raise ValueError(f"expected a number, found NaN: {score}")
+            writer.writerow([*astuple(score)[:-1], repr(float(score.value))])
+
+
+def read_scores(path: str | Path) -> list[ImageScore]:
+    """Read the file back.
+
+    Raises:
+        ValueError: other columns than those of `ImageScore`.
+    """
+    with Path(path).open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise ValueError(
+                f"{path}: expected the columns {', '.join(COLUMNS)}, found "
+                f"{', '.join(reader.fieldnames or ())}; evaluate the run again"
+            )
+        return [ImageScore(**{**row, "value": float(row["value"])}) for row in reader]
+
+
+HEADER = ("run", "test_set", "image", "scene", "protocol", "metric", "value")
+Series = dict[str, float]
+"""Value per image."""
+
+
+class ResultFileError(ValueError):
+    """A result file that cannot be used at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesKey:
+    """One metric under one protocol on one test set."""
+
+    test_set: str
+    protocol: str
+    metric: str
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """The per-image values of one run."""
+
+    path: Path
+    run: str
+    series: dict[SeriesKey, Series] = field(default_factory=dict)
+    problems: dict[SeriesKey, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Series that must not be averaged, with the reasons."""
+    scenes: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Scene of each image, by test set and image."""
+
+    def images(self, test_set: str) -> set[str]:
+        """Names of all images of the test set that occur in the file."""
+        return {
+            image
+            for key, values in self.series.items()
+            if key.test_set == test_set
+            for image in values
+        }
+
+    def keys_of(self, test_set: str) -> list[SeriesKey]:
+        """The test set's series in the order of the file."""
+        return [key for key in self.series if key.test_set == test_set]
+
+    def sound(self, key: SeriesKey) -> Mapping[str, float] | None:
+        """The values of a series; None where it is missing or has a problem."""
+        return None if key in self.problems else self.series.get(key)
+
+    def refuse_protocol(self, protocol: str, reason: str) -> None:
+        """Leave all series of a protocol out of every average."""
+        for key in self.series:
+            if key.protocol == protocol:
+                self.problems[key].append(reason)
+
+
+def mean(values: Mapping[str, float]) -> float:
+    """Plain mean over images, correctly rounded; infinite where one value is.
+
+    >>> mean({"a": 30.0, "b": 31.0})
+    30.5
+    """
+    return math.fsum(values.values()) / len(values)
+
+
+def _value_problem(metric: str, text: str) -> tuple[float, str | None]:
+    try:
+        value = float(text)
+    except ValueError:
+        return math.nan, f"{text!r} is no number"
+    if math.isnan(value):
+        return value, "the value is NaN"
+    if metric == "SSIM" and not -1.0 <= value <= 1.0:
+        return value, f"{text} is no SSIM (expected -1 to 1)"
+    if value == -math.inf:
+        return value, "the value is minus infinity"
+    return value, None
+
+
+def _read_line(evaluation: Evaluation, number: int, line: Mapping[str, str]) -> None:
+    """Add one line of the file; what is wrong with it is noted for its series."""
+    key = SeriesKey(line["test_set"], line["protocol"], line["metric"])
+    values = evaluation.series.setdefault(key, {})
+    where = f"line {number}, image {line['image']!r}"
+    if line["run"] != evaluation.run:
+        evaluation.problems[key].append(
+            f"{where}: expected run {evaluation.run!r}, found {line['run']!r}"
+        )
+    value, problem = _value_problem(line["metric"], line["value"])
+    if problem:
+        evaluation.problems[key].append(f"{where}: {problem}")
+    if line["image"] in values:
+        evaluation.problems[key].append(f"{where}: the image stands there twice")
+    values[line["image"]] = value
+    scene = evaluation.scenes.setdefault(key.test_set, {}).setdefault(line["image"], line["scene"])
+    if scene != line["scene"]:
+        evaluation.problems[key].append(
+            f"{where}: expected scene {scene!r}, found {line['scene']!r}"
+        )
+
+
+def read_evaluation(path: str | Path, run: str, may_be_empty: bool = False) -> Evaluation:
+    """Read and check the per-image values of a run.
+
+    Double images, NaN, values out of range, lines of another run, images of two scenes and images
+    that lack a protocol make their series unusable; `Evaluation.problems` says why.
+
+    Args:
+        path: `per_image.csv`.
+        run: id that every line must carry.
+        may_be_empty: the run's provenance says why it has no values.
+
+    Raises:
+        FileNotFoundError: the evaluation was not run.
+        ResultFileError: other columns than `HEADER`, a line of another length, or no line at all.
+    """
+    path = Path(path)
+    evaluation = Evaluation(path, run)
+    advice = f"delete {path.parent} and run again"
+    with path.open(encoding="utf-8", newline="") as stream:
+        reader = csv.DictReader(stream, strict=True)
+        try:
+            if tuple(reader.fieldnames or ()) != HEADER:
+                raise ResultFileError(
+                    f"{path}: expected the columns {', '.join(HEADER)}; found "
+                    f"{', '.join(reader.fieldnames or ()) or 'none'}; {advice}"
+                )
+            for line in reader:
+                if None in line or None in line.values():
+                    raise ResultFileError(
+                        f"{path}: line {reader.line_num} has not {len(HEADER)} fields; {advice}"
+                    )
+                _read_line(evaluation, reader.line_num, line)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ResultFileError(f"{path}: {error}; {advice}") from error
+    if not evaluation.series and not may_be_empty:
+        raise ResultFileError(f"{path}: no values; {advice}")
+    _check_completeness(evaluation)
+    return evaluation
+
+
+def _check_completeness(evaluation: Evaluation) -> None:
+    """A series must have every image that the other series of its test set have."""
+    images = {key.test_set: evaluation.images(key.test_set) for key in evaluation.series}
+    for key, values in evaluation.series.items():
+        missing = sorted(images[key.test_set] - values.keys())
+        if missing:
+            evaluation.problems[key].append(
+                f"{len(missing)} of {len(images[key.test_set])} images have no {key.metric} under "
+                f"protocol {key.protocol!r}, e.g. {missing[0]!r}"
+            )

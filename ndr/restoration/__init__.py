@@ -1,1 +1,0 @@
-"""Restoring photographs from files, whatever their size and format."""

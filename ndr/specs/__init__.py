@@ -1,0 +1,1 @@
+"""What a job is asked: typed, frozen, with a canonical form whose hash is its identity."""

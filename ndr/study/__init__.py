@@ -1,0 +1,1 @@
+"""What the learned degradations D represent, measured beside controls."""

@@ -1,0 +1,401 @@
+"""All measurements of one run's D, with the same network untrained beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ndr.method import Method
+from ndr.records.representation import Measured, mean_over_pictures, missing, single
+from ndr.seeds import numpy_generator
+from ndr.study import recreation
+from ndr.study.classifiers import (
+    STATISTICS,
+    accuracy_over_pictures,
+    explained_variance,
+    statistics_of,
+)
+from ndr.study.clean_views import CONDITIONS, SIGMAS, TYPES, WEAK_NOISE, Views
+from ndr.study.network_responses import (
+    LEVELS,
+    MAPS,
+    Responses,
+    network_of,
+    responses,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SettlingRow:
+    """Between two kept steps.
+
+    `change_per_step` is c / (b - a) with c = |D_b - D_a| / |D_a|, Frobenius norms. Any parameter
+    slows down with its learning rate, so two further numbers take it out: `scaled` is c over the
+    sum of the rates, which stays the same while D moves steadily in one direction; `walk` is c over
+    the root of the sum of their squares, which stays the same while D moves at random (the steps
+    between snapshots become more and more, and random steps cancel). D settles where both fall.
+    """
+
+    first_step: int
+    last_step: int
+    change_per_step: float
+    learning_rate: float
+    """Mean over the steps in between."""
+    scaled: float
+    walk: float
+
+
+def settling_rows(
+    steps: Sequence[int],
+    history: NDArray[np.floating],
+    learning_rate: Callable[[int], float],
+) -> tuple[SettlingRow, ...]:
+    """Changes of D between the kept snapshots.
+
+    Args:
+        steps: T numbers of steps done, ascending.
+        history: D at these, (T, N, M).
+        learning_rate: rate of the step that counts from 0.
+
+    Returns:
+        T - 1 rows; none for fewer than two snapshots.
+
+    >>> D = np.array([1.0, 2.0, 2.5]).reshape(3, 1, 1)
+    >>> [row.scaled for row in settling_rows([0, 1, 3], D, lambda step: 0.5)]
+    [2.0, 0.25]
+    """
+    if len(steps) != len(history):
+        raise ValueError(f"expected a D per step, found {len(history)} for {len(steps)} steps")
+    rows = []
+    values = history.astype(np.float64)
+    for index in range(1, len(steps)):
+        first, last = int(steps[index - 1]), int(steps[index])
+        rates = np.array([learning_rate(step) for step in range(first, last)])
+        change = np.linalg.norm(values[index] - values[index - 1])
+        change /= np.linalg.norm(values[index - 1])
+        rows.append(
+            SettlingRow(
+                first,
+                last,
+                float(change / (last - first)),
+                float(rates.mean()),
+                float(change / rates.sum()),
+                float(change / np.sqrt((rates**2).sum())),
+            )
+        )
+    return tuple(rows)
+
+
+RANDOM_MATRICES = 100
+"""Random matrices that stand beside D."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Of one level: entropies over log N, so that 1 means evenly over all vectors."""
+
+    entropy: Measured
+    """Of the affinity averaged over pixels, views and degradations."""
+    effective_vectors: Measured
+    """exp of that entropy: N for even use, 1 for one vector."""
+    pixel_entropy: Measured
+    """Mean of the entropy of single pixels: low where each pixel chooses few vectors."""
+
+
+def vector_usage(affinity: NDArray[np.float64], sharpness: NDArray[np.float64]) -> Usage:
+    """Usage of the vectors.
+
+    Args:
+        affinity: (n, N), rows sum to one.
+        sharpness: (n,), entropy of single pixels in nats.
+
+    >>> round(vector_usage(np.full((5, 8), 1 / 8), np.full(5, np.log(8))).entropy.value, 6)
+    1.0
+    """
+    samples, count = affinity.shape
+    if count < 2:
+        reason = missing("D has one vector: there is nothing to choose from")
+        return Usage(reason, single(1.0, samples), reason)
+    mean = affinity.mean(axis=0)
+    used = mean[mean > 0]
+    total = float(-(used * np.log(used)).sum())
+    return Usage(
+        single(total / np.log(count), samples),
+        single(np.exp(total), samples),
+        single(float(sharpness.mean()) / np.log(count), samples),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Similarity:
+    """Absolute cosines of all pairs of different vectors."""
+
+    mean: Measured
+    largest: Measured
+
+
+def vector_similarity(vectors: NDArray[np.floating]) -> Similarity:
+    """Absolute cosine similarity of the columns of D.
+
+    Args:
+        vectors: (N, M), one vector per row.
+
+    >>> vector_similarity(np.eye(3)).mean.value
+    0.0
+    """
+    count = len(vectors)
+    if count < 2:
+        reason = missing("D has one vector: there is no pair")
+        return Similarity(reason, reason)
+    rows = vectors.astype(np.float64)
+    rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    pairs = np.abs(rows @ rows.T)[np.triu_indices(count, k=1)]
+    return Similarity(
+        single(float(pairs.mean()), len(pairs)), single(float(pairs.max()), len(pairs))
+    )
+
+
+def random_similarity(count: int, dimension: int, suite_seed: int) -> Similarity:
+    """The same of normal random matrices: means over `RANDOM_MATRICES` of them.
+
+    Args:
+        count: N.
+        dimension: M.
+        suite_seed: the suite's seed.
+    """
+    generator = numpy_generator(suite_seed, "representation", "random matrix", count, dimension)
+    drawn = [
+        vector_similarity(generator.standard_normal((count, dimension)))
+        for _ in range(RANDOM_MATRICES)
+    ]
+    means = [each.mean.value for each in drawn if each.mean.value is not None]
+    largest = [each.largest.value for each in drawn if each.largest.value is not None]
+    if not means:
+        return drawn[0]
+    return Similarity(
+        single(float(np.mean(means)), len(means)), single(float(np.mean(largest)), len(largest))
+    )
+
+
+SCHEMA = 1
+TRAINED, UNTRAINED, PLAIN = "trained", "untrained", "image statistics"
+TASKS: Mapping[str, tuple[str, ...]] = {
+    "noise, rain or haze": TYPES,
+    "noise of sigma 15 or 25": (WEAK_NOISE, "noise"),
+}
+"""What the classifier tells apart."""
+
+Features = dict[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The trained network, the same one before its training, and how D moved in between."""
+
+    run: str
+    trained: Method
+    untrained: Method
+    steps: NDArray[np.int64]
+    """Steps at which D was kept, (T,)."""
+    history: NDArray[np.float32]
+    """D at these, (T, N, M)."""
+    learning_rate: Callable[[int], float]
+    device: torch.device
+
+
+def measure(subject: Subject, views: Views, suite_seed: int) -> dict[str, Any]:
+    """Measure everything.
+
+    Args:
+        subject: the networks are in evaluation mode, on the device.
+        views: clean views under all conditions.
+        suite_seed: seed of the shuffles and of random matrices.
+
+    Returns:
+        Plain content for a JSON file; a measured number is a `Measured` as a dictionary.
+
+    Raises:
+        EvaluationError: the method has no D.
+    """
+    networks = {TRAINED: subject.trained, UNTRAINED: subject.untrained}
+    found = {
+        source: {
+            condition: responses(network_of(method, subject.run), views, condition, subject.device)
+            for condition in CONDITIONS
+        }
+        for source, method in networks.items()
+    }
+    features = _features(found, views)
+    return {
+        "schema": SCHEMA,
+        "scale": subject.trained.scale,
+        "views": {
+            "set": views.set,
+            "pictures": list(views.names),
+            "per_picture": views.per_picture,
+            "count": len(views.pictures),
+            "side": views.side,
+        },
+        "sigmas": dict(SIGMAS),
+        "image_statistics": list(STATISTICS),
+        "separability": _separability(features, views),
+        "explained_variance": _explained(features),
+        "recreation": _recreation(subject, found, views, suite_seed),
+        "usage": _usage(found),
+        "similarity": _similarity(subject, suite_seed),
+        "settling": [
+            dataclasses.asdict(row)
+            for row in settling_rows(subject.steps.tolist(), subject.history, subject.learning_rate)
+        ],
+        "residual_correlation": _residual_correlation(found, views),
+    }
+
+
+def _features(
+    found: Mapping[str, Mapping[str, Responses]], views: Views
+) -> dict[tuple[str, str], Features]:
+    """What classifiers see, per source and level: one row per view, for each condition."""
+    features: dict[tuple[str, str], Features] = {}
+    for source, by_condition in found.items():
+        for index, level in enumerate(LEVELS):
+            features[source, str(level)] = {
+                name: response.affinity[index] for name, response in by_condition.items()
+            }
+        features[source, "all"] = {
+            name: np.concatenate(response.affinity, axis=1)
+            for name, response in by_condition.items()
+        }
+    features[PLAIN, "none"] = {
+        name: statistics_of(images) for name, images in views.degraded.items()
+    }
+    return features
+
+
+def _separability(
+    features: Mapping[tuple[str, str], Features], views: Views
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "task": task,
+            "source": source,
+            "level": level,
+            "chance": 1 / len(classes),
+            "accuracy": dataclasses.asdict(
+                accuracy_over_pictures({name: rows[name] for name in classes}, views.pictures)
+            ),
+        }
+        for task, classes in TASKS.items()
+        for (source, level), rows in features.items()
+    ]
+
+
+def _explained(features: Mapping[tuple[str, str], Features]) -> list[dict[str, Any]]:
+    return [
+        {"source": source, "level": level}
+        | dataclasses.asdict(
+            explained_variance({name: rows[name] for name in TYPES}, standardise=source == PLAIN)
+        )
+        for (source, level), rows in features.items()
+    ]
+
+
+def _recreation(
+    subject: Subject,
+    found: Mapping[str, Mapping[str, Responses]],
+    views: Views,
+    suite_seed: int,
+) -> dict[str, Any]:
+    """PSNR and swap test; only a reason where the run was trained without NDR-Degrad."""
+    network = network_of(subject.trained, subject.run)
+    if network.degradation is None:
+        return {"reason": "this run was trained without NDR-Degrad (lambda = 0)"}
+    outputs = recreation.recreate_all(network, found[TRAINED], views, suite_seed)
+    own, other = recreation.FEEDS[:2]
+    fresh = network_of(subject.untrained, subject.run)
+    partner = views.other_picture()
+    untrained = {
+        name: recreation.recreated(
+            fresh,
+            views.clean,
+            recreation.feeds(found[UNTRAINED], name, views, suite_seed)[other],
+        )
+        for name in TYPES
+    }
+    degraded = {name: views.degraded[name].clip(0, 1) for name in TYPES}
+    cases = {
+        "really degraded views": (degraded, None),
+        "own U": ({name: outputs[name][own] for name in TYPES}, None),
+        "U of another picture": ({name: outputs[name][other] for name in TYPES}, partner),
+        "U of another picture, untrained": (untrained, partner),
+    }
+    measured = recreation.measure_recreation(outputs, views)
+    return {
+        "reason": "",
+        "control": recreation.CONTROL,
+        "feeds": list(recreation.FEEDS),
+        **dataclasses.asdict(measured),
+        "swap": {
+            "chance": 1 / len(TYPES),
+            "accuracy": {
+                case: dataclasses.asdict(recreation.swap_accuracy(images, views, order))
+                for case, (images, order) in cases.items()
+            },
+        },
+    }
+
+
+def _usage(found: Mapping[str, Mapping[str, Responses]]) -> list[dict[str, Any]]:
+    rows = []
+    for source, by_condition in found.items():
+        for index, level in enumerate(LEVELS):
+            chosen = [by_condition[name] for name in TYPES]
+            affinity = np.concatenate([response.affinity[index] for response in chosen])
+            sharpness = np.concatenate([response.sharpness[index] for response in chosen])
+            rows.append(
+                {"source": source, "level": str(level), "vectors": affinity.shape[1]}
+                | dataclasses.asdict(vector_usage(affinity, sharpness))
+            )
+    return rows
+
+
+def _similarity(subject: Subject, suite_seed: int) -> dict[str, Any]:
+    matrices = {
+        source: method.representation().cpu().numpy()
+        for source, method in ((TRAINED, subject.trained), (UNTRAINED, subject.untrained))
+    }
+    count, dimension = matrices[TRAINED].shape
+    similar = {source: vector_similarity(matrix) for source, matrix in matrices.items()}
+    similar["random"] = random_similarity(count, dimension, suite_seed)
+    return {"vectors": count, "dimension": dimension} | {
+        source: dataclasses.asdict(each) for source, each in similar.items()
+    }
+
+
+def _residual_correlation(
+    found: Mapping[str, Mapping[str, Responses]], views: Views
+) -> list[dict[str, Any]]:
+    """Correlation with |x - y| per source, level and type, and over all types."""
+    rows = []
+    for source, by_condition in found.items():
+        for index, level in enumerate(LEVELS):
+            for name, chosen in {"all": TYPES, **{name: (name,) for name in TYPES}}.items():
+                numbers = {
+                    kind: mean_over_pictures(
+                        np.concatenate(
+                            [by_condition[each].correlation[kind][index] for each in chosen]
+                        ),
+                        views.pictures * len(chosen),
+                    )
+                    for kind in MAPS
+                }
+                rows.append(
+                    {"source": source, "level": str(level), "degradation": name}
+                    | {kind: dataclasses.asdict(number) for kind, number in numbers.items()}
+                )
+    return rows

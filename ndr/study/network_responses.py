@@ -1,0 +1,149 @@
+"""What the network does inside, view by view: S pooled, U, and maps beside the residual."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ndr.evaluation.degraded_images import EvaluationError
+from ndr.method import Method
+from ndr.study.clean_views import Views
+
+LEVELS = (1, 2, 3)
+BATCH = 8
+MAPS = ("U", "F", "change")
+"""Norm over the channels of U, of F, and of what injection adds to F."""
+
+
+class NetworkWithRepresentation(Protocol):
+    """What is used of a method that has a D, see `ndr.network.method.NDRRestoreMethod`."""
+
+    degradation: nn.Module | None
+    """NDR-Degrad: called with clean images and U of the three levels."""
+
+    def figure_tensors(self, degraded: Tensor) -> dict[str, Tensor]:
+        """S, U, and F before and after injection, per level, and D."""
+        ...
+
+    def degrade(self, clean: Tensor, degraded: Tensor) -> Tensor:
+        """Give clean images the degradation of others, of any size."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Responses:
+    """Of one network to V views under one condition; lists have one entry per level."""
+
+    affinity: list[NDArray[np.float64]]
+    """S, mean over the pixels, (V, N)."""
+    sharpness: list[NDArray[np.float64]]
+    """Mean over the pixels of the entropy of S over the N vectors, in nats, (V,)."""
+    degradation: list[Tensor]
+    """U, (V, C, h, w), on the network's device."""
+    correlation: dict[str, list[NDArray[np.float64]]]
+    """Per name in `MAPS`: correlation over the pixels with |x - y|, (V,); NaN if constant."""
+
+
+def network_of(method: Method, run: str) -> NetworkWithRepresentation:
+    """The method, if it has a D to look at.
+
+    Raises:
+        EvaluationError: it has none.
+    """
+    if method.representation() is None:
+        raise EvaluationError(
+            f"{run}: {method.info.name} has no degradation representation D with these arguments; "
+            "ask for a run of ndr_restore with use_ndr and use_dq"
+        )
+    return cast(NetworkWithRepresentation, method)
+
+
+def to_tensor(images: NDArray[np.float32], device: torch.device) -> Tensor:
+    """(V, H, W, 3) -> (V, 3, H, W) on the device."""
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).to(device)
+
+
+def to_images(batch: Tensor) -> NDArray[np.float32]:
+    """(V, 3, H, W) -> (V, H, W, 3) float32, clipped to [0, 1] as pictures are."""
+    return batch.float().clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def batches(count: int) -> Iterator[slice]:
+    """Slices of at most `BATCH` views."""
+    for start in range(0, count, BATCH):
+        yield slice(start, min(start + BATCH, count))
+
+
+def correlation(maps: Tensor, other: Tensor) -> NDArray[np.float64]:
+    """Pearson's correlation over the pixels of each pair of maps.
+
+    Args:
+        maps: (B, h, w).
+        other: (B, h, w).
+
+    Returns:
+        (B,); NaN where one of the two is constant.
+    """
+    one, two = (
+        values.double().flatten(1) - values.double().flatten(1).mean(dim=1, keepdim=True)
+        for values in (maps, other)
+    )
+    scale = one.norm(dim=1) * two.norm(dim=1)
+    product = (one * two).sum(dim=1)
+    return torch.where(scale > 1e-12, product / scale, torch.nan).cpu().numpy()
+
+
+def channel_norm(features: Tensor) -> Tensor:
+    """(B, C, h, w) -> (B, h, w): Euclidean norm over the channels."""
+    return torch.linalg.vector_norm(features.float(), dim=1)
+
+
+def entropy(weights: Tensor) -> Tensor:
+    """Entropy over dimension 1 in nats; weights sum to one over it."""
+    return torch.special.entr(weights).sum(dim=1)
+
+
+def responses(
+    network: NetworkWithRepresentation, views: Views, condition: str, device: torch.device
+) -> Responses:
+    """Run the network on all views under one condition.
+
+    |x - y| is the mean over the channels, as an area average at the size of each level.
+
+    Args:
+        network: in evaluation mode, on the device.
+        views: V views.
+        condition: name in `ndr.study.clean_views.CONDITIONS`.
+        device: where the network is.
+    """
+    degraded = to_tensor(views.degraded[condition], device)
+    residual = (degraded - to_tensor(views.reference, device)).abs().mean(dim=1, keepdim=True)
+    affinity: list[list[NDArray[np.float64]]] = [[] for _ in LEVELS]
+    sharpness: list[list[NDArray[np.float64]]] = [[] for _ in LEVELS]
+    degradation: list[list[Tensor]] = [[] for _ in LEVELS]
+    correlations = {name: [[] for _ in LEVELS] for name in MAPS}
+    for part in batches(len(degraded)):
+        tensors = network.figure_tensors(degraded[part])
+        for index, level in enumerate(LEVELS):
+            S, U = tensors[f"affinity_{level}"], tensors[f"degradation_{level}"]  # noqa: N806
+            before, after = tensors[f"features_{level}"], tensors[f"injected_{level}"]
+            affinity[index].append(S.double().mean(dim=(2, 3)).cpu().numpy())
+            sharpness[index].append(entropy(S.double()).mean(dim=(1, 2)).cpu().numpy())
+            degradation[index].append(U)
+            beside = F.interpolate(residual[part], size=U.shape[-2:], mode="area")[:, 0]
+            maps = (channel_norm(U), channel_norm(before), channel_norm(after - before))
+            for name, values in zip(MAPS, maps, strict=True):
+                correlations[name][index].append(correlation(values, beside))
+    return Responses(
+        [np.concatenate(parts) for parts in affinity],
+        [np.concatenate(parts) for parts in sharpness],
+        [torch.cat(parts) for parts in degradation],
+        {name: [np.concatenate(parts) for parts in kept] for name, kept in correlations.items()},
+    )

@@ -1,0 +1,1 @@
+"""What is computed from finished results: intervals, comparisons, quality, sensitivity."""

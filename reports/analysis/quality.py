@@ -1,0 +1,238 @@
+"""What a reader must know before trusting the numbers: listed, never hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ndr.records import table_result as t
+from ndr.records.table_result import Block, Cell, QualityEntry, Row, SeedRun, TableResult
+from ndr.specs.run_spec import OFFICIAL
+from reports.number_format import UNITS, metric_text
+
+KINDS = {
+    "invalid": "Results that contradict themselves",
+    "stale": "Results of another training",
+    "not_run": "Planned cells without a result",
+    "failed": "Test sets that a method could not restore",
+    "provenance": "Provenance",
+    "leaks": "Test images that are in training sets",
+    "unfinished": "Trainings that did not reach their planned steps",
+    "below_input": "Numbers that do not beat the degraded input",
+    "subset": "Test sets of which only some images were evaluated",
+    "other_images": "Rows evaluated on other images than their block",
+    "no_interval": "Numbers without an interval",
+    "protocol": "Problems of protocols that the tables do not print",
+    "pictures": "Pictures and curves",
+    "left_out": "Rows that this report leaves out",
+}
+"""Kinds of entries with their headings, in the order of the page."""
+EXPLANATIONS = {
+    "below_input": "A training of few steps first learns what has the largest error, and harms "
+    "what is nearly clean: weak noise, the structure in rain and haze. After a long training it is "
+    "a finding about the method or an error of the suite.",
+}
+"""What a reader may make of entries of a kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The row of a table that entries are about."""
+
+    table: TableResult
+    block: Block
+    row: Row
+
+    def entry(
+        self,
+        severity: str,
+        kind: str,
+        message: str,
+        *,
+        column: str = "",
+        metric: str = "",
+        run: str | None = None,
+        value: float | None = None,
+        reference: float | None = None,
+    ) -> QualityEntry:
+        """An entry about this row."""
+        return QualityEntry(
+            severity=severity,
+            kind=kind,
+            table=self.table.label,
+            block=self.block.name,
+            row=self.row.label,
+            run=run or self.row.run,
+            column=column,
+            message=message,
+            metric=metric,
+            value=value,
+            reference=reference,
+        )
+
+
+def _row_entries(place: _Place) -> Iterator[QualityEntry]:
+    """What concerns the trainings and the evaluations behind a row, for each seed."""
+    row = place.row
+    if row.run is None:
+        yield place.entry(t.NOTE, "left_out", row.reason or "no reason given")
+        return
+    for one in (SeedRun(row.run, row.training, row.evaluation), *row.other_seeds):
+        yield from _run_entries(place, one)
+
+
+def _run_entries(place: _Place, one: SeedRun) -> Iterator[QualityEntry]:
+    training, evaluation = one.training, one.evaluation
+    if training is not None and training.steps_done < training.steps_planned:
+        yield place.entry(
+            t.WARNING,
+            "unfinished",
+            f"{training.steps_done:,} of {training.steps_planned:,} steps",
+            run=one.run,
+            value=float(training.steps_done),
+            reference=float(training.steps_planned),
+        )
+    if evaluation is None or evaluation.training_sha256 is None:
+        return
+    if training is None:
+        message = "the provenance of its training is not there"
+        yield place.entry(t.WARNING, "provenance", message, run=one.run)
+    elif evaluation.training_sha256 != training.spec_sha256:
+        yield place.entry(
+            t.ERROR,
+            "stale",
+            f"the evaluation names the training spec {evaluation.training_sha256[:12]}, the "
+            f"training has {training.spec_sha256[:12]}; run it again",
+            run=one.run,
+        )
+
+
+def _training(row: Row) -> str:
+    """How the network of a row came to its weights, in a few words."""
+    if row.training is not None:
+        return f"trained for {row.training.steps_done:,} steps"
+    official = row.evaluation is not None and row.evaluation.source == OFFICIAL
+    return "its authors' weights" if official else "not trained"
+
+
+def _measured_entries(place: _Place, cell: Cell, column: str) -> Iterator[QualityEntry]:
+    """What concerns a cell that has numbers."""
+    for shown in cell.shown:
+        if shown.below_input and place.row.kind == t.METHOD:
+            unit = f" {UNITS[shown.metric]}" if shown.metric in UNITS else ""
+            yield place.entry(
+                t.WARNING,
+                "below_input",
+                f"{metric_text(shown.metric, shown.value, shown.infinite)}{unit}, degraded input "
+                f"{metric_text(shown.metric, shown.degraded_input)}{unit}; {_training(place.row)}",
+                column=column,
+                metric=shown.metric,
+                value=shown.value,
+                reference=shown.degraded_input,
+            )
+    if cell.n is not None and cell.n_total is not None and cell.n < cell.n_total:
+        yield place.entry(
+            t.WARNING,
+            "subset",
+            f"{cell.n} of {cell.n_total} images",
+            column=column,
+            value=float(cell.n),
+            reference=float(cell.n_total),
+        )
+    if place.row.kind == t.METHOD and not cell.ranked:
+        message = "other images than the other rows: not compared with them"
+        yield place.entry(t.WARNING, "other_images", message, column=column)
+    finite = [shown for shown in cell.shown if shown.value is not None]
+    if place.row.kind == t.METHOD and any(shown.interval is None for shown in finite):
+        message = "fewer than two scenes, or an infinite value: no interval, no comparison"
+        yield place.entry(t.NOTE, "no_interval", message, column=column)
+    for warning in cell.warnings:
+        yield place.entry(t.WARNING, "protocol", warning, column=column)
+
+
+def _cell_entries(place: _Place, cell: Cell, column: str) -> Iterator[QualityEntry]:
+    if cell.status == t.NOT_RUN:
+        yield place.entry(t.ERROR, "not_run", cell.reason, column=column)
+    elif cell.status == t.FAILED:
+        yield place.entry(t.WARNING, "failed", cell.reason, column=column)
+    elif cell.status == t.INVALID:
+        yield place.entry(t.ERROR, "invalid", cell.reason, column=column)
+    elif cell.status in t.MEASURED:
+        yield from _measured_entries(place, cell, column)
+
+
+def table_entries(table: TableResult) -> tuple[QualityEntry, ...]:
+    """All quality entries of a table, in its order; averages only repeat their columns."""
+    entries: list[QualityEntry] = []
+    labels = {column.key: column.label for column in table.columns}
+    for block in table.blocks:
+        for row in block.rows:
+            place = _Place(table, block, row)
+            entries += _row_entries(place)
+            for cell in row.cells:
+                if cell.column != t.AVERAGE:
+                    entries += _cell_entries(place, cell, labels[cell.column])
+    return tuple(entries)
+
+
+def report_entry(severity: str, kind: str, message: str) -> QualityEntry:
+    """An entry that concerns the whole report."""
+    return QualityEntry(severity, kind, "", "", "", None, "", message)
+
+
+@dataclass(frozen=True, slots=True)
+class MergedEntry:
+    """Entries that say the same of the same run, with the tables and columns that show it."""
+
+    entry: QualityEntry
+    tables: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QualityGroup:
+    """All entries of one kind."""
+
+    kind: str
+    title: str
+    severity: str
+    entries: tuple[MergedEntry, ...]
+
+    @property
+    def explanation(self) -> str:
+        """What to make of them; empty where the entries speak for themselves."""
+        return EXPLANATIONS.get(self.kind, "")
+
+
+def merge_entries(entries: Iterable[QualityEntry]) -> list[QualityGroup]:
+    """Group entries by kind, most severe first; what several tables repeat is listed once.
+
+    Two entries are the same when run, metric and message agree; rows without a run are told
+    apart by table, block and label.
+    """
+    merged: dict[tuple, tuple[QualityEntry, dict[str, None], dict[str, None]]] = {}
+    for entry in entries:
+        who = entry.run or (entry.table, entry.block, entry.row)
+        key = (entry.severity, entry.kind, who, entry.metric, entry.message)
+        _, tables, columns = merged.setdefault(key, (entry, {}, {}))
+        tables |= {entry.table: None} if entry.table else {}
+        columns |= {entry.column: None} if entry.column else {}
+    groups: list[QualityGroup] = []
+    for severity in t.SEVERITIES:
+        for kind, title in KINDS.items():
+            own = [
+                MergedEntry(entry, tuple(tables), tuple(columns))
+                for entry, tables, columns in merged.values()
+                if entry.kind == kind and entry.severity == severity
+            ]
+            if own:
+                groups.append(QualityGroup(kind, title, severity, tuple(own)))
+    return groups
+
+
+def count_by_severity(groups: Sequence[QualityGroup]) -> dict[str, int]:
+    """Number of merged entries per severity, zeros included."""
+    counts = dict.fromkeys(t.SEVERITIES, 0)
+    for group in groups:
+        counts[group.severity] += len(group.entries)
+    return counts

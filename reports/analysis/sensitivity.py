@@ -1,0 +1,234 @@
+"""What each choice of measuring is worth: `python -m reports.analysis.sensitivity --plan-json ...`.
+
+The same outputs under all protocols, and the same network on the same photographs under all four
+ways of adding noise. Differences are paired: per image, against the protocol and the noise that
+the tables use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ndr.atomic_file import write_text
+from ndr.records.per_image import Evaluation, SeriesKey, mean
+from ndr.specs.sensitivity_plan import SensitivityPlan
+from ndr.specs.typed_file import CanonicalSpec, SpecError
+from reports.analysis.bootstrap import Interval, Sample, mean_interval
+from reports.analysis.run_results import read_run_results
+
+SCHEMA = 1
+NOISE_DESCRIPTIONS = {
+    "float_clip": "clipped, not rounded (NDR-Restore's code)",
+    "uint8_trunc": "clipped, cut down to whole levels (AirNet, PromptIR)",
+    "uint8_round": "clipped, rounded to whole levels (a saved PNG)",
+    "float_noclip": "neither clipped nor rounded (Restormer, FFDNet)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Mean paired difference of one metric on one test set."""
+
+    metric: str
+    difference: float
+    interval: Interval | None
+    """95 %, over scenes; None with fewer than two."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderChange:
+    """How many pairs of methods change places."""
+
+    pairs: int
+    """Pairs times test sets times metrics."""
+    changed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One other way of measuring."""
+
+    name: str
+    cells: tuple[Change | None, ...]
+    """Test sets in order, metrics within; None where not measured."""
+    order: OrderChange | None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Choices of one kind."""
+
+    title: str
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredTestSet:
+    """A column."""
+
+    name: str
+    label: str
+    n: int | None
+    """Images; None where the main run has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity(CanonicalSpec):
+    """The file `results/<tier>/sensitivity.json`."""
+
+    schema: int
+    tier: str
+    run: str | None
+    reason: str
+    """Why nothing was compared; empty otherwise."""
+    label: str
+    protocol: str
+    noise_in_use: str
+    metrics: tuple[str, ...]
+    test_sets: tuple[MeasuredTestSet, ...]
+    groups: tuple[Group, ...]
+    problems: tuple[str, ...]
+    """Results that could not be used."""
+
+
+class Comparison:
+    """One plan with its results read."""
+
+    def __init__(self, plan: SensitivityPlan, results: Path) -> None:
+        self.plan = plan
+        self.problems: list[str] = []
+        self._evaluations: dict[str, Evaluation] = {}
+        for run in plan.runs:
+            read = read_run_results(results, run)
+            if read.evaluation is None:
+                self.problems.append(f"{run}: {read.invalid or read.missing}")
+            else:
+                self._evaluations[run] = read.evaluation
+
+    def result(self) -> Sensitivity:
+        """Everything that the page shows."""
+        plan = self.plan
+        groups: tuple[Group, ...] = ()
+        reason = plan.reason
+        if not reason and plan.run not in self._evaluations:
+            reason = "the main run has no usable results"
+        if not reason:
+            protocols = tuple(self._protocol(name) for name in plan.protocols[1:])
+            restored = tuple(self._noise(one.variant, plan.run, one.run) for one in plan.noise)
+            given = tuple(
+                self._noise(one.variant, plan.input_run, one.input_run) for one in plan.noise
+            )
+            groups = (
+                Group("The same outputs, another protocol", protocols),
+                Group("The same photographs, noise added in another way", restored),
+                Group("The same for the degraded input, without any network", given),
+            )
+        return Sensitivity(
+            schema=SCHEMA,
+            tier=plan.tier,
+            run=plan.run,
+            reason=reason,
+            label=plan.label,
+            protocol=plan.protocols[0],
+            noise_in_use=plan.noise_in_use,
+            metrics=plan.metrics,
+            test_sets=tuple(
+                MeasuredTestSet(one.name, one.label, self._images(one.name))
+                for one in plan.test_sets
+            ),
+            groups=groups,
+            problems=tuple(self.problems),
+        )
+
+    def _images(self, test_set: str) -> int | None:
+        evaluation = self._evaluations.get(self.plan.run or "")
+        return (len(evaluation.images(test_set)) or None) if evaluation else None
+
+    def _series(self, run: str | None, test_set: str, protocol: str, metric: str):
+        evaluation = self._evaluations.get(run or "")
+        return (
+            None if evaluation is None else evaluation.sound(SeriesKey(test_set, protocol, metric))
+        )
+
+    def _change(self, one, other, test_set: str, metric: str) -> Change | None:
+        """Mean of `other` minus `one` over their images; None where they cannot be paired."""
+        if not one or not other or one.keys() != other.keys():
+            return None
+        images = sorted(one)
+        differences = np.array([other[image] - one[image] for image in images])
+        if not np.isfinite(differences).all():
+            return None
+        scenes = self._evaluations[self.plan.run or ""].scenes[test_set]
+        sample = Sample(differences, tuple(scenes[image] for image in images))
+        name = f"sensitivity of {test_set}"
+        return Change(
+            metric, math.fsum(differences) / len(images), mean_interval(sample, name=name)
+        )
+
+    def _cells(
+        self, usual: tuple[str | None, str], other: tuple[str | None, str]
+    ) -> tuple[Change | None, ...]:
+        """Changes from one (run, protocol) to another, test set by test set, metrics within."""
+        return tuple(
+            self._change(
+                self._series(usual[0], test_set.name, usual[1], metric),
+                self._series(other[0], test_set.name, other[1], metric),
+                test_set.name,
+                metric,
+            )
+            for test_set in self.plan.test_sets
+            for metric in self.plan.metrics
+        )
+
+    def _protocol(self, protocol: str) -> Choice:
+        run, shown = self.plan.run, self.plan.protocols[0]
+        return Choice(protocol, self._cells((run, shown), (run, protocol)), self._order(protocol))
+
+    def _noise(self, variant: str, usual: str | None, changed: str) -> Choice:
+        shown = self.plan.protocols[0]
+        return Choice(variant, self._cells((usual, shown), (changed, shown)), None)
+
+    def _order(self, protocol: str) -> OrderChange | None:
+        """Pairs of methods whose means stand in another order than under the shown protocol."""
+        pairs = changed = 0
+        for test_set, metric in itertools.product(self.plan.test_sets, self.plan.metrics):
+            means = []
+            for row in self.plan.rows:
+                both = [
+                    self._series(row.run, test_set.name, name, metric)
+                    for name in (self.plan.protocols[0], protocol)
+                ]
+                if all(both):
+                    means.append(tuple(mean(values) for values in both))
+            for (a, a_other), (b, b_other) in itertools.combinations(means, 2):
+                pairs += 1
+                changed += (a - b) * (a_other - b_other) < 0
+        return OrderChange(pairs, changed) if pairs else None
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Command-line entry point."""
+    parser = argparse.ArgumentParser(
+        prog="python -m reports.analysis.sensitivity", description=__doc__
+    )
+    parser.add_argument("--plan-json", required=True, help="the SensitivityPlan as JSON")
+    parser.add_argument("--results", required=True, type=Path, help="results/<tier>")
+    parser.add_argument("--out", required=True, type=Path)
+    arguments = parser.parse_args(argv)
+    try:
+        plan = SensitivityPlan.from_json(arguments.plan_json)
+        result = Comparison(plan, arguments.results).result()
+    except (SpecError, ValueError, OSError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+    write_text(arguments.out, result.canonical_json() + "\n")
+
+
+if __name__ == "__main__":
+    main()

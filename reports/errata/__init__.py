@@ -1,1 +1,0 @@
-"""The paper's own numbers, checked against each other."""

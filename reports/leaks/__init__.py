@@ -1,1 +1,0 @@
-"""Test images that also stand in a training set, and what they change."""

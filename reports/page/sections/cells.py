@@ -1,0 +1,358 @@
+"""What the panels of the tables' cells show, as one JSON block that the page's script reads.
+
+The numbers of the tables themselves stand in the HTML; a panel is built when it is opened.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from ndr.records import table_result as t
+from ndr.records.per_image import SeriesKey
+from ndr.records.provenance import evaluation_folder, read_provenance, run_folder
+from ndr.records.table_result import (
+    Block,
+    Cell,
+    Column,
+    EvaluationFacts,
+    Row,
+    TableResult,
+    TrainingFacts,
+)
+from ndr.specs.report_description import ReportDescription
+from reports.number_format import (
+    LOWER_IS_BETTER,
+    MISSING,
+    UNITS,
+    count_text,
+    csv_number,
+    difference_text,
+    duration_text,
+    metric_text,
+)
+from reports.page.picture_store import PictureStore
+from reports.page.sections.origin import commit_text, machine_text, versions_text
+from reports.page.sections.pictures import ChosenImage, KeptPictures, chosen_images
+from reports.page.table_view import TableView, block_title, with_symbols
+
+NOT_REPORTED = "not reported"
+TEXT, CODE, HASH = "text", "code", "hash"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line of a panel."""
+
+    term: str
+    kind: str
+    """`text`, `code` or `hash`: how it is set."""
+    value: str
+
+
+def run_facts(results: Path, row: Row) -> list[Fact]:
+    """Facts of the run behind a row, in the order of the panel.
+
+    Args:
+        results: `results/<tier>`.
+        row: a row with a run.
+
+    Raises:
+        ProvenanceError: a provenance file is damaged.
+    """
+    assert row.run is not None
+    evaluation = _provenance(evaluation_folder(results, row.run) / "provenance.json")
+    behind = evaluation.get("training_run") or row.run
+    training = _provenance(run_folder(results, behind) / "provenance.json")
+    facts = [Fact("Run", CODE, row.run)]
+    if row.evaluation:
+        facts.append(Fact("Source", TEXT, row.evaluation.source.replace("_", " ")))
+    if row.training:
+        facts += _of_training(row.training, training)
+    if row.evaluation:
+        facts += _of_evaluation(row.evaluation, evaluation)
+    facts += _hashes(row)
+    return facts
+
+
+def _provenance(path: Path) -> Mapping[str, Any]:
+    return read_provenance(path) if path.is_file() else {}
+
+
+def _of_training(facts: TrainingFacts, provenance: Mapping[str, Any]) -> Iterator[Fact]:
+    steps = f"{count_text(facts.steps_done)} of {count_text(facts.steps_planned)}"
+    if facts.batch:
+        steps += f", batch {facts.batch}"
+    if facts.patch:
+        steps += f", patch {facts.patch} x {facts.patch}"
+    if facts.balance:
+        steps += f", {facts.balance}"
+    yield Fact("Steps", TEXT, steps)
+    yield Fact("Parameters", TEXT, count_text(facts.parameters))
+    yield Fact("Training time", TEXT, duration_text(facts.wall_seconds))
+    yield Fact("Energy of training", TEXT, _energy(provenance))
+    yield from _machine("Training", provenance)
+
+
+def _of_evaluation(facts: EvaluationFacts, provenance: Mapping[str, Any]) -> Iterator[Fact]:
+    yield Fact("Evaluation time", TEXT, f"{duration_text(facts.wall_seconds)}, all test sets")
+    if provenance.get("seconds_per_megapixel"):
+        speed = f"{provenance['seconds_per_megapixel']:.2f} s per megapixel"
+        yield Fact("Restoring", TEXT, speed)
+    if facts.tiling:
+        yield Fact("Tiles", CODE, facts.tiling)
+    yield from _machine("Evaluation", provenance)
+
+
+def _machine(job: str, provenance: Mapping[str, Any]) -> Iterator[Fact]:
+    if not provenance:
+        return
+    device = provenance.get("device")
+    hardware = machine_text(provenance) + (f"; on {device}" if device else "")
+    yield Fact(f"{job} hardware", TEXT, hardware)
+    yield Fact(f"{job} versions", TEXT, versions_text(provenance))
+    yield Fact(f"{job} commit", CODE, commit_text(provenance))
+
+
+def _energy(provenance: Mapping[str, Any]) -> str:
+    """Energy that a GPU reported, in kilowatt hours; most machines report none."""
+    joules = provenance.get("energy_joules")
+    return NOT_REPORTED if joules is None else f"{joules / 3.6e6:.3g} kWh"
+
+
+def _hashes(row: Row) -> Iterator[Fact]:
+    if row.training:
+        yield Fact("Training spec", HASH, row.training.spec_sha256)
+        yield Fact("Source code", HASH, row.training.source_fingerprint)
+    if row.evaluation:
+        yield Fact("Evaluation spec", HASH, row.evaluation.spec_sha256)
+        if row.evaluation.checkpoint_sha256:
+            yield Fact("Checkpoint", HASH, row.evaluation.checkpoint_sha256)
+
+
+SIDE = 96
+"""Pixels of a thumbnail in a panel."""
+
+Json = dict[str, Any]
+
+
+def cell_id(table: int, block: int, row: int, column: int) -> str:
+    """Key of a cell in the JSON block; all numbers count from 1."""
+    return f"{table}-{block}-{row}-{column}"
+
+
+def as_script(content: Json) -> Markup:
+    r"""JSON that may stand inside `<script>`: no `<` can end the element.
+
+    >>> as_script({"a": "</script>"})
+    Markup('{"a":"\\u003c/script>"}')
+    """
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028"))
+
+
+class CellPanels:
+    """Collects the panels of all tables; what several cells share stands there once."""
+
+    def __init__(
+        self,
+        results: Path,
+        description: ReportDescription,
+        kept: KeptPictures,
+        store: PictureStore,
+    ) -> None:
+        self._results = results
+        self._description = description
+        self._kept = kept
+        self._store = store
+        self._runs: Json = {}
+        self._series: Json = {}
+        self._chosen: dict[str, tuple[SeriesKey, str, tuple[ChosenImage, ...]]] = {}
+
+    def content(self, views: Sequence[TableView]) -> Json:
+        """The JSON block of a page."""
+        cells = {
+            cell_id(table, block, row, column): self._cell(view, *parts)
+            for table, view in enumerate(views, 1)
+            for (block, row, column), parts in _cells_with_runs(view.table)
+        }
+        pictures, chosen = self._pictures()
+        return {
+            "tier": self._description.tier,
+            "cells": cells,
+            "runs": self._runs,
+            "series": self._series,
+            "chosen": chosen,
+            "pictures": pictures,
+        }
+
+    def _cell(self, view: TableView, block: Block, row: Row, column: Column, cell: Cell) -> Json:
+        table = view.table
+        assert row.run is not None
+        if row.run not in self._runs:
+            facts = run_facts(self._results, row)
+            self._runs[row.run] = [dataclasses.astuple(fact) for fact in facts]
+        aside = f"{column.label} · {table.label}, {block_title(block.name)}"
+        content: Json = {
+            "title": with_symbols(row.label),
+            "aside": with_symbols(aside),
+            "run": row.run,
+            "facts": list(_cell_facts(row, cell)),
+            "commands": self._commands(table, row, column),
+        }
+        if cell.status in t.MEASURED:
+            content["metrics"] = list(table.metrics)
+            content["rows"] = list(_value_rows(view, row, cell))
+            self._add_series(content, table, row, cell)
+        else:
+            content["problem"] = f"{cell.status.capitalize()}: {cell.reason}"
+        if cell.warnings:
+            content["warnings"] = list(cell.warnings)
+        return content
+
+    def _commands(self, table: TableResult, row: Row, column: Column) -> list[list[str]]:
+        assert row.run is not None
+        commands = [
+            ["Train and evaluate this run", self._description.redo(row.run)],
+            ["This table", self._description.redo(table.name)],
+        ]
+        if column.test_set is not None:
+            # The run's id names one row, where a method may stand in several blocks.
+            words = [table.name, row.run, column.test_set, "--tier", table.tier]
+            explain = f"python -m reports.explain {shlex.join(words)}"
+            commands.append(["Explain this number", explain])
+        return commands
+
+    def _add_series(self, content: Json, table: TableResult, row: Row, cell: Cell) -> None:
+        """Point to the values per image and to the pictures, where there are some."""
+        assert row.run is not None
+        evaluation = self._kept.evaluation(row.run)
+        if evaluation is None or cell.column == t.AVERAGE:
+            return
+        key = SeriesKey(cell.column, table.protocol_of(row), table.metrics[0])
+        values = evaluation.sound(key)
+        if values is None:
+            return
+        name = "|".join((row.run, key.test_set, key.protocol, key.metric))
+        content["series"] = name
+        if name in self._series:
+            return
+        self._series[name] = {
+            "metric": key.metric,
+            "unit": UNITS.get(key.metric, ""),
+            "values": [None if math.isinf(v) else round(v, 3) for v in values.values()],
+        }
+        images = self._kept.images(row.run, key.test_set)
+        chosen = chosen_images(values, images, key.metric in LOWER_IS_BETTER)
+        if chosen:
+            self._series[name]["kept"] = len(images)
+            self._chosen[name] = (key, row.run, chosen)
+
+    def _pictures(self) -> tuple[list[list[Any]], Json]:
+        """All pictures, each once, and per series which of them it shows."""
+        wanted: dict[tuple[str, str, str], int] = {}
+        shown: Json = {}
+        for name, (key, run, chosen) in self._chosen.items():
+            roles = (self._kept.input_run(key.test_set), run, self._kept.truth_run(key.test_set))
+            shown[name] = [
+                [
+                    choice.word,
+                    choice.image,
+                    metric_text(key.metric, choice.value),
+                    *(self._index(wanted, role, key.test_set, choice.image) for role in roles),
+                ]
+                for choice in chosen
+            ]
+        with ThreadPoolExecutor() as pool:
+            return list(pool.map(self._picture, wanted)), shown
+
+    def _index(
+        self, wanted: dict[tuple[str, str, str], int], run: str | None, test_set: str, image: str
+    ) -> int | None:
+        if run is None or not self._kept.path(run, test_set, image).is_file():
+            return None
+        return wanted.setdefault((run, test_set, image), len(wanted))
+
+    def _picture(self, which: tuple[str, str, str]) -> list[Any]:
+        """Thumbnail with its size, and the full crop; nothing of a file that cannot be read."""
+        try:
+            small, full = self._store.add(self._kept.path(*which), SIDE)
+        except OSError:
+            return []  # the section of pictures lists it under quality
+        return [small.data_uri, small.width, small.height, full]
+
+
+def _cells_with_runs(
+    table: TableResult,
+) -> Iterator[tuple[tuple[int, int, int], tuple[Block, Row, Column, Cell]]]:
+    """Cells that have a panel, with their places counted from 1."""
+    for b, block in enumerate(table.blocks, 1):
+        for r, row in enumerate(block.rows, 1):
+            for c, (column, cell) in enumerate(zip(table.columns, row.cells, strict=True), 1):
+                if row.run is not None and cell.status != t.BLANK:
+                    yield (b, r, c), (block, row, column, cell)
+
+
+def _value_rows(view: TableView, row: Row, cell: Cell) -> Iterator[list[Any]]:
+    """Label, aside, and per metric the full precision and the text; then whether it is shown."""
+    metrics = view.table.metrics
+    shown_protocol = view.table.protocol_of(row)
+    for name in view.protocols_of(cell):
+        numbers = [view.number_of(cell, name, metric) for metric in metrics]
+        texts = [
+            [csv_number(n.value, n.infinite), metric_text(metric, n.value, n.infinite)]
+            if n
+            else ["", MISSING]
+            for metric, n in zip(metrics, numbers, strict=True)
+        ]
+        shown = name == shown_protocol
+        yield [f"Protocol {name}", "in the table" if shown else "", texts, shown]
+    if any(shown.interval for shown in cell.shown):
+        yield ["95 % interval", "bootstrap over images", _texts(cell, _interval), False]
+    if row.kind != t.DEGRADED_INPUT:
+        inputs = [["", metric_text(s.metric, s.degraded_input)] for s in cell.shown]
+        yield ["Degraded input", "same images", inputs, False]
+    if view.has_paper and row.kind == t.METHOD:
+        yield ["Paper", "", [["", s.paper_text or MISSING] for s in cell.shown], False]
+        yield ["Ours minus paper", "", _texts(cell, _difference), False]
+
+
+def _texts(cell: Cell, text: Any) -> list[list[str]]:
+    return [["", text(shown)] for shown in cell.shown]
+
+
+def _interval(shown: t.Shown) -> str:
+    if shown.interval is None:
+        return MISSING
+    return " to ".join(metric_text(shown.metric, end) for end in shown.interval)
+
+
+def _difference(shown: t.Shown) -> str:
+    text = difference_text(shown.metric, shown.difference)
+    return f"{text}, {shown.agreement}" if shown.agreement else text
+
+
+def _cell_facts(row: Row, cell: Cell) -> Iterator[list[str]]:
+    """Facts of the cell alone: images, seeds, standing in its block."""
+    if cell.n is not None:
+        yield ["Images", f"{cell.n} of {cell.n_total}"]
+    elif cell.status in t.MEASURED:
+        yield ["Mean of", "the row's own columns"]
+    if cell.status in t.MEASURED:
+        seeds = max(shown.seeds for shown in cell.shown)
+        yield ["Seeds", f"mean of {seeds}" if seeds > 1 else "1"]
+        if row.other_seeds:
+            yield ["Further seeds", ", ".join(other.run for other in row.other_seeds)]
+            yield ["Images and values below", "of the first seed"]
+        standing = [f"{shown.metric}: {shown.from_best}" for shown in cell.shown if shown.from_best]
+        if standing:
+            yield ["In its block", "; ".join(standing)]

@@ -1,0 +1,195 @@
+"""Training curves as small inline drawings, one per block of a table."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ndr.records import table_result as t
+from ndr.records.provenance import run_folder
+from ndr.records.table_result import Block, QualityEntry, TableResult
+from reports.analysis.quality import report_entry
+from reports.page.table_view import block_title
+
+WIDTH, HEIGHT = 360, 210
+LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 30
+MAX_POINTS = 120
+STYLES = 7
+"""Line styles of the style sheet (colour and dashes): more lines repeat them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One run's curve."""
+
+    label: str
+    run: str
+    style: int
+    path: str
+    """Drawing commands of an SVG path."""
+    last: float
+    """Smoothed loss at the last step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Position on an axis, in drawing units, and its text."""
+
+    position: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CurveDrawing:
+    """The curves of one block."""
+
+    title: str
+    loss: str
+    """Name of the loss term that is drawn."""
+    window: int
+    """Rows of `curve.csv` in the moving average."""
+    lines: tuple[Line, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+    top: int = TOP
+    bottom: int = HEIGHT - BOTTOM
+
+
+@dataclass(frozen=True, slots=True)
+class _Curve:
+    label: str
+    run: str
+    loss: str
+    steps: list[float]
+    values: list[float]
+
+
+class CurveError(ValueError):
+    """A curve file that cannot be drawn."""
+
+
+def read_curve(path: Path) -> tuple[str, list[float], list[float]]:
+    """Steps and losses of a `curve.csv`: the image distance `restore`, else `total`.
+
+    Raises:
+        FileNotFoundError: no such file.
+        CurveError: no such columns, no rows, or losses that no logarithm has.
+    """
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    if not rows:
+        raise CurveError(f"{path} has no rows")
+    # The weighted total grows with lambda; the image distance is the same quantity in all runs.
+    loss = "restore" if "restore" in rows[0] else "total"
+    try:
+        points = [(float(row["step"]), float(row[loss])) for row in rows if row[loss]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise CurveError(f"{path}: expected the columns step and {loss} ({error!r})") from error
+    if not points or not all(math.isfinite(value) and value > 0 for _, value in points):
+        raise CurveError(f"{path}: expected positive, finite losses")
+    return loss, [step for step, _ in points], [value for _, value in points]
+
+
+def smoothed(values: Sequence[float], window: int) -> list[float]:
+    """Centred moving average; the window shrinks at the ends.
+
+    >>> smoothed([1.0, 2.0, 6.0], 3)
+    [1.5, 3.0, 4.0]
+    """
+    half = window // 2
+    result = []
+    for index in range(len(values)):
+        part = values[max(0, index - half) : index + half + 1]
+        result.append(math.fsum(part) / len(part))
+    return result
+
+
+def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    stride = -(-len(points) // MAX_POINTS)
+    kept = points[::stride]
+    return kept if kept[-1] == points[-1] else [*kept, points[-1]]
+
+
+def _linear_ticks(end: float) -> list[float]:
+    raw = end / 4
+    scale = 10.0 ** math.floor(math.log10(raw))
+    step = next(m * scale for m in (1, 2, 2.5, 5, 10) if m * scale >= raw)
+    return [index * step for index in range(int(end / step * (1 + 1e-9)) + 1)]
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    exponents = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
+    ticks = [m * 10.0**e for e in exponents for m in (1, 1.5, 2, 3, 5, 7)]
+    inside = [tick for tick in ticks if low * 0.999 <= tick <= high * 1.001]
+    return inside[:: max(1, len(inside) // 4)]
+
+
+def _draw(title: str, curves: Sequence[_Curve]) -> CurveDrawing:
+    window = max(1, max(len(curve.steps) for curve in curves) // 20) | 1
+    smooth = [smoothed(curve.values, window) for curve in curves]
+    end = max(max(curve.steps) for curve in curves)
+    low = min(min(values) for values in smooth) / 1.05
+    high = max(max(values) for values in smooth) * 1.05
+
+    def x(step: float) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * step / end
+
+    def y(value: float) -> float:
+        share = math.log(value / low) / math.log(high / low)
+        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
+
+    lines = []
+    for index, (curve, values) in enumerate(zip(curves, smooth, strict=True)):
+        points = _thinned(list(zip(curve.steps, values, strict=True)))
+        path = "M" + " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value in points)
+        lines.append(Line(curve.label, curve.run, index % STYLES, path, values[-1]))
+    return CurveDrawing(
+        title=title,
+        loss=curves[0].loss,
+        window=window,
+        lines=tuple(lines),
+        x_ticks=tuple(Tick(round(x(v), 1), f"{v:,g}") for v in _linear_ticks(end)),
+        y_ticks=tuple(Tick(round(y(v), 1), f"{v:.2g}") for v in _log_ticks(low, high)),
+    )
+
+
+def _curves_of(results: Path, block: Block, quality: list[QualityEntry]) -> list[_Curve]:
+    curves = []
+    for row in block.rows:
+        if row.run is None or row.training is None or row.kind != t.METHOD:
+            continue
+        try:
+            loss, steps, values = read_curve(run_folder(results, row.run) / "curve.csv")
+        except FileNotFoundError:
+            message = f"{row.run}: curve.csv is not there."
+            quality.append(report_entry(t.NOTE, "pictures", message))
+        except CurveError as error:
+            quality.append(report_entry(t.WARNING, "pictures", str(error)))
+        else:
+            curves.append(_Curve(row.label, row.run, loss, steps, values))
+    return curves
+
+
+def curve_drawings(
+    results: Path, tables: Sequence[TableResult]
+) -> tuple[list[CurveDrawing], list[QualityEntry]]:
+    """One drawing per block of each table that has trained runs, and what is missing."""
+    drawings: list[CurveDrawing] = []
+    quality: list[QualityEntry] = []
+    for table in tables:
+        for block in table.blocks:
+            curves = _curves_of(results, block, quality)
+            title = table.label
+            if len(table.blocks) > 1:
+                title += f", {block_title(block.name)}"
+            for loss in dict.fromkeys(curve.loss for curve in curves):
+                same = [curve for curve in curves if curve.loss == loss]
+                drawings.append(_draw(title, same))
+    return drawings, quality

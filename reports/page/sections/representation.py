@@ -1,0 +1,226 @@
+"""The page's section on what D represents: files of the runs to what the template needs."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ndr.records.representation import (
+    LEVELS,
+    PLAIN,
+    TRAINED,
+    UNTRAINED,
+    RepresentationFile,
+    read_representation,
+)
+from ndr.specs.typed_file import ResultFileError
+from reports.figures import style
+from reports.page.sections.representation_findings import Finding, findings
+from reports.page.sections.representation_rows import RowGroup, row_groups
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+SOURCES = ((TRAINED, style.OURS, ""), (UNTRAINED, style.BLUE, "//"), (PLAIN, style.YELLOW, ".."))
+"""Bars differ in hatching too, so that colour is never alone."""
+SIZE = (style.TEXT_WIDTH, 4.6)
+
+
+def _separability(axes: Axes, file: RepresentationFile) -> None:
+    width = 0.26
+    for place, (source, colour, hatch) in enumerate(SOURCES):
+        level = "none" if source == PLAIN else "all"
+        for position, task in enumerate(file.tasks):
+            number = file.accuracy[task, source, level]
+            if number.value is None:
+                continue
+            interval = number.interval
+            error = None
+            if interval is not None:
+                ends = (number.value - interval.low, interval.high - number.value)
+                error = [[max(0.0, end)] for end in ends]
+            axes.bar(
+                position + (place - 1) * width,
+                number.value,
+                width,
+                yerr=error,
+                color=colour,
+                hatch=hatch,
+                edgecolor=style.BLACK,
+                linewidth=0.4,
+                error_kw={"elinewidth": 0.8, "capsize": 2},
+                label=source if position == 0 else None,
+            )
+    for position, task in enumerate(file.tasks):
+        axes.plot(
+            [position - 0.45, position + 0.45],
+            [file.chance[task]] * 2,
+            color=style.BLACK,
+            linestyle="--",
+            linewidth=1,
+            label="chance" if position == 0 else None,
+        )
+    axes.set_xticks(range(len(file.tasks)), [task.replace(" of ", "\nof ") for task in file.tasks])
+    axes.set_ylim(0, 1.35)
+    axes.set_yticks([0, 0.5, 1])
+    axes.set_ylabel("accuracy from S")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="upper center", ncols=2)
+
+
+def _recreation(axes: Axes, file: RepresentationFile) -> None:
+    if file.no_recreation:
+        axes.text(0.5, 0.5, "no NDR-Degrad", ha="center", transform=axes.transAxes)
+        axes.set_axis_off()
+        return
+    for position, feed in enumerate(reversed(file.feeds)):
+        number = file.psnr[feed]
+        if number.value is None:
+            continue
+        interval = number.interval
+        if interval is not None:
+            axes.plot([interval.low, interval.high], [position] * 2, color=style.OURS)
+        axes.plot(number.value, position, "o", color=style.OURS)
+    control = file.psnr[file.control].value
+    if control is not None:
+        axes.axvline(control, color=style.BLACK, linestyle="--", linewidth=1)
+        axes.text(
+            control,
+            len(file.feeds) - 0.4,
+            f"{file.control} ",
+            ha="center",
+            va="bottom",
+            fontsize=style.TINY,
+        )
+    names = [feed.replace(", ", ",\n") for feed in reversed(file.feeds)]
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(-0.5, len(names) - 0.5)
+    axes.set_xlabel("PSNR of NDR-Degrad to the degraded view (dB)")
+
+
+def _usage(axes: Axes, file: RepresentationFile) -> None:
+    for place, (source, colour, hatch) in enumerate(SOURCES[:2]):
+        values = [file.usage[source, level].value or 0.0 for level in LEVELS]
+        positions = [index + (place - 0.5) * 0.36 for index in range(len(LEVELS))]
+        axes.bar(
+            positions,
+            values,
+            0.36,
+            color=colour,
+            hatch=hatch,
+            edgecolor=style.BLACK,
+            linewidth=0.4,
+            label=source,
+        )
+    axes.axhline(file.vectors, color=style.BLACK, linestyle="--", linewidth=1, label="all vectors")
+    axes.set_xticks(range(len(LEVELS)), [f"level {level}" for level in LEVELS])
+    axes.set_ylim(0, 1.5 * file.vectors)
+    axes.set_ylabel("vectors in use")
+    axes.legend(loc="upper center", ncols=3)
+
+
+def _settling(axes: Axes, file: RepresentationFile) -> None:
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
+
+    rows = [row for row in file.settling if row.change_per_step > 0]
+    if len(rows) < 2:
+        axes.text(0.5, 0.5, "too few snapshots of D", ha="center", transform=axes.transAxes)
+        axes.set_axis_off()
+        return
+    kinds = (
+        ("change_per_step", "per step", style.BLUE, "o", "-"),
+        ("scaled", "over the learning rate", style.OURS, "s", "--"),
+        ("walk", "against a random walk", style.GREEN, "^", ":"),
+    )
+    steps = [row.last_step for row in rows]
+    for name, label, colour, marker, line in kinds:
+        first = getattr(rows[0], name)
+        values = [getattr(row, name) / first for row in rows]
+        axes.plot(steps, values, color=colour, marker=marker, linestyle=line, label=label)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("step")
+    axes.set_ylabel("change of D, first = 1")
+    axes.legend(loc="best")
+
+
+def draw(file: RepresentationFile) -> Figure:
+    """Draw the four panels of one run."""
+    from matplotlib.figure import Figure
+
+    with style.house_style():
+        figure = Figure(figsize=SIZE, layout="constrained")
+        panels = figure.subplots(2, 2)
+        drawings = (_separability, _recreation, _usage, _settling)
+        for letter, axes, drawing in zip("abcd", panels.flat, drawings, strict=True):
+            drawing(axes, file)
+            axes.set_title(f"({letter})", loc="left")
+    return figure
+
+
+def data_uri(figure: Figure) -> str:
+    """The figure as an SVG inside a `data:` URI: a page may show it without a request."""
+    return "data:image/svg+xml;base64," + base64.b64encode(style.svg_bytes(figure)).decode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFindings:
+    """The sentences of one run."""
+
+    label: str
+    run: str
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RepresentationSection:
+    """What `_representation.html.j2` renders; without files it says why there is nothing."""
+
+    files: tuple[RepresentationFile, ...]
+    groups: tuple[RowGroup, ...] = ()
+    runs: tuple[RunFindings, ...] = ()
+    figure: str = ""
+    """`data:` URI of the figure of the first run."""
+    figure_alt: str = ""
+    problems: tuple[str, ...] = ()
+    """Files that could not be read."""
+
+
+def _alt(file: RepresentationFile, said: Sequence[Finding]) -> str:
+    """The figure in words: the verdicts that its panels show."""
+    verdicts = ". ".join(f"{each.question} {each.verdict}" for each in said)
+    return f"Four panels on D of {file.run}. {verdicts}."
+
+
+def representation_section(paths: Sequence[Path] | None) -> RepresentationSection:
+    """Read the files of `python -m ndr.represent`.
+
+    Args:
+        paths: one JSON file per run, the main run first; None or empty where none was asked for.
+    """
+    files: list[RepresentationFile] = []
+    problems: list[str] = []
+    for path in paths or ():
+        try:
+            files.append(read_representation(path))
+        except (ResultFileError, OSError) as error:
+            problems.append(str(error))
+    if not files:
+        return RepresentationSection((), problems=tuple(problems))
+    runs = tuple(RunFindings(file.label, file.run, tuple(findings(file))) for file in files)
+    return RepresentationSection(
+        tuple(files),
+        row_groups(files),
+        runs,
+        data_uri(draw(files[0])),
+        _alt(files[0], runs[0].findings),
+        tuple(problems),
+    )

@@ -1,1 +1,0 @@
-"""What the degradation representation holds: its file, findings and drawings."""

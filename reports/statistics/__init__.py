@@ -1,1 +1,0 @@
-"""How sure the numbers are: intervals over images and scenes, and paired comparisons."""

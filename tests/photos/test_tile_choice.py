@@ -1,0 +1,75 @@
+"""When photographs are cut up, and into what."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from ndr.evaluation.tiling import TilingError
+from ndr.method import TIERS, MethodInfo, SizeRequirements, Tiling
+from ndr.photos.tile_stream import chosen_tiles
+from ndr.registry import method_classes
+
+
+def info(tiling: Tiling) -> MethodInfo:
+    return MethodInfo(
+        name="some",
+        paper_label="Some",
+        citation="none (test)",
+        tasks=frozenset({"noise"}),
+        presets={tier: {} for tier in TIERS},
+        sizes=SizeRequirements(multiple_of=8),
+        tiling=tiling,
+    )
+
+
+@pytest.mark.parametrize("tiling", [Tiling.SUPPORTED, Tiling.DISCOURAGED])
+def test_small_photographs_go_through_in_one_pass(tiling: Tiling) -> None:
+    choice = chosen_tiles(info(tiling), 1, "auto", None)
+    assert choice.grid_for(480, 640) is None
+    grid = choice.grid_for(4000, 6000)
+    assert grid is not None
+    assert grid.tile == 512
+    assert choice.grid_for(4000, 6001) is grid
+    doubled = chosen_tiles(info(tiling), 2, "auto", None)
+    assert doubled.grid_for(300, 400) is not None
+    assert doubled.grid_for(4000, 6000).tile == 256
+
+
+def test_the_warning_comes_once_and_only_with_tiles(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        choice = chosen_tiles(info(Tiling.DISCOURAGED), 1, "auto", None)
+        choice.grid_for(100, 100)
+        assert not caplog.records
+        choice.grid_for(4000, 6000)
+        choice.grid_for(4000, 6000)
+    assert len(caplog.records) == 1
+
+
+def test_a_method_that_needs_the_whole_image() -> None:
+    choice = chosen_tiles(info(Tiling.FORBIDDEN), 1, "auto", None)
+    assert choice.grid_for(1000, 1500) is None
+    with pytest.raises(TilingError, match=r"6000x4000 is more than the 1\.6 megapixels"):
+        choice.grid_for(4000, 6000)
+    assert chosen_tiles(info(Tiling.FORBIDDEN), 1, "whole", None).grid_for(4000, 6000) is None
+    with pytest.raises(TilingError, match="needs the whole image"):
+        chosen_tiles(info(Tiling.FORBIDDEN), 1, "512", None)
+
+
+def test_tiles_of_a_given_size() -> None:
+    choice = chosen_tiles(info(Tiling.SUPPORTED), 1, "100", None)
+    assert choice.grid_for(104, 104) is None
+    grid = choice.grid_for(104, 105)
+    assert grid is not None
+    assert (grid.tile, grid.overlap) == (104, 16)
+    assert chosen_tiles(info(Tiling.SUPPORTED), 1, "100", 0).grid_for(200, 200).overlap == 0
+    with pytest.raises(TilingError, match="expected auto, whole, or a number"):
+        chosen_tiles(info(Tiling.SUPPORTED), 1, "some", None)
+
+
+def test_every_registered_method_has_usable_tiles() -> None:
+    for cls in method_classes():
+        choice = chosen_tiles(cls.info, cls.info.scale, "auto", None)
+        if cls.info.tiling is not Tiling.FORBIDDEN:
+            assert choice.grid_for(4000, 6000) is not None, cls.info.name

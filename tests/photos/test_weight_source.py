@@ -1,0 +1,118 @@
+"""Finding weights: runs by file, folder and id, authors' checkpoints, and methods without any."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from ndr.checkpoint import write_checkpoint
+from ndr.method import CheckpointError, Method
+from ndr.nearest_name import UnknownNameError
+from ndr.photos.weight_source import CHECKPOINT, WeightRequest, load_requested
+from ndr.registry import create, method_arguments
+
+RUN = "dncnn__noise__seed_0"
+CPU = torch.device("cpu")
+
+
+def network(name: str = "dncnn", seed: int = 3, **changes: object) -> Method:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return create(name, "smoke", **changes)
+
+
+def write_run(results: Path, tier: str, run: str = RUN, spec: dict | None = None) -> Path:
+    arguments = method_arguments("dncnn", "smoke", {})
+    spec = spec or {"method": "dncnn", "arguments": arguments, "tier": tier}
+    path = results / tier / "runs" / run / CHECKPOINT
+    metadata = {"run": run, "spec_sha256": "ab" * 32, "spec": spec}
+    write_checkpoint(path, network(), metadata)
+    return path
+
+
+def same_weights(method: Method, other: Method) -> bool:
+    state = other.state_dict()
+    return all(torch.equal(value, state[key]) for key, value in method.state_dict().items())
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "id", "id of any tier"])
+def test_a_run_is_found_by_file_folder_and_id(tmp_path: Path, kind: str) -> None:
+    path = write_run(tmp_path, "quick")
+    weights = {"file": str(path), "folder": str(path.parent)}.get(kind, RUN)
+    tier = "quick" if kind == "id" else None
+    loaded, words = load_requested(WeightRequest(weights, tier=tier, results=tmp_path), CPU)
+    assert same_weights(loaded.method, network())
+    assert not loaded.method.training
+    assert words == f"run {RUN} of tier quick"
+
+
+def test_a_run_that_is_nowhere_names_the_nearest(tmp_path: Path) -> None:
+    write_run(tmp_path, "quick")
+    with pytest.raises(UnknownNameError, match=f"did you mean '{RUN}'"):
+        load_requested(WeightRequest("dncnn__nois__seed_0", results=tmp_path), CPU)
+    with pytest.raises(UnknownNameError, match="none exist"):
+        load_requested(WeightRequest(RUN, tier="paper", results=tmp_path), CPU)
+    write_run(tmp_path, "small")
+    with pytest.raises(CheckpointError, match="choose with --tier"):
+        load_requested(WeightRequest(RUN, results=tmp_path), CPU)
+    with pytest.raises(FileNotFoundError, match="no such file of weights"):
+        load_requested(WeightRequest("weights/absent__x.pth", results=tmp_path), CPU)
+
+
+def test_weights_of_another_method_or_without_spec_are_refused(tmp_path: Path) -> None:
+    path = write_run(tmp_path, "quick")
+    with pytest.raises(CheckpointError, match=r"is of dncnn, but --method says restormer"):
+        load_requested(WeightRequest(str(path), "restormer"), CPU)
+    path = write_run(tmp_path, "small", spec={"method": "dncnn"})
+    with pytest.raises(CheckpointError, match="does not carry the spec"):
+        load_requested(WeightRequest(str(path)), CPU)
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_requested(WeightRequest(str(path)), CPU)
+
+
+def test_authors_weights_by_method_and_file(tmp_path: Path) -> None:
+    path = tmp_path / "authors.pth"
+    torch.save(network("ffdnet").state_dict(), path)
+    loaded, words = load_requested(WeightRequest(str(path), "ffdnet", preset="smoke"), CPU)
+    assert same_weights(loaded.method, network("ffdnet"))
+    assert loaded.source == "official_weights"
+    assert "not a published file" in words
+    with pytest.raises(CheckpointError, match="name the method with --method"):
+        load_requested(WeightRequest(str(path)), CPU)
+    with pytest.raises(UnknownNameError, match="did you mean 'ffdnet'"):
+        load_requested(WeightRequest(str(path), "ffdnt"), CPU)
+    with pytest.raises(CheckpointError, match="identity is not trained and takes no weights"):
+        load_requested(WeightRequest(str(path), "identity"), CPU)
+
+
+def test_the_keys_of_authors_weights_decide_about_the_network(tmp_path: Path) -> None:
+    path = tmp_path / "merged.pth"
+    torch.save(network("dncnn", batch_norm=False).state_dict(), path)
+    loaded, _ = load_requested(WeightRequest(str(path), "dncnn", preset="smoke"), CPU)
+    assert same_weights(loaded.method, network("dncnn", batch_norm=False))
+
+
+def test_the_record_of_fetched_weights(tmp_path: Path) -> None:
+    file, record = tmp_path / "authors.pth", tmp_path / "record.json"
+    torch.save(network("ffdnet").state_dict(), file)
+    content = {"method": "ffdnet", "file": str(file), "reason": ""}
+    record.write_text(json.dumps(content))
+    loaded, _ = load_requested(WeightRequest(str(record), preset="smoke"), CPU)
+    assert same_weights(loaded.method, network("ffdnet"))
+    record.write_text(json.dumps(content | {"file": None, "reason": "host is gone"}))
+    with pytest.raises(CheckpointError, match="were not fetched: host is gone"):
+        load_requested(WeightRequest(str(record)), CPU)
+
+
+def test_methods_without_weights() -> None:
+    loaded, words = load_requested(WeightRequest(None, "bm3d"), CPU)
+    assert loaded.method.info.name == "bm3d"
+    assert words == "CBM3D, which is not trained"
+    with pytest.raises(CheckpointError, match="has weights to load"):
+        load_requested(WeightRequest(None, "restormer", preset="smoke"), CPU)
+    with pytest.raises(CheckpointError, match="nothing to restore with"):
+        load_requested(WeightRequest(None), CPU)

@@ -1,0 +1,120 @@
+"""The page's figures: inlined pictures, links to files, and reasons."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from reports.build import environment
+from reports.figures.draw import main
+from reports.page.sections.figures import WIDTH, FiguresSection, figures_section
+from tests.reports.figures.fabricated_figures import ROWS, figure_plan, write_results
+
+
+def draw(folder: Path, results: Path, **facts: object) -> Path:
+    plan = figure_plan(**facts)
+    stem = folder / plan.name
+    options = ["--out-svg", f"{stem}.svg"] if plan.has_svg else []
+    call = ["--figure-json", plan.canonical_json(), "--results", str(results)]
+    main([*call, "--out-png", f"{stem}.png", "--out-json", f"{stem}.json", *options])
+    return Path(f"{stem}.json")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project folder with three figures, one of which is not drawn."""
+    root = tmp_path_factory.mktemp("project")
+    results = write_results(root / "results" / "quick")
+    folder = results / "figures"
+    draw(
+        folder, results, kind="scatter", name="figure_scatter", label="Image by image", paper=False
+    )
+    draw(folder, results, title="Noise, sigma = 25 & <haze>")
+    draw(folder, results, kind="scatter", name="figure_08", rows=ROWS[:1])
+    return root
+
+
+def section_of(root: Path) -> FiguresSection:
+    folder = root / "results" / "quick" / "figures"
+    records = [folder / f"{name}.json" for name in ("figure_scatter", "figure_07", "figure_08")]
+    return figures_section(records, root / "reports" / "all_tables.html")
+
+
+def render(section: FiguresSection | None) -> str:
+    return environment().get_template("_figures.html.j2").render(figures=section)
+
+
+def test_the_papers_figures_come_first(made: Path) -> None:
+    section = section_of(made)
+    assert [f.record.name for f in section.figures] == ["figure_07", "figure_08", "figure_scatter"]
+    assert section.drawn == 2
+
+
+def test_pictures_are_inlined_and_plots_are_svg(made: Path) -> None:
+    grid, _, plot = section_of(made).figures
+    header, content = grid.data_uri.split(",", 1)
+    assert header == "data:image/webp;base64"
+    with Image.open(io.BytesIO(base64.b64decode(content))) as inlined:
+        assert inlined.size == (grid.width, grid.height)
+        small = np.asarray(inlined.convert("RGB").resize((40, 30)), float)
+    with Image.open(made / "results" / "quick" / "figures" / "figure_07.png") as full:
+        whole = np.asarray(full.convert("RGB").resize((40, 30)), float)
+    assert np.abs(small - whole).mean() < 3
+    header, content = plot.data_uri.split(",", 1)
+    assert header == "data:image/svg+xml;base64"
+    svg = made / "results" / "quick" / "figures" / "figure_scatter.svg"
+    assert base64.b64decode(content) == svg.read_bytes()
+
+
+def test_links_are_relative_to_the_page(made: Path) -> None:
+    grid, _, plot = section_of(made).figures
+    assert (grid.png, grid.svg) == ("../results/quick/figures/figure_07.png", "")
+    assert plot.svg == "../results/quick/figures/figure_scatter.svg"
+    html = render(section_of(made))
+    for link in (grid.png, plot.png, plot.svg):
+        assert f'href="{link}"' in html
+        assert (made / "reports" / link).resolve().is_file()
+
+
+def test_the_page_shows_captions_alt_texts_and_reasons(made: Path) -> None:
+    html = render(section_of(made))
+    assert "Figure 7: Noise, \N{GREEK SMALL LETTER SIGMA} = 25 &amp; &lt;haze&gt;" in html
+    assert html.count("<img") == html.count('alt="') == 2
+    assert "NDR-Restore 30.00 / 0.3000" in html
+    assert '<p class="problem">Not drawn: NDR-Restore was not run.</p>' in html
+    assert "2 of 3 figures" in html
+
+
+def test_without_figures_the_section_says_so() -> None:
+    assert "No figure was asked for" in render(None)
+    assert "No figure was asked for" in render(FiguresSection(()))
+
+
+def test_wide_pictures_are_reduced(made: Path, tmp_path: Path) -> None:
+    rows = ROWS * 5
+    path = draw(tmp_path, made / "results" / "quick", rows=rows)
+    (figure,) = figures_section([path], tmp_path / "page.html").figures
+    assert json.loads(path.read_text())["width"] > WIDTH
+    assert figure.width == WIDTH
+
+
+@pytest.mark.parametrize("harm", ["changed", "gone"])
+def test_a_file_that_is_not_the_recorded_one_is_not_shown(
+    made: Path, tmp_path: Path, harm: str
+) -> None:
+    folder = Path(shutil.copytree(made / "results" / "quick" / "figures", tmp_path / "figures"))
+    picture = folder / "figure_07.png"
+    if harm == "gone":
+        picture.unlink()
+    else:
+        Image.new("RGB", (9, 9)).save(picture)
+    (figure,) = figures_section([folder / "figure_07.json"], tmp_path / "page.html").figures
+    assert figure.data_uri == ""
+    assert "figure_07.png" in figure.reason

@@ -1,0 +1,187 @@
+"""Thumbnails, which pictures stand in a row, and the drawing of training curves."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ndr.records.table_result import Column
+from reports.page.picture_store import PictureStore, thumbnail
+from reports.page.sections.curves import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    CurveError,
+    curve_drawings,
+    read_curve,
+)
+from reports.page.sections.pictures import LONG_SIDE, KeptPictures, PictureReader, chosen_images
+from reports.summarise import summarise
+from tests.reports import fabricated_results as made
+from tests.reports.fabricated_report import SmallReport
+from tests.reports.fabricated_results import INPUT, NDR, NOISE, TRUTH
+
+
+def decoded(uri: str) -> np.ndarray:
+    header, content = uri.split(",", 1)
+    assert header == "data:image/webp;base64"
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
+
+
+def test_a_small_picture_keeps_its_pixels_and_colours() -> None:
+    ramp = np.zeros((64, 96, 3), np.uint8)
+    ramp[..., 0] = np.arange(96) * 2
+    ramp[..., 2] = 90
+    small = thumbnail(Image.fromarray(ramp), 100)
+    assert (small.width, small.height, small.reduced) == (96, 64, False)
+    assert np.abs(decoded(small.data_uri).astype(int) - ramp).mean() < 3
+
+
+def test_a_large_picture_is_reduced_and_says_so() -> None:
+    small = thumbnail(Image.new("RGB", (1000, 500), (10, 200, 30)), LONG_SIDE)
+    assert (small.width, small.height, small.reduced) == (LONG_SIDE, LONG_SIDE // 2, True)
+
+
+def test_full_crops_lie_beside_the_page_once_each(tmp_path: Path) -> None:
+    for name, colour in (("a", 10), ("b", 10), ("c", 200)):
+        Image.new("RGB", (300, 200), (colour, 0, 0)).save(tmp_path / f"{name}.png")
+    assets = tmp_path / "assets"
+    assets.mkdir()
+    for name in ("0123456789abcdef.webp", "notes.txt"):
+        (assets / name).write_text("an earlier page's, or somebody's own")
+    store = PictureStore(assets)
+    first, again, other = (store.add(tmp_path / f"{name}.png", 96)[1] for name in "abc")
+    assert first == again != other
+    store.remove_others()
+    files = {path.name for path in assets.iterdir()}
+    assert files == {first.split("/")[1], other.split("/")[1], "notes.txt"}
+    assert first.startswith("assets/")
+    with Image.open(tmp_path / other) as full:
+        assert full.size == (300, 200)
+        assert np.abs(np.asarray(full).astype(int) - [200, 0, 0]).max() < 6
+
+
+def test_a_single_file_has_its_full_crops_inside(tmp_path: Path) -> None:
+    Image.new("RGB", (300, 200), (10, 0, 0)).save(tmp_path / "a.png")
+    small, full = PictureStore(None).add(tmp_path / "a.png", 96)
+    assert decoded(small.data_uri).shape == (64, 96, 3)
+    assert decoded(full).shape == (200, 300, 3)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+VALUES = {"a": 30.0, "b": 28.0, "c": 33.0, "d": 29.0, "not kept": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("kept", "lower", "expected"),
+    [
+        ("abcd", False, [("worst", "b"), ("median", "d"), ("best", "c")]),
+        ("abcd", True, [("worst", "c"), ("median", "a"), ("best", "b")]),
+        ("ab", False, [("worst", "b"), ("best", "a")]),
+        ("a", False, [("", "a")]),
+        ("abx", False, [("", "a"), ("", "b"), ("", "x")]),
+        ("", False, []),
+    ],
+)
+def test_worst_median_and_best_are_sought_among_the_kept_images(
+    kept: str, lower: bool, expected: list[tuple[str, str]]
+) -> None:
+    found = chosen_images(VALUES, list(kept), lower)
+    assert [(choice.word, choice.image) for choice in found] == expected
+    assert all(choice.value == VALUES.get(choice.image) for choice in found)
+
+
+def test_rows_have_input_methods_truth_and_the_psnr_of_the_image(small_report: SmallReport) -> None:
+    kept = KeptPictures(small_report.results, small_report.description)
+    reader = PictureReader(kept, PictureStore(None), small_report.tables)
+    rows = reader.rows()
+    assert [(row.label, row.image) for row in rows] == [("Noise, sigma = 25", "a"), ("Rain", "a")]
+    panels = rows[0].main
+    assert [panel.run for panel in panels] == [INPUT, made.NAFNET, NDR, TRUTH]
+    assert [panel.psnr_text for panel in panels] == ["20.00 dB", "0.33 dB", "30.00 dB", "∞ dB"]
+    assert rows[0].reduced
+    # Haze was evaluated, but left no picture.
+    assert [e.message for e in reader.quality] == ["Haze: the degraded input left no picture."]
+
+
+def test_a_stand_in_is_named_beside_its_pictures(small_report: SmallReport) -> None:
+    def marked(column: Column) -> Column:
+        stands_in = column.test_set is not None and column.label == "Rain"
+        return replace(column, stand_in="synthetic rain in place of real") if stands_in else column
+
+    tables = [
+        replace(table, columns=tuple(marked(column) for column in table.columns))
+        for table in small_report.tables
+    ]
+    kept = KeptPictures(small_report.results, small_report.description)
+    rows = PictureReader(kept, PictureStore(None), tables).rows()
+    assert [row.stand_in for row in rows] == ["", "synthetic rain in place of real"]
+
+
+def test_missing_and_damaged_pictures_are_listed(small_report: SmallReport, tmp_path: Path) -> None:
+    results = tmp_path / "results" / "quick"
+    plan = made.write_standard(results)
+    for run in (INPUT, made.NAFNET):
+        made.write_picture(results, run, NOISE, "b")
+    (results / "evaluations" / made.NAFNET / "pictures" / NOISE / "b.png").write_bytes(b"x")
+    kept = KeptPictures(results, small_report.description)
+    reader = PictureReader(kept, PictureStore(None), [summarise(plan, results)])
+    (row,) = reader.rows()
+    assert [panel.run for panel in row.main] == [INPUT]
+    messages = " ".join(entry.message for entry in reader.quality)
+    assert f"NDR-Restore ({NDR}): no picture of b" in messages
+    assert "b.png cannot be read" in messages
+    assert "Ground truth: no control left a picture of b" in messages
+
+
+def test_a_curve_is_drawn_where_its_numbers_are(small_report: SmallReport) -> None:
+    drawings, quality = curve_drawings(small_report.results, small_report.tables)
+    assert not quality
+    assert [drawing.title for drawing in drawings] == ["Table V, Noise + Rain"]
+    (drawing,) = drawings
+    line = next(line for line in drawing.lines if line.run == NDR)
+    points = [tuple(map(float, p.split(","))) for p in line.path[1:].split()]
+    assert len(points) == 20
+    assert points[-1][0] == pytest.approx(WIDTH - RIGHT, abs=0.06)
+    assert points[0][0] == pytest.approx(LEFT + (WIDTH - LEFT - RIGHT) / 20, abs=0.06)
+    heights = [y for _, y in points]
+    assert heights == sorted(heights)  # 1/step falls, and y grows downwards
+    assert TOP <= heights[0] <= heights[-1] <= HEIGHT - BOTTOM
+    assert line.last == pytest.approx(1 / 20)
+    assert [tick.text for tick in drawing.x_ticks] == ["0", "5", "10", "15", "20"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("step,restore\n", "has no rows"),
+        ("step,restore\n1,nan\n", "positive, finite"),
+        ("step,restore\n1,0\n", "positive, finite"),
+        ("time,other\n1,2\n", "expected the columns step and total"),
+    ],
+)
+def test_curves_that_cannot_be_drawn(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "curve.csv"
+    path.write_text(text)
+    with pytest.raises(CurveError, match=re.escape(message)):
+        read_curve(path)
+
+
+def test_missing_curves_are_listed(small_report: SmallReport, tmp_path: Path) -> None:
+    results = tmp_path / "results" / "quick"
+    made.write_standard(results)
+    (results / "runs" / NDR / "curve.csv").unlink()
+    drawings, quality = curve_drawings(results, [dataclasses.replace(small_report.tables[0])])
+    assert len(drawings) == 1
+    assert [entry.message for entry in quality] == [f"{NDR}: curve.csv is not there."]

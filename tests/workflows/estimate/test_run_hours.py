@@ -1,0 +1,101 @@
+"""Hours of trainings: measured ones, scaled ones, and those reckoned from operations."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ndr.nearest_name import UnknownNameError
+from ndr.specs.run_spec import Recipe, RunSpec, SettingSpec, TaskSpec
+from workflows.estimate.hours import (
+    Card,
+    MeasuredRun,
+    RunTimes,
+    StepCosts,
+    cost_key,
+    finished_runs,
+    read_assumptions,
+)
+
+CARD = Card(label="a card", teraflops=7, basis="a test")
+SETTING = SettingSpec("denoise", (TaskSpec("noise", ("set",), ("0",)),))
+
+
+def spec(method: str = "ndr_restore", steps: int = 1_000_000, **changes: object) -> RunSpec:
+    recipe = Recipe(steps=steps, batch=4, patch=128, learning_rate=1e-4)
+    return RunSpec("paper", method, dict(changes), dict(changes), SETTING, recipe, 0, 9)
+
+
+@pytest.fixture
+def costs(tmp_path: Path) -> StepCosts:
+    table = {
+        cost_key(spec()): {"forward_gflop": 104.8, "parameters": 28_410_000},
+        cost_key(spec(N=8)): {"forward_gflop": 52.4, "parameters": 20_000_000},
+    }
+    (tmp_path / "costs.json").write_text(json.dumps(table))
+    return StepCosts(tmp_path / "costs.json", seconds=0)
+
+
+def test_counted_hours_are_those_of_the_protocol(costs: StepCosts) -> None:
+    time = RunTimes({}, {}, costs, CARD, 3).of(spec())
+    # iterations * batch * GFLOP * 3 / (1000 * TFLOP/s * 3600): 50 hours on such a card.
+    assert time.hours == pytest.approx(1e6 * 4 * 104.8 * 3 / (1000 * 7 * 3600))
+    assert round(time.hours) == 50
+    assert time.basis == "GPU-hours, counted for a card"
+    assert time.parameters == 28_410_000
+
+
+def test_measured_hours_come_before_counted_ones(costs: StepCosts) -> None:
+    specs = {"main": spec(), "small": spec(N=8)}
+    finished = {"main": MeasuredRun("0", 0.36, "H100", on_gpu=True)}
+    times = RunTimes(specs, finished, costs, CARD, 3)
+    assert times.of(spec(steps=10_000)).hours == pytest.approx(1.0)
+    assert times.of(spec(N=8, steps=10_000)).hours == pytest.approx(0.5)  # half the operations
+    assert times.of(spec()).basis == "GPU-hours, measured on H100"
+    # Another method was not measured, and cannot be counted in no time.
+    assert times.of(spec("restormer")).hours is None
+
+
+def test_a_processor_is_no_gpu(costs: StepCosts) -> None:
+    specs = {"main": spec(), "small": spec(N=8)}
+    finished = {
+        "main": MeasuredRun("0", 10.0, "EPYC", on_gpu=False),
+        "small": MeasuredRun("0", 0.1, "H100", on_gpu=True),
+    }
+    assert RunTimes(specs, finished, costs, CARD, 3).of(spec()).basis.endswith("H100")
+    del finished["small"]
+    basis = RunTimes(specs, finished, costs, CARD, 3).of(spec()).basis
+    assert basis == "hours without GPU, measured on EPYC"
+
+
+def test_finished_runs_are_read_and_damaged_records_are_not_counted(tmp_path: Path) -> None:
+    record = {
+        "spec_sha256": "abc",
+        "seconds_per_step": 0.5,
+        "device": "cuda:0",
+        "hardware": {"gpus": ["H100"], "processor": "EPYC"},
+    }
+    for run, content in (
+        ("on_gpu", json.dumps(record)),
+        ("on_cpu", json.dumps({**record, "device": "cpu"})),
+        ("cut_off", "{"),
+        ("old", json.dumps({"device": "cpu"})),
+    ):
+        path = tmp_path / "runs" / run / "provenance.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(content)
+    assert finished_runs(tmp_path) == {
+        "on_gpu": MeasuredRun("abc", 0.5, "H100", on_gpu=True),
+        "on_cpu": MeasuredRun("abc", 0.5, "EPYC", on_gpu=False),
+    }
+    assert finished_runs(tmp_path / "nowhere") == {}
+
+
+def test_committed_assumptions() -> None:
+    assumptions = read_assumptions()
+    assert assumptions.card_named(None) == assumptions.cards["a100"]
+    assert assumptions.card_named("v100").teraflops == 3.35
+    with pytest.raises(UnknownNameError, match="'a100'"):
+        assumptions.card_named("a10")

@@ -1,0 +1,1 @@
+"""What is left to run: hours, downloads and disk, per table."""

@@ -1,0 +1,201 @@
+"""What the tables of a configuration still need, counted once each, in the tables' order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ndr.data.catalogue import load_catalogue
+from workflows.configuration import CONFIG, suite_config
+from workflows.estimate.hours import RunTimes, StepCosts, finished_runs, read_assumptions
+from workflows.estimate.volumes import DataVolumes, Volume
+from workflows.planning import Plan, make_plan, sets_of_evaluation, sets_of_training
+from workflows.report_parts import (
+    figure_plan,
+    figure_runs,
+    figures_of_tables,
+    representation_runs,
+    sensitivity_plan,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+WEIGHT_BYTES = 4
+BEYOND_TABLES = "beyond_tables"
+"""Name of the last estimate: figures, and the comparison of protocols."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableEstimate:
+    """What one table needs; what an earlier table needs as well is counted there."""
+
+    table: str
+    label: str
+    runs: int
+    """Trained runs that the table shows."""
+    new: int
+    """Those that no earlier table shows."""
+    left: int
+    """Those of the new ones that are not finished."""
+    hours: Mapping[str, float]
+    """Hours of the runs left, by what they are based on."""
+    uncounted: tuple[str, ...]
+    """Runs left whose hours are not known."""
+    scores_left: int
+    """Evaluations that are not finished."""
+    download: Volume
+    disk: Volume
+
+
+class Estimator:
+    """Walks through the tables in their order and counts everything once.
+
+    Args:
+        plan: the plan of a configuration.
+        times: hours of trainings.
+        volumes: bytes of sets.
+        done: finished trainings, run to the hash of their spec.
+        scored: finished evaluations, likewise.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        times: RunTimes,
+        volumes: DataVolumes,
+        done: Mapping[str, str],
+        scored: Mapping[str, str],
+    ) -> None:
+        self._plan = plan
+        self._times = times
+        self._volumes = volumes
+        self._done = done
+        self._scored = scored
+        self._seen: set[str] = set()
+
+    def tables(self) -> list[TableEstimate]:
+        """Estimates of the tables of the configuration, and last of what else the page shows."""
+        plan = self._plan
+        tables = [
+            self._part(name, plan.tables[name].label, plan.runs_of_table(name))
+            for name in plan.config.tables
+        ]
+        return [*tables, self._part(BEYOND_TABLES, "figures etc.", self._beyond_tables())]
+
+    def _beyond_tables(self) -> list[str]:
+        """Runs that only figures or the comparison of protocols and noise variants show."""
+        plan = self._plan
+        runs = [*sensitivity_plan(plan).runs, *plan.input_runs, *plan.truth_runs]
+        for name in figures_of_tables(plan, plan.config.tables):
+            figure = figure_plan(plan, name)
+            runs += figure_runs(figure) + representation_runs(figure)
+        return runs
+
+    def _first_time(self, kind: str, names: Sequence[str]) -> list[str]:
+        """The names that no earlier table asked for."""
+        new = [name for name in dict.fromkeys(names) if f"{kind}:{name}" not in self._seen]
+        self._seen.update(f"{kind}:{name}" for name in new)
+        return new
+
+    def _part(self, name: str, label: str, evaluations: Sequence[str]) -> TableEstimate:
+        trainings = [self._plan.evaluations[run].training_run for run in evaluations]
+        runs = sorted({run for run in trainings if run is not None})
+        new = self._first_time("run", runs)
+        left = [run for run in new if self._done.get(run) != self._plan.runs[run].sha256()]
+        scores = [
+            run
+            for run in self._first_time("evaluation", evaluations)
+            if self._scored.get(run) != self._plan.evaluations[run].sha256()
+        ]
+        hours: dict[str, float] = {}
+        uncounted = []
+        weights = Volume()
+        for run in left:
+            time = self._times.of(self._plan.runs[run])
+            if time.hours is None:
+                uncounted.append(run)
+            else:
+                hours[time.basis] = hours.get(time.basis, 0.0) + time.hours
+            weights += Volume(WEIGHT_BYTES * (time.parameters or 0))
+        sets = [name for run in left for name in sets_of_training(self._plan.runs[run])]
+        sets += [name for run in scores for name in sets_of_evaluation(self._plan.evaluations[run])]
+        download, disk = Volume(), weights
+        for set_name in self._first_time("set", self._volumes.needed(sets)):
+            volume = self._volumes.of(set_name)
+            download, disk = download + volume.download, disk + volume.disk
+        return TableEstimate(
+            table=name,
+            label=label,
+            runs=len(runs),
+            new=len(new),
+            left=len(left),
+            hours=hours,
+            uncounted=tuple(uncounted),
+            scores_left=len(scores),
+            download=download,
+            disk=disk,
+        )
+
+
+def finished_evaluations(results: Path) -> dict[str, str]:
+    """Hash of the spec of each finished evaluation, from its provenance."""
+    found = {}
+    for path in (results / "evaluations").glob("*/provenance.json"):
+        try:
+            found[path.parent.name] = str(json.loads(path.read_text("utf-8"))["spec_sha256"])
+        except (KeyError, TypeError, ValueError):
+            continue  # written by a version without it, or cut off: counts as not scored
+    return found
+
+
+def estimate(
+    content: Mapping[str, Any], root: Path = ROOT, card: str | None = None
+) -> list[TableEstimate]:
+    """Estimate the tables of a configuration.
+
+    Args:
+        content: `config/config.yaml` with its overrides.
+        root: folder of the checkout.
+        card: name in `config/costs.yaml`; None: its default.
+
+    Raises:
+        UnknownNameError, ConfigurationError: see `make_plan`.
+    """
+    config = suite_config(content)
+    catalogue = load_catalogue(CONFIG / "datasets.yaml")
+    plan = make_plan(config, catalogue)
+    assumptions = read_assumptions()
+    results = root / "results" / config.tier
+    finished = finished_runs(results)
+    times = RunTimes(
+        plan.runs,
+        finished,
+        StepCosts(),
+        assumptions.card_named(card),
+        assumptions.step_over_forward,
+    )
+    volumes = DataVolumes(root, catalogue, config.data_mirrors, assumptions.png_share)
+    done = {run: measured.spec_sha256 for run, measured in finished.items()}
+    return Estimator(plan, times, volumes, done, finished_evaluations(results)).tables()
+
+
+def total_of(estimates: Sequence[TableEstimate]) -> TableEstimate:
+    """The sum over tables; nothing is counted twice."""
+    hours: dict[str, float] = {}
+    for item in estimates:
+        for basis, value in item.hours.items():
+            hours[basis] = hours.get(basis, 0.0) + value
+    return TableEstimate(
+        table="total",
+        label="sum",
+        runs=sum(item.new for item in estimates),
+        new=sum(item.new for item in estimates),
+        left=sum(item.left for item in estimates),
+        hours=hours,
+        uncounted=tuple(run for item in estimates for run in item.uncounted),
+        scores_left=sum(item.scores_left for item in estimates),
+        download=sum((item.download for item in estimates), Volume()),
+        disk=sum((item.disk for item in estimates), Volume()),
+    )

@@ -1,0 +1,1 @@
+"""How results travel through DVC to another clone and back."""

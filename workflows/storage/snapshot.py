@@ -1,0 +1,324 @@
+"""Store what a tier has finished: `python -m workflows.storage.snapshot --tier quick --remote ...`.
+
+The files go through DVC to the remote; small pointers to them are written to `snapshots/<tier>/`
+for git, with the tables' means (`metrics.json`). Equal results give equal pointers, and only what
+is new is sent. docs/storage.md explains it; `python -m workflows.storage.restore` is the way back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+
+from ndr.atomic_file import write_json
+from ndr.nearest_name import UnknownNameError, check_names
+from ndr.records.provenance import file_sha256
+from ndr.records.table_result import table_metrics
+from workflows.configuration import CONFIG, names_in, read_yaml
+from workflows.storage.artefact_store import ArtefactStore, StoreError
+from workflows.storage.snakemake_records import (
+    OutputRecord,
+    finished_outputs,
+    is_running,
+    pack,
+    records_of_tier,
+)
+
+SETS = "data/sets"
+PUBLISHED = ("data/originals", "data/downloads", "data/weights")
+"""Folders of what others publish: a snapshot holds the notes about it (`*.json`), no image."""
+RECORDS = "snakemake_records"
+RESTORED = ("results", "benchmarks", "data", "reports", ".snakemake/metadata")
+"""Folders that a snapshot may be unpacked into; of `reports/` only the page, which is no code."""
+_CHECKPOINT = re.compile(r"results/[^/]+/runs/([^/]+)/checkpoint\.safetensors")
+_CURVE = re.compile(r"results/[^/]+/runs/([^/]+)/curve\.csv")
+
+
+@dataclass(slots=True)
+class Contents:
+    """Files of a snapshot, as paths relative to the checkout."""
+
+    checkpoints: dict[str, str] = field(default_factory=dict)
+    """Final weights by run."""
+    curves: dict[str, str] = field(default_factory=dict)
+    """Training curves by run."""
+    archives: dict[str, set[str]] = field(default_factory=dict)
+    """All others, by the archive that holds them. An archive changes as a whole: few files each."""
+    sets_without_images: dict[str, int] = field(default_factory=dict)
+    """Synthesised sets that are too large to be carried, with their bytes."""
+
+    def add(self, archive: str, path: str) -> None:
+        """Put a file into an archive; it must be one that a restore may write."""
+        if not may_be_restored(path):
+            raise ValueError(
+                f"{path}: an output outside of {', '.join(RESTORED)}; a snapshot cannot hold it"
+            )
+        self.archives.setdefault(archive, set()).add(path)
+
+
+def contents_of(
+    root: Path, tier: str, records: Mapping[str, OutputRecord], largest_set: int
+) -> Contents:
+    """Collect what a snapshot holds.
+
+    Args:
+        root: folder of the checkout.
+        tier: the tier.
+        records: its records (`records_of_tier`).
+        largest_set: bytes; the images of a larger synthesised set stay behind.
+    """
+    contents = Contents()
+    for record in records.values():
+        contents.add(RECORDS, record.file.as_posix())
+        for path in files_of(root, record.output):
+            if match := _CHECKPOINT.fullmatch(path):
+                contents.checkpoints[match[1]] = path
+            elif match := _CURVE.fullmatch(path):
+                contents.curves[match[1]] = path
+            elif not path.startswith(PUBLISHED) or path.endswith(".json"):
+                contents.add(_archive_of(path), path)
+    for path in files_of(root, f"benchmarks/{tier}"):
+        contents.add("benchmarks", path)
+    _add_images(root, contents, _sets(records), largest_set)
+    return contents
+
+
+def files_of(root: Path, output: str) -> Iterator[str]:
+    """The file that an output is, or the files inside it, in order; none where it was removed."""
+    path = root / output
+    if path.is_file():
+        yield output
+    elif path.is_dir():
+        for inner in sorted(path.rglob("*")):
+            if inner.is_file() and not inner.is_symlink():
+                yield inner.relative_to(root).as_posix()
+
+
+def _archive_of(path: str) -> str:
+    """Name of the archive of an output: one for each run, evaluation and set."""
+    match PurePosixPath(path).parts:
+        case ("results", _, kind, name, _, *_):
+            return f"{kind}/{name}"
+        case ("data", "sets", name, _, *_):
+            return f"sets/{name}"
+        case (top, *_):
+            return top
+    raise AssertionError(path)  # a path has a part
+
+
+def _sets(records: Iterable[str]) -> list[str]:
+    """Prepared sets among the outputs."""
+    return sorted({path.split("/")[2] for path in records if path.startswith(f"{SETS}/")})
+
+
+def _add_images(root: Path, contents: Contents, sets: list[str], largest: int) -> None:
+    """Add the images that were made for a set; published ones lie elsewhere and stay there."""
+    for name in sets:
+        declared = contents.archives.get(f"sets/{name}", set())
+        images = [path for path in files_of(root, f"{SETS}/{name}") if path not in declared]
+        size = sum((root / path).stat().st_size for path in images)
+        if size > largest:
+            contents.sets_without_images[name] = size
+            continue
+        for path in images:
+            contents.add(f"sets/{name}", path)
+
+
+def may_be_restored(path: str) -> bool:
+    """Whether a snapshot may write this file: products only, never code or configuration."""
+    if path.startswith("reports/"):
+        return path == "reports/all_tables.html" or path.startswith("reports/assets/")
+    return any(path.startswith(f"{folder}/") for folder in RESTORED)
+
+
+ROOT = Path(__file__).resolve().parents[2]
+FORMAT = 1
+INDEX = "index.json"
+GIB = 2**30
+
+
+class SnapshotError(RuntimeError):
+    """There is nothing to store, or nothing that can be restored."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFolder:
+    """`snapshots/<tier>/`: pointers and metrics for git, and the files while they are moved."""
+
+    root: Path
+    tier: str
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self.root / "snapshots" / self.tier
+
+    @property
+    def archives(self) -> Path:
+        """Tar files and their index; only there while a snapshot is stored or restored."""
+        return self.path / "archives"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Final weights, `<run>.safetensors`; only there while they are moved."""
+        return self.path / "checkpoints"
+
+    @property
+    def curves(self) -> Path:
+        """Training curves, `<run>.csv`; they stay for `dvc plots`."""
+        return self.path / "curves"
+
+    @property
+    def parts(self) -> tuple[Path, ...]:
+        """Folders that DVC tracks, each with a pointer of its own."""
+        return self.archives, self.checkpoints, self.curves
+
+    @property
+    def pointers(self) -> list[Path]:
+        """Pointers that exist."""
+        pointers = (part.with_name(f"{part.name}.dvc") for part in self.parts)
+        return [pointer for pointer in pointers if pointer.is_file()]
+
+
+def take_snapshot(root: Path, tier: str, remote: str | None, largest_set: int) -> Contents:
+    """Store a tier.
+
+    Args:
+        root: folder of the checkout.
+        tier: its finished outputs are stored; what runs at this moment is left out.
+        remote: see `ArtefactStore.remote`.
+        largest_set: bytes; the images of a larger synthesised set are left out.
+
+    Returns:
+        What was stored.
+
+    Raises:
+        SnapshotError: the tier has no finished output.
+        StoreError, UnknownNameError: see `ArtefactStore`.
+        OSError: a file went while it was read, or the disk is full.
+    """
+    store = ArtefactStore(root)
+    name = store.remote(remote)
+    contents = contents_of(root, tier, records_of_tier(finished_outputs(root), tier), largest_set)
+    if not contents.archives:
+        raise SnapshotError(
+            f"tier {tier!r} has no finished output here; run it first: "
+            f"snakemake --cores all reports/all_tables.html --config tier={tier}"
+        )
+    folder = SnapshotFolder(root, tier)
+    try:
+        stage(folder, contents)
+        full = [part for part in folder.parts if part.is_dir()]
+        for part in set(folder.parts) - set(full):
+            part.with_name(f"{part.name}.dvc").unlink(missing_ok=True)
+        store.add(full)
+        store.push(folder.pointers, name)
+    finally:
+        for part in (folder.archives, folder.checkpoints):
+            shutil.rmtree(part, ignore_errors=True)
+    write_json(folder.path / "metrics.json", metrics_of(root, tier))
+    return contents
+
+
+def stage(folder: SnapshotFolder, contents: Contents) -> None:
+    """Lay the files out as DVC is to see them; equal contents give equal files."""
+    for part in folder.parts:
+        shutil.rmtree(part, ignore_errors=True)
+    for part, ending, files in (
+        (folder.checkpoints, "safetensors", contents.checkpoints),
+        (folder.curves, "csv", contents.curves),
+    ):
+        for run, path in files.items():
+            part.mkdir(parents=True, exist_ok=True)
+            _place(folder.root / path, part / f"{run}.{ending}")
+    for name, paths in contents.archives.items():
+        pack(folder.archives / f"{name}.tar", {path: folder.root / path for path in paths})
+    write_json(
+        folder.archives / INDEX,
+        {
+            "format": FORMAT,
+            "tier": folder.tier,
+            "snakemake": metadata.version("snakemake"),
+            "checkpoints": contents.checkpoints,
+            "curves": contents.curves,
+            "sets_without_images": contents.sets_without_images,
+            "sha256": {
+                path.relative_to(folder.path).as_posix(): file_sha256(path)
+                for part in folder.parts
+                for path in sorted(part.rglob("*"))
+                if path.is_file()
+            },
+        },
+    )
+
+
+def _place(source: Path, target: Path) -> None:
+    """Link a file, so that gigabytes are not copied; copy it where that cannot be."""
+    try:
+        # DVC replaces the link by a copy of its own: it never writes to a result.
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def metrics_of(root: Path, tier: str) -> dict[str, object]:
+    """Means of all tables of a tier that exist."""
+    tables = sorted((root / "results" / tier / "tables").glob("*.json"))
+    return {path.stem: table_metrics(json.loads(path.read_text("utf-8"))) for path in tables}
+
+
+def check_tier(tier: str) -> str:
+    """Return the name of a tier; raises `UnknownNameError` with the nearest names."""
+    check_names("tier", [tier], names_in("tiers"))
+    return tier
+
+
+def command_parser(description: str) -> argparse.ArgumentParser:
+    """Options that storing and restoring share."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument(
+        "--tier", default=read_yaml(CONFIG / "config.yaml")["tier"], help="default: config.yaml's"
+    )
+    parser.add_argument(
+        "--remote", metavar="NAME_OR_ADDRESS", help="default: DVC's, else the one named last"
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    parser = command_parser("Store what a tier has finished.")
+    parser.add_argument(
+        "--largest-set",
+        type=float,
+        default=4.0,
+        metavar="GIB",
+        help="the images of a larger synthesised set are left out (default 4)",
+    )
+    options = parser.parse_args(argv)
+    try:
+        tier = check_tier(options.tier)
+        if is_running(ROOT):
+            print("Snakemake is running here, or was killed: unfinished outputs are left out.")
+        contents = take_snapshot(ROOT, tier, options.remote, int(options.largest_set * GIB))
+    except (SnapshotError, StoreError, UnknownNameError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    files = sum(map(len, contents.archives.values()))
+    print(f"{tier}: {len(contents.checkpoints)} checkpoints and {files} other files are stored.")
+    for name, size in contents.sets_without_images.items():
+        print(f"  without the images of {name} ({size / GIB:.1f} GiB): they can be made again")
+    print(f"Now commit the pointers: git add snapshots/{tier} && git commit")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""Names of the tables' cells, and of the ablations: what a reader asks for in one word.
+
+table_05__noise_rain_haze__ndr_restore__rain100l      one cell
+table_05__ndr_restore__rain100l                       the cells of all training mixes
+ablation_lambda_0.5                                   a changed network and the unchanged one
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ndr.specs.run_spec import OFFICIAL
+from ndr.specs.table_plan import PlannedColumn, PlannedRow, TablePlan
+from workflows.configuration import ConfigurationError, read_yaml
+from workflows.planning import Plan
+
+SEPARATOR = "__"
+
+
+def slug(text: str) -> str:
+    """Text as part of a name: lower case, words joined by single underscores.
+
+    >>> slug("noise+rain+haze"), slug("lambda = 0.5"), slug("BSD68_sigma25")
+    ('noise_rain_haze', 'lambda_0.5', 'bsd68_sigma25')
+    """
+    return re.sub(r"[^a-z0-9.]+", "_", text.lower()).strip("_")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCell:
+    """One system on one test set of a table."""
+
+    table: TablePlan
+    row: PlannedRow
+    column: PlannedColumn
+    system: str
+    """Name of the row inside its block, e.g. `ndr_restore` or `ndr_restore__lambda_degrad_0.5`."""
+
+    @property
+    def setting(self) -> str:
+        """The training mix (the block of the table), e.g. `noise_rain_haze`."""
+        return slug(self.row.block)
+
+    @property
+    def name(self) -> str:
+        """Name of the cell, e.g. `table_05__noise_rain_haze__ndr_restore__rain100l`."""
+        return SEPARATOR.join((self.table.name, self.setting, self.system, self.column_name))
+
+    @property
+    def short_name(self) -> str:
+        """The name without the training mix."""
+        return SEPARATOR.join((self.table.name, self.system, self.column_name))
+
+    @property
+    def column_name(self) -> str:
+        """The test set by the paper's name, which is the same at all tiers, e.g. `rain100l`."""
+        return slug(self.column.paper_column)
+
+
+def parts_of_run(run: str) -> tuple[str, str, tuple[str, ...]]:
+    """Method, setting and changes of a run's id.
+
+    >>> parts_of_run("ndr_restore__noise_rain__use_dq_false__seed_0")
+    ('ndr_restore', 'noise_rain', ('use_dq_false',))
+    """
+    method, setting, *changes, _seed = run.split(SEPARATOR)
+    return method, setting, tuple(changes)
+
+
+def _systems(plan: TablePlan) -> dict[int, str]:
+    """Name of each row that has a run, by its place: the method, with changes where needed."""
+    methods = Counter((row.block, parts_of_run(row.run)[0]) for row in plan.rows if row.run)
+    names = {}
+    for place, row in enumerate(plan.rows):
+        if row.run is None:
+            continue
+        method, setting, changes = parts_of_run(row.run)
+        full = (method, *([setting] if setting == OFFICIAL else []), *changes)
+        alone = methods[row.block, method] == 1
+        names[place] = method if alone else SEPARATOR.join(full)
+    return names
+
+
+def planned_cells(plan: Plan) -> list[PlannedCell]:
+    """All cells of all tables; rows that the configuration leaves out have none."""
+    cells = []
+    for table in plan.tables.values():
+        columns = {column.test_set: column for column in table.columns}
+        for place, system in _systems(table).items():
+            row = table.rows[place]
+            cells += [PlannedCell(table, row, columns[name], system) for name in row.columns]
+    return cells
+
+
+def cell_targets(plan: Plan) -> Mapping[str, list[str]]:
+    """Runs behind every name of a cell.
+
+    The name without a training mix stands for the cells of all mixes of the table.
+    """
+    targets: dict[str, dict[str, None]] = {}
+    for cell in planned_cells(plan):
+        for name in (cell.name, cell.short_name):
+            targets.setdefault(name, {}).update(dict.fromkeys(cell.row.runs))
+    return {name: list(runs) for name, runs in targets.items()}
+
+
+def ablation_targets(plan: Plan) -> Mapping[str, list[str]]:
+    """Runs behind every ablation: those of the changed network, and of the unchanged one."""
+    targets: dict[str, dict[str, None]] = {}
+    for table in plan.tables.values():
+        for row in table.rows:
+            base = _unchanged(plan, row)
+            if base is not None:
+                runs = targets.setdefault(f"ablation_{slug(row.label)}", {})
+                runs.update(dict.fromkeys((*row.runs, *base)))
+    return {name: list(runs) for name, runs in targets.items()}
+
+
+def _unchanged(plan: Plan, row: PlannedRow) -> list[str] | None:
+    """Runs of the same method and mix without the row's changes; None where nothing is changed."""
+    if row.run not in plan.runs:
+        return None
+    spec = plan.runs[row.run]
+    if set(spec.changes) <= {"upscale"}:  # how a network of scale 1 enlarges is no ablation
+        return None
+    return [
+        run
+        for run, other in plan.runs.items()
+        if (other.method, other.setting.name) == (spec.method, spec.setting.name)
+        and not other.changes
+    ]
+
+
+FOLDER = Path(__file__).resolve().parent.parent / "reports" / "reference"
+
+
+def reference_runs(folder: Path) -> tuple[str, ...]:
+    """Ids of the runs of a reference, each once; none where there is no `runs.yaml`.
+
+    Raises:
+        ConfigurationError: the file holds no list of names.
+    """
+    path = folder / "runs.yaml"
+    if not path.is_file():
+        return ()
+    names = read_yaml(path)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigurationError(f"{path}: expected a list of run ids, found {names!r}")
+    return tuple(dict.fromkeys(names))
