@@ -394,7 +394,7 @@ class Catalogue:
         if isinstance(entry, PackagedSet):
             raise FileNotFoundError(
                 f"{manifest}: the committed manifest of {name!r} is missing; write it: "
-                f"python -m ndr.data.synthesised_set --write {self.manifests}"
+                f"python -m ndr.data.sample_photographs --write {self.manifests}"
             )
         return _hash({"set": name, "entry": entry.identity_content()})
 

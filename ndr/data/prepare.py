@@ -24,12 +24,8 @@ from ndr.data.catalogue import (
 )
 from ndr.data.folder_set import folder_manifest, for_committing
 from ndr.data.manifest import FILE_NAME, Manifest, ManifestError
-from ndr.data.synthesised_set import (
-    check_photographs,
-    photograph_manifest,
-    subset_manifest,
-    synthesised_manifest,
-)
+from ndr.data.sample_photographs import check_photographs, photograph_manifest
+from ndr.data.synthesised_set import subset_manifest, synthesised_manifest
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +57,7 @@ def commit_manifest(catalogue: Catalogue, name: str, places: Places) -> Path:
     if not isinstance(entry, FolderSet):
         raise ValueError(
             f"only published sets are committed from files, {name!r} is {entry.kind}; for "
-            "packaged ones run python -m ndr.data.synthesised_set"
+            "packaged ones run python -m ndr.data.sample_photographs"
         )
     manifest = folder_manifest(
         name,

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from ndr.data.catalogue import PackagedSet, SubsetSet, SynthesisedSet, load_catalogue
+from ndr.data.catalogue import SubsetSet, SynthesisedSet
 from ndr.data.image_files import (
     ImageFileError,
     decoder_version,
     in_order,
     pixels_sha256,
-    read_facts,
     read_rgb,
     to_uint8,
     write_png,
 )
 from ndr.data.manifest import (
-    PACKAGE_PREFIX,
     Manifest,
     ManifestError,
     ManifestRow,
@@ -234,101 +230,6 @@ def synthesised_manifest(
     return Manifest(tuple(rows), folder, notes)
 
 
-def photograph_row(name: str, location: str, requirement: str | None = None) -> ManifestRow:
-    """Read one packaged photograph and describe it.
-
-    Args:
-        name: the image's name in its set.
-        location: `<python package>/<path inside>`.
-        requirement: what to install where the package is missing.
-
-    Raises:
-        PackageFileError: the package or the file is missing.
-        ImageFileError: the file is damaged.
-    """
-    facts = read_facts(package_file(location, requirement))
-    return ManifestRow(
-        name=name,
-        scene=name,
-        clean=PACKAGE_PREFIX + location.removeprefix(PACKAGE_PREFIX),
-        degraded="",
-        width=facts.width,
-        height=facts.height,
-        clean_sha256=facts.sha256,
-        degraded_sha256="",
-        clean_pixels_sha256=facts.pixels_sha256,
-        degraded_pixels_sha256="",
-        clean_bytes=facts.bytes,
-    )
-
-
-def photograph_manifest(entry: PackagedSet, folder: Path) -> Manifest:
-    """Describe all photographs of a packaged set as this installation holds them."""
-    rows = tuple(
-        photograph_row(name, location, entry.packages.get(location.split("/")[0]))
-        for name, location in tqdm(
-            entry.images.items(), desc="photographs", unit="image", disable=None
-        )
-    )
-    return Manifest(rows, folder, {"decoder": decoder_version()})
-
-
-def check_photographs(committed: Manifest, found: Manifest, where: Path) -> None:
-    """Raise unless the installed photographs are those of the committed manifest.
-
-    The pixels decide. A file that was packed anew without loss is taken, with a warning.
-
-    Args:
-        committed: what the suite expects.
-        found: what is installed.
-        where: file of the committed manifest, for the message.
-
-    Raises:
-        ManifestError: other images, other names, or other pixels; the message tells a changed
-            file from a changed decoder.
-    """
-    expected = {row.name: row for row in committed.rows}
-    if [row.name for row in committed.rows] != [row.name for row in found.rows]:
-        raise ManifestError(
-            f"{where}: expected the photographs {', '.join(expected)}, but the catalogue lists "
-            f"{', '.join(row.name for row in found.rows)}; write the manifest again: "
-            f"python -m ndr.data.synthesised_set --write {where.parent}"
-        )
-    for row in found.rows:
-        wanted = expected[row.name]
-        if row.clean_pixels_sha256 == wanted.clean_pixels_sha256:
-            if row.clean_sha256 != wanted.clean_sha256:
-                log.warning("%s: another file than in %s, but the same pixels", row.clean, where)
-            continue
-        if row.clean_sha256 == wanted.clean_sha256:
-            raise ManifestError(
-                f"{row.clean}: the file is the expected one, but it decodes to other pixels: "
-                f"expected those of {committed.notes.get('decoder', 'another decoder')}, found "
-                f"those of {decoder_version()}; install the Pillow version of requirements.lock"
-            )
-        raise ManifestError(
-            f"{row.clean}: expected the photograph of {wanted.width}x{wanted.height} pixels with "
-            f"hash {wanted.clean_pixels_sha256[:16]}, found {row.width}x{row.height} with "
-            f"{row.clean_pixels_sha256[:16]}; install the package's version of requirements.lock"
-        )
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the committed manifests of all packaged sets of the catalogue."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--catalogue", type=Path, default=Path("config/datasets.yaml"))
-    parser.add_argument(
-        "--write", type=Path, required=True, metavar="DIR", help="folder of the manifests"
-    )
-    options = parser.parse_args(arguments)
-    for name, entry in load_catalogue(options.catalogue).entries.items():
-        if isinstance(entry, PackagedSet):
-            path = options.write / f"{name}.csv"
-            manifest = photograph_manifest(entry, options.write)
-            manifest.write(path)
-            print(f"{path}: {len(manifest.rows)} photographs, identity {manifest.sha256[:16]}")
-
-
 log = logging.getLogger(__name__)
 
 
@@ -397,7 +298,3 @@ def subset_manifest(
             "the catalogue"
         )
     return Manifest(rows, folder, notes)
-
-
-if __name__ == "__main__":
-    main()

@@ -22,14 +22,32 @@ class SpecError(ValueError):
     """A spec whose content contradicts itself or this version of the suite."""
 
 
+LATER: Mapping[str, bool] = types.MappingProxyType({"later": True})
+"""Metadata of a field that came after the first identities were kept: it stands in the canonical
+form only where it differs from its default, so that older specs keep their hashes."""
+
+
+def _plain(value: Any) -> Any:
+    """A spec as JSON's types; `LATER` fields at their defaults are left out."""
+    if dataclasses.is_dataclass(value):
+        return {
+            field.name: _plain(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if not (field.metadata.get("later") and getattr(value, field.name) == field.default)
+        }
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    return value
+
+
 class CanonicalSpec:
     """Canonical JSON and hash of a dataclass."""
 
     def canonical_json(self) -> str:
         """JSON with sorted keys and no spaces: equal specs give equal text."""
-        return json.dumps(
-            dataclasses.asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False
-        )
+        return json.dumps(_plain(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     def sha256(self) -> str:
         """Identity of the spec, 64 hexadecimal digits."""

@@ -12,7 +12,7 @@ import pytest
 from ndr.data.catalogue import Catalogue, load_catalogue
 from ndr.data.image_files import write_png
 from ndr.data.prepare import Places, prepare_set
-from ndr.data.synthesised_set import main as write_manifests
+from ndr.data.sample_photographs import main as write_manifests
 from tests.data.textured_images import textured_image
 
 SUITE_SEED = 9

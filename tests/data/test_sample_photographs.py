@@ -10,7 +10,7 @@ from ndr.data.catalogue import load_catalogue
 from ndr.data.image_files import decoder_version, read_rgb, write_png
 from ndr.data.manifest import Manifest, ManifestError, PackageFileError
 from ndr.data.prepare import Places, prepare_set
-from ndr.data.synthesised_set import main
+from ndr.data.sample_photographs import main
 from tests.conftest import REPOSITORY
 from tests.data.textured_images import textured_image
 

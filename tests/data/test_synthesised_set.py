@@ -72,7 +72,7 @@ def test_images_depend_on_seed_and_name_not_on_their_neighbours(project) -> None
     bridge = next(number for number, line in enumerate(lines) if "bridge: photographs" in line)
     lines[bridge : bridge + 2] = reversed(lines[bridge : bridge + 2])
     project.config.write_text("\n".join(lines))
-    from ndr.data.synthesised_set import main
+    from ndr.data.sample_photographs import main
 
     main(["--catalogue", str(project.config), "--write", str(project.config.parent / "manifests")])
     fewer = hashes(9)
