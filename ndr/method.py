@@ -18,9 +18,14 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from ndr.image_batch import ImageError, check_images, pad_by_reflection
+from ndr.image_batch import (
+    ImageError,
+    RestorationError,
+    SizeRequirements,
+    check_images,
+    pad_by_reflection,
+)
 from ndr.nearest_name import check_names
 from ndr.state_dict import CheckpointError, load_strictly, read_state
 
@@ -47,36 +52,6 @@ __all__ = [
     "read_state",
     "register_method",
 ]
-
-
-class RestorationError(RuntimeError):
-    """A method that cannot restore on this machine, e.g. a program that is not installed."""
-
-
-@dataclass(frozen=True, slots=True)
-class SizeRequirements:
-    """Image sizes that the network itself accepts; `Method.restore` pads to them."""
-
-    minimum: int = 1
-    multiple_of: int = 1
-    padding: str = "reflect"
-    """How an image is continued: `reflect`, or `replicate` (the border pixel again)."""
-
-    def __post_init__(self) -> None:
-        check_names("padding", [self.padding], ("reflect", "replicate"))
-
-    def padded(self, size: int) -> int:
-        """Smallest accepted length that is not below `size` (pixels)."""
-        size = max(size, self.minimum)
-        return -(-size // self.multiple_of) * self.multiple_of
-
-    def pad(self, images: Tensor) -> Tensor:
-        """Continue (B, C, H, W) at the right and bottom to accepted sizes."""
-        height, width = (self.padded(size) for size in images.shape[-2:])
-        if self.padding == "reflect":
-            return pad_by_reflection(images, height, width)
-        bottom, right = height - images.shape[-2], width - images.shape[-1]
-        return F.pad(images, (0, right, 0, bottom), mode="replicate")
 
 
 TIERS = ("smoke", "quick", "small", "paper")

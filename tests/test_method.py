@@ -363,9 +363,7 @@ def test_two_classes_cannot_share_a_name() -> None:
     class Impostor(Method):
         info = known.info
 
-    with pytest.raises(
-        ValueError, match=r"in baselines\.controls\.identity and tests\.test_meth"
-    ):
+    with pytest.raises(ValueError, match=r"in baselines\.controls\.identity and tests\.test_meth"):
         register_method(Impostor)
     assert method_class("identity") is known
 
