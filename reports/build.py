@@ -20,6 +20,7 @@ from ndr.records import table_result as t
 from ndr.records.table_result import TableResult, read_table_result
 from ndr.specs.report_description import ReportDescription
 from reports import number_format
+from reports.analysis.origin import origin_of, runs_of
 from reports.analysis.quality import count_by_severity, merge_entries
 from reports.page.picture_store import PictureStore, content_security_policy, joined
 from reports.page.sections.cells import CellPanels, as_script, cell_id
@@ -28,12 +29,12 @@ from reports.page.sections.curves import curve_drawings
 from reports.page.sections.errata import errata_section
 from reports.page.sections.figures import figures_section
 from reports.page.sections.leaks import leak_section
-from reports.page.sections.origin import origin_of, runs_of
 from reports.page.sections.parameters import read_parameter_table
 from reports.page.sections.pictures import KeptPictures, PictureReader
 from reports.page.sections.representation import representation_section
 from reports.page.sections.sensitivity import sensitivity_section
-from reports.page.table_view import TableView, anchor, block_title, with_symbols
+from reports.page.table_view import TableView, anchor
+from reports.paper.printed_values import block_title, with_symbols
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from reports.explanation.cell_choice import (
     planned_jobs,
 )
 from reports.explanation.cell_explanation import Explanation, as_text
-from reports.page.table_view import with_symbols
+from reports.paper.printed_values import with_symbols
 from workflows.configuration import CONFIG, ConfigurationError, read_yaml, suite_config
 from workflows.suite import ROOT, Suite
 from workflows.targets import PlannedCell, planned_cells

@@ -13,7 +13,14 @@ from ndr.records.claim_results import MILLIONS, RATIO, PartResult
 from ndr.records.provenance import evaluation_folder, read_provenance
 from ndr.records.table_result import Row
 from reports.claims.measurement import Measurement, NotRunError
-from reports.claims.specs import Count, Settling, TextNumber, Timing
+from reports.claims.specs import (
+    PARTS,
+    Count,
+    ParameterTableError,
+    Settling,
+    TextNumber,
+    Timing,
+)
 from reports.claims.verdicts import (
     NOT_REPRODUCED,
     NOT_RUN,
@@ -22,7 +29,6 @@ from reports.claims.verdicts import (
     ratio_verdict,
     settling_verdict,
 )
-from reports.page.sections.parameters import PARTS, ParameterTableError
 from reports.paper.arithmetic import OFF, TRUNCATED, fit
 from reports.paper.printed_values import system_text, text_fact
 

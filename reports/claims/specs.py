@@ -21,7 +21,6 @@ from pathlib import Path
 
 from ndr.nearest_name import check_names
 from ndr.specs.typed_file import CanonicalSpec, SpecError, read_yaml_spec
-from reports.page.sections.parameters import PARTS
 
 AVERAGE = "Average"
 EVERY = "every"
@@ -31,6 +30,21 @@ OTHERS = "others"
 OURS = "NDR-Restore"
 VARIANTS = ("current_release", "equations", "first_release")
 COUNTED = ("in_use", "with_never_used")
+PARTS = {
+    "restore": ("NDR-Restore", ("NDR-Restore", "all")),
+    "degrade": ("NDR-Degrad", ("NDR-Degrad", "all")),
+    "query_and_injection": ("of NDR-Restore: DQ + DI", ("NDR-Restore", "DQ+DI")),
+    "representation": ("of NDR-Restore: representation D", ("NDR-Restore", "NDR")),
+    "encoder_and_decoder": (
+        "of NDR-Restore: encoder + decoder",
+        ("NDR-Restore", "encoder+decoder"),
+    ),
+}
+"""Key in the file of counts: label, and method and column of `text_facts.csv`."""
+
+
+class ParameterTableError(ValueError):
+    """A file of parameter counts that the report cannot read."""
 
 
 @dataclass(frozen=True, slots=True)

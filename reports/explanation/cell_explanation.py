@@ -12,9 +12,9 @@ from typing import Any
 from ndr.records import table_result as t
 from ndr.records.provenance import evaluation_folder, finished_at, read_provenance, run_folder
 from ndr.specs.run_spec import TestSetSpec
+from reports.analysis.origin import commit_text, machine_text, versions_text
 from reports.explanation.cell_choice import Choice, PlannedJob, spec_lines
 from reports.number_format import UNITS, counted, difference_text, duration_text, metric_text
-from reports.page.sections.origin import commit_text, machine_text, versions_text
 from reports.tables.assembly import assemble_table
 from workflows.suite import Suite
 

@@ -8,28 +8,7 @@ from dataclasses import dataclass, field
 from ndr.records import table_result as t
 from ndr.records.table_result import Block, Cell, Column, Row, Shown, TableResult
 from reports.paper.arithmetic import doubts
-from reports.paper.printed_values import with_symbols  # noqa: F401 - other parts of the page take it from here
-
-BLOCK_TITLES = {
-    "denoise": "Denoising",
-    "derain": "Deraining",
-    "dehaze": "Dehazing",
-    "sr_x2": "Super-resolution x2",
-    "mixed_haze_rain_noise": "Haze, rain and noise in one image",
-    "promptir_noise+rain+haze": "Noise + Rain + Haze, PromptIR's ratio",
-}
-"""Names of the paper's blocks that are not put together of tasks."""
-
-
-def block_title(name: str) -> str:
-    """A training mix in words.
-
-    >>> block_title("noise+rain+haze"), block_title("derain")
-    ('Noise + Rain + Haze', 'Deraining')
-    """
-    if name in BLOCK_TITLES:
-        return BLOCK_TITLES[name]
-    return " + ".join(part[:1].upper() + part[1:] for part in name.split("+"))
+from reports.paper.printed_values import block_title
 
 
 def anchor(name: str) -> str:

@@ -115,3 +115,25 @@ def column_text(column: str) -> str:
     ('BSD68 sigma 25', 'real rain JORDER')
     """
     return re.sub(r"sigma(?=\d)", "sigma ", column).replace("_", " ")
+
+
+BLOCK_TITLES = {
+    "denoise": "Denoising",
+    "derain": "Deraining",
+    "dehaze": "Dehazing",
+    "sr_x2": "Super-resolution x2",
+    "mixed_haze_rain_noise": "Haze, rain and noise in one image",
+    "promptir_noise+rain+haze": "Noise + Rain + Haze, PromptIR's ratio",
+}
+"""Names of the paper's blocks that are not put together of tasks."""
+
+
+def block_title(name: str) -> str:
+    """A training mix in words.
+
+    >>> block_title("noise+rain+haze"), block_title("derain")
+    ('Noise + Rain + Haze', 'Deraining')
+    """
+    if name in BLOCK_TITLES:
+        return BLOCK_TITLES[name]
+    return " + ".join(part[:1].upper() + part[1:] for part in name.split("+"))

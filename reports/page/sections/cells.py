@@ -30,6 +30,7 @@ from ndr.records.table_result import (
     TrainingFacts,
 )
 from ndr.specs.report_description import ReportDescription
+from reports.analysis.origin import commit_text, machine_text, versions_text
 from reports.number_format import (
     LOWER_IS_BETTER,
     MISSING,
@@ -41,9 +42,9 @@ from reports.number_format import (
     metric_text,
 )
 from reports.page.picture_store import PictureStore
-from reports.page.sections.origin import commit_text, machine_text, versions_text
 from reports.page.sections.pictures import ChosenImage, KeptPictures, chosen_images
-from reports.page.table_view import TableView, block_title, with_symbols
+from reports.page.table_view import TableView
+from reports.paper.printed_values import block_title, with_symbols
 
 NOT_REPORTED = "not reported"
 TEXT, CODE, HASH = "text", "code", "hash"

@@ -16,7 +16,8 @@ from reports.claims.verdicts import (
     VERDICTS,
 )
 from reports.number_format import MINUS, MISSING, UNITS, counted, difference_text
-from reports.page.table_view import anchor, with_symbols
+from reports.page.table_view import anchor
+from reports.paper.printed_values import with_symbols
 
 MARKS = {REPRODUCED: "✓", NOT_REPRODUCED: "✕", UNDECIDED: "?", NOT_RUN: MISSING}
 TIMES = "\N{MULTIPLICATION SIGN}"

@@ -12,7 +12,7 @@ from ndr.records import table_result as t
 from ndr.records.provenance import run_folder
 from ndr.records.table_result import Block, QualityEntry, TableResult
 from reports.analysis.quality import report_entry
-from reports.page.table_view import block_title
+from reports.paper.printed_values import block_title
 
 WIDTH, HEIGHT = 360, 210
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 30

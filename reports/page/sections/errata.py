@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from reports.number_format import counted
-from reports.page.table_view import anchor, block_title, with_symbols
+from reports.page.table_view import anchor
 from reports.paper.arithmetic import (
     OFF,
     ROUNDED,
@@ -23,7 +23,7 @@ from reports.paper.arithmetic import (
     signed,
     table_label,
 )
-from reports.paper.printed_values import column_text
+from reports.paper.printed_values import block_title, column_text, with_symbols
 
 
 @dataclass(frozen=True, slots=True)

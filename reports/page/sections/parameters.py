@@ -8,23 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reports.claims.specs import PARTS, ParameterTableError
 from reports.paper.printed_values import text_fact
-
-PARTS = {
-    "restore": ("NDR-Restore", ("NDR-Restore", "all")),
-    "degrade": ("NDR-Degrad", ("NDR-Degrad", "all")),
-    "query_and_injection": ("of NDR-Restore: DQ + DI", ("NDR-Restore", "DQ+DI")),
-    "representation": ("of NDR-Restore: representation D", ("NDR-Restore", "NDR")),
-    "encoder_and_decoder": (
-        "of NDR-Restore: encoder + decoder",
-        ("NDR-Restore", "encoder+decoder"),
-    ),
-}
-"""Key in the file of counts: label, and method and column of `text_facts.csv`."""
-
-
-class ParameterTableError(ValueError):
-    """A file of parameter counts that the report cannot read."""
 
 
 @dataclass(frozen=True, slots=True)

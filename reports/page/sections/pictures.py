@@ -17,7 +17,7 @@ from ndr.specs.report_description import ReportDescription
 from reports.analysis.quality import report_entry
 from reports.number_format import metric_text
 from reports.page.picture_store import PictureStore, Thumbnail
-from reports.page.table_view import block_title
+from reports.paper.printed_values import block_title
 
 WORST, MEDIAN, BEST = "worst", "median", "best"
 

@@ -12,9 +12,17 @@ import pytest
 
 from ndr.records.claim_results import ClaimResult
 from reports.analysis.bootstrap import Interval
-from reports.claims.specs import Claim, Comparison, Count, Diminishing, Settling, TextNumber, Timing
+from reports.claims.specs import (
+    Claim,
+    Comparison,
+    Count,
+    Diminishing,
+    ParameterTableError,
+    Settling,
+    TextNumber,
+    Timing,
+)
 from reports.claims.verdicts import combined, part_verdict, settling_verdict, widened_level
-from reports.page.sections.parameters import ParameterTableError
 from reports.summarise import summarise
 from tests.reports import fabricated_results as made
 from tests.reports.claims.fabricated_claims import (

@@ -20,8 +20,9 @@ import pytest
 from ndr.records.table_result import write_table_result
 from reports.analysis.quality import EXPLANATIONS
 from reports.build import ReportError, environment, main
+from reports.claims.specs import ParameterTableError
 from reports.number_format import difference_text, metric_text
-from reports.page.sections.parameters import ParameterTableError, read_parameter_table
+from reports.page.sections.parameters import read_parameter_table
 from reports.summarise import summarise
 from reports.tables.csv_export import table_csv
 from tests.conftest import REPOSITORY

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.page.sections.origin import Origin, origin_of
+from reports.analysis.origin import Origin, origin_of
 from tests.reports import fabricated_results as made
 from tests.reports.fabricated_results import INPUT, NAFNET, NDR
 
