@@ -1,28 +1,30 @@
-"""Evaluate one run on its test sets: `python -m ndr.evaluate --help`.
+"""Evaluate runs on their test sets: `python -m ndr.evaluate --help`.
 
-Writes `per_image.csv` (one row per image, protocol and metric), pictures of restored images, and
-the provenance of both.
+Writes for each run `per_image.csv` (one row per image, protocol and metric), pictures of restored
+images, and the provenance of both. What follows a `--spec-json`, up to the next, belongs to its
+run; what stands before the first holds for all. `@FILE` stands for the lines of a file, one
+argument each. A run that fails leaves those of the others complete, and the exit status is 1.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
+import shlex
+import sys
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ndr.atomic_file import write_json
-from ndr.data.image_files import ImageFileError
-from ndr.data.manifest import ManifestError
-from ndr.device import DEVICES, DeviceError, chosen_device
-from ndr.evaluation.degraded_images import EvaluationError
-from ndr.evaluation.restoring import load_method
+from ndr.device import DEVICES, chosen_device
+from ndr.evaluation.degraded_images import PreparedSets
+from ndr.evaluation.loaded_method import EXPECTED_ERRORS, load_method
 from ndr.evaluation.scoring import METRIC_WEIGHTS, evaluate
-from ndr.evaluation.tiling import TilingError
-from ndr.method import CheckpointError
 from ndr.metrics.protocol import protocol_versions
-from ndr.nearest_name import UnknownNameError
 from ndr.records.per_image import write_scores
 from ndr.records.provenance import Stopwatch
 from ndr.specs.run_spec import EvaluationSpec
@@ -30,23 +32,12 @@ from ndr.specs.typed_file import SpecError
 
 logger = logging.getLogger("ndr.evaluate")
 
-EXPECTED_ERRORS = (
-    CheckpointError,
-    DeviceError,
-    EvaluationError,
-    FileNotFoundError,
-    ImageFileError,
-    ManifestError,
-    SpecError,
-    TilingError,
-    UnknownNameError,
-)
-"""Errors whose message says all that the user needs; others keep their traceback."""
-
 
 def argument_parser() -> argparse.ArgumentParser:
     """Command line of the evaluation."""
-    parser = argparse.ArgumentParser(prog="python -m ndr.evaluate", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m ndr.evaluate", description=__doc__, allow_abbrev=False
+    )
     parser.add_argument("--spec-json", required=True, help="evaluation spec as JSON")
     weights = parser.add_mutually_exclusive_group()
     weights.add_argument("--checkpoint", metavar="FILE", help="final checkpoint of the run")
@@ -69,6 +60,16 @@ def argument_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run of the command line."""
+
+    spec: EvaluationSpec
+    options: argparse.Namespace
+    command: str
+    """What evaluates this run alone."""
+
+
 def fetched_file(official_weights: str | None) -> tuple[str | None, str]:
     """The authors' checkpoint, and why there is none where it could not be fetched."""
     if official_weights is None or not official_weights.endswith(".json"):
@@ -77,10 +78,9 @@ def fetched_file(official_weights: str | None) -> tuple[str | None, str]:
     return record["file"], record["reason"]
 
 
-def write_failure(
-    spec: EvaluationSpec, reason: str, arguments: argparse.Namespace, stopwatch: Stopwatch
-) -> None:
-    """Results of a run whose weights could not be had: no numbers, and the reason for each."""
+def write_failure(job: Job, reason: str, stopwatch: Stopwatch) -> None:
+    """Results of a run whose weights are unavailable: no numbers, and the reason for each."""
+    spec = job.spec
     names = [test_set.name for test_set in spec.test_sets]
     provenance = stopwatch.record(
         run=spec.run,
@@ -95,29 +95,24 @@ def write_failure(
         protocols=list(spec.protocols),
         protocol_versions=protocol_versions(spec.protocols),
     )
-    Path(arguments.pictures).mkdir(parents=True, exist_ok=True)
-    write_json(arguments.provenance, provenance)
-    write_scores(arguments.out, ())
+    Path(job.options.pictures).mkdir(parents=True, exist_ok=True)
+    write_json(job.options.provenance, provenance | {"command": job.command})
+    write_scores(job.options.out, ())
     logger.warning("%s: %s", spec.run, reason)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(job: Job, sets: PreparedSets) -> None:
     """Evaluate and write the files; the scores come last, as the sign that all is done."""
     stopwatch = Stopwatch()
-    spec = EvaluationSpec.from_json(arguments.spec_json)
-    device = chosen_device(arguments.device)
-    official, reason = fetched_file(arguments.official_weights)
+    spec, options = job.spec, job.options
+    device = chosen_device(options.device)
+    official, reason = fetched_file(options.official_weights)
     if reason:
-        write_failure(spec, reason, arguments, stopwatch)
+        write_failure(job, reason, stopwatch)
         return
-    loaded = load_method(spec, arguments.checkpoint, official, device)
+    loaded = load_method(spec, options.checkpoint, official, device)
     result = evaluate(
-        spec,
-        loaded,
-        arguments.sets,
-        arguments.pictures,
-        device,
-        metric_weights=arguments.metric_weights,
+        spec, loaded, sets, options.pictures, device, metric_weights=options.metric_weights
     )
     provenance = stopwatch.record(
         run=spec.run,
@@ -131,27 +126,91 @@ def run(arguments: argparse.Namespace) -> None:
         precision=spec.precision,
         device=str(device),
     )
-    write_json(arguments.provenance, provenance)
-    write_scores(arguments.out, result.scores)
+    write_json(options.provenance, provenance | {"command": job.command})
+    write_scores(options.out, result.scores)
     logger.info(
         "%s: %d numbers of %d images in %s",
         spec.run,
         len(result.scores),
         sum(evaluated for evaluated, _ in result.images.values()),
-        arguments.out,
+        options.out,
     )
+
+
+def arguments_by_run(arguments: Sequence[str]) -> list[list[str]]:
+    """The command line of each run: what holds for all, and what is its own.
+
+    >>> arguments_by_run(["--sets", "s", "--spec-json", "1", "--out", "a", "--spec-json", "2"])
+    [['--sets', 's', '--spec-json', '1', '--out', 'a'], ['--sets', 's', '--spec-json', '2']]
+    """
+    starts = [index for index, text in enumerate(arguments) if text.startswith("--spec-json")]
+    ends = [*starts[1:], len(arguments)]
+    shared = list(arguments[: starts[0]]) if starts else list(arguments)
+    return [[*shared, *arguments[start:end]] for start, end in zip(starts, ends, strict=True)] or [
+        shared
+    ]
+
+
+def jobs_of(arguments: Sequence[str]) -> list[Job]:
+    """The runs of a command line; one that cannot be read ends the command.
+
+    Raises:
+        FileNotFoundError: no such file of arguments.
+        SpecError: a spec that is none, or two runs that would write one file.
+    """
+    given: list[str] = []
+    for text in arguments:
+        file = text.removeprefix("@")
+        given += [text] if file == text else Path(file).read_text(encoding="utf-8").splitlines()
+    parser = argument_parser()
+    jobs = []
+    for own in arguments_by_run(given):
+        options = parser.parse_args(own)
+        command = shlex.join([Path(sys.executable).name, sys.argv[0], *own])
+        jobs.append(Job(EvaluationSpec.from_json(options.spec_json), options, command))
+    for name in ("out", "pictures", "provenance"):
+        files = Counter(str(Path(getattr(job.options, name))) for job in jobs)
+        file, runs = files.most_common(1)[0]
+        if runs > 1:
+            raise SpecError(f"--{name}: expected a name per run, found {file} for {runs} runs")
+    return jobs
+
+
+def evaluate_all(jobs: Sequence[Job]) -> int:
+    """Evaluate one run after the other; returns how many failed."""
+    folders = dict.fromkeys(job.options.sets for job in jobs)
+    sets = {
+        folder: PreparedSets(folder, [job.spec for job in jobs if job.options.sets == folder])
+        for folder in folders
+    }
+    failed = 0
+    for job in jobs:
+        try:
+            run(job, sets[job.options.sets])
+        except EXPECTED_ERRORS as error:
+            failed += 1
+            text = str(error)
+            logger.error("%s", text if job.spec.run in text else f"{job.spec.run}: {text}")
+        except Exception:
+            failed += 1
+            logger.exception("%s: unexpected error", job.spec.run)
+        sets[job.options.sets].kept.run_ended(job.spec)
+        gc.collect()  # a network that is part of a circle would keep its memory
+    return failed
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    arguments = argument_parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
-        run(arguments)
-    except EXPECTED_ERRORS as error:
+        jobs = jobs_of(sys.argv[1:] if argv is None else argv)
+    except (FileNotFoundError, SpecError) as error:
         logger.error("%s", error)
         return 1
-    return 0
+    failed = evaluate_all(jobs)
+    if failed and len(jobs) > 1:
+        logger.error("%d of %d runs failed; the others are complete", failed, len(jobs))
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -17,15 +17,12 @@ from numpy.typing import NDArray
 
 from ndr.atomic_file import write_json
 from ndr.checkpoint import read_checkpoint
-from ndr.data.image_files import ImageFileError
-from ndr.data.manifest import ManifestError
-from ndr.device import DEVICES, DeviceError, chosen_device
-from ndr.evaluation.degraded_images import EvaluationError, paired_sets
-from ndr.evaluation.restoring import fixed_arithmetic, load_method
+from ndr.device import DEVICES, chosen_device
+from ndr.evaluation.degraded_images import PreparedSets
+from ndr.evaluation.loaded_method import EXPECTED_ERRORS, load_method
+from ndr.evaluation.running import fixed_arithmetic
 from ndr.method import CheckpointError
-from ndr.nearest_name import UnknownNameError
 from ndr.specs.run_spec import EvaluationSpec, RunSpec
-from ndr.specs.typed_file import SpecError
 from ndr.study.clean_views import make_views, source_of_pictures
 from ndr.study.figure_arrays import PICTURES, figure_arrays, write_arrays
 from ndr.study.measurement import Subject, measure
@@ -33,18 +30,6 @@ from ndr.study.network_responses import network_of
 from ndr.training.optimisation import initialised_method, learning_rate
 
 logger = logging.getLogger("ndr.represent")
-
-EXPECTED_ERRORS = (
-    CheckpointError,
-    DeviceError,
-    EvaluationError,
-    FileNotFoundError,
-    ImageFileError,
-    ManifestError,
-    SpecError,
-    UnknownNameError,
-)
-"""Errors whose message says all that the user needs; others keep their traceback."""
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -120,10 +105,10 @@ def run(arguments: argparse.Namespace) -> None:
         lambda step: learning_rate(training.recipe, step),
         device,
     )
-    pairs = paired_sets(spec, arguments.sets)
+    sets = PreparedSets(arguments.sets, [spec])
     source = source_of_pictures(spec)
     views = make_views(
-        pairs[source.set],
+        sets.pairs(source),
         spec.suite_seed,
         scale=loaded.method.scale,
         noise_variant=source.noise.variant if source.noise else "float_clip",
@@ -135,7 +120,7 @@ def run(arguments: argparse.Namespace) -> None:
         arrays = figure_arrays(
             loaded.method,
             spec,
-            pairs,
+            sets,
             (steps, history),
             torch.device(device),
             pictures=arguments.figure_images,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,11 @@ from ndr.specs.run_spec import EvaluationSpec, NoiseSpec, TestSetSpec
 from ndr.specs.typed_file import SpecError
 
 Image = NDArray[np.float32]
+
+DECODED_BYTES = 512 * 2**20
+"""Decoded files that a process keeps, over all sets of its first run."""
+KEPT_BYTES = 512 * 2**20
+"""Degraded images that a process keeps for its later runs."""
 
 
 class EvaluationError(ValueError):
@@ -37,20 +43,110 @@ class DegradedImage:
     clean: Image | None
     sigma: float | None
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the pixels."""
+        return self.degraded.nbytes + (0 if self.clean is None else self.clean.nbytes)
 
-def paired_sets(spec: EvaluationSpec, sets_folder: str | Path) -> dict[str, PairedSet]:
-    """The prepared sets of an evaluation by name.
+    def frozen(self) -> DegradedImage:
+        """A copy that nobody can write to, and that holds no more than its own pixels."""
+        clean = None if self.clean is None else _frozen(self.clean)
+        return replace(self, degraded=_frozen(self.degraded), clean=clean)
 
-    Several test sets may be one prepared set with several noise levels: it is read once.
 
-    Raises:
-        ManifestError: a set was prepared as something else than the spec says.
+def _frozen(image: Image) -> Image:
+    image = image.copy()
+    image.flags.writeable = False
+    return image
+
+
+_Content = tuple[str, str, NoiseSpec | None, int | None, bool, int]
+
+
+def content_of(test_set: TestSetSpec, suite_seed: int) -> _Content:
+    """All that decides the pixels of a test set, beside the scale of its method."""
+    return (
+        *(test_set.set, test_set.set_sha256, test_set.noise),
+        *(test_set.crop, test_set.reference, suite_seed),
+    )
+
+
+class KeptImages:
+    """Degraded images that later runs of this process take too, up to a number of bytes.
+
+    Noise is drawn for whole photographs, and the runs of a table share their test sets.
     """
-    identities = {test_set.set: test_set.set_sha256 for test_set in spec.test_sets}
-    return {
-        name: PairedSet(sets_folder, name, identity=identity)
-        for name, identity in sorted(identities.items())
-    }
+
+    def __init__(self, runs: Iterable[EvaluationSpec], limit_bytes: int = KEPT_BYTES) -> None:
+        """Plan what is worth keeping.
+
+        Args:
+            runs: the evaluations that will come, in any order.
+            limit_bytes: images beyond it are made again for each run.
+        """
+        self._to_come = Counter(content for run in runs for content in self._contents(run))
+        self._images: dict[tuple[_Content, int, int], DegradedImage] = {}
+        self._free_bytes = limit_bytes
+
+    @staticmethod
+    def _contents(run: EvaluationSpec) -> set[_Content]:
+        return {content_of(test_set, run.suite_seed) for test_set in run.test_sets}
+
+    def image(
+        self, content: _Content, scale: int, index: int, make: Callable[[int], DegradedImage]
+    ) -> DegradedImage:
+        """The image as it was kept, else as `make` gives it for its index."""
+        key = content, scale, index
+        if key in self._images:
+            return self._images[key]
+        image = make(index)
+        if self._to_come[content] > 1 and image.nbytes <= self._free_bytes:
+            image = self._images[key] = image.frozen()
+            self._free_bytes -= image.nbytes
+        return image
+
+    def run_ended(self, run: EvaluationSpec) -> None:
+        """Forget what no later run takes."""
+        self._to_come -= Counter(self._contents(run))
+        for key in [key for key in self._images if not self._to_come[key[0]]]:
+            self._free_bytes += self._images.pop(key).nbytes
+
+
+class PreparedSets:
+    """The prepared sets that the runs of this process are evaluated on, each opened once.
+
+    Several test sets may be one prepared set with several noise levels.
+    """
+
+    def __init__(self, folder: str | Path, runs: Sequence[EvaluationSpec]) -> None:
+        """Open nothing yet.
+
+        Args:
+            folder: folder of the prepared sets.
+            runs: the evaluations that will come, in any order.
+        """
+        self._folder = Path(folder)
+        self._opened: dict[tuple[str, str], PairedSet] = {}
+        sets = {(test_set.set, test_set.set_sha256) for run in runs for test_set in run.test_sets}
+        self._cache_bytes = DECODED_BYTES // max(1, len(sets))
+        self.kept = KeptImages(runs)
+
+    def pairs(self, test_set: TestSetSpec) -> PairedSet:
+        """The prepared set behind a test set.
+
+        Raises:
+            FileNotFoundError: it is not prepared.
+            ManifestError: it was prepared as something else than the spec says.
+        """
+        name, identity = test_set.set, test_set.set_sha256
+        if (name, identity) not in self._opened:
+            pairs = PairedSet(self._folder, name, self._cache_bytes, identity)
+            self._opened[name, identity] = pairs
+        return self._opened[name, identity]
+
+    def images(self, run: EvaluationSpec, test_set: TestSetSpec, scale: int) -> DegradedImages:
+        """A test set of a run, for a method of that scale; see `DegradedImages`."""
+        return DegradedImages(test_set, self.pairs(test_set), run.suite_seed, scale, self.kept)
 
 
 class DegradedImages:
@@ -62,7 +158,12 @@ class DegradedImages:
     """
 
     def __init__(
-        self, spec: TestSetSpec, pairs: PairedSet, suite_seed: int, scale: int = 1
+        self,
+        spec: TestSetSpec,
+        pairs: PairedSet,
+        suite_seed: int,
+        scale: int = 1,
+        kept: KeptImages | None = None,
     ) -> None:
         """Check the test set against its prepared set.
 
@@ -71,6 +172,7 @@ class DegradedImages:
             pairs: the prepared set that it names.
             suite_seed: seed that the noise is derived from.
             scale: size of the truth over the size of the input (`MethodInfo.scale`).
+            kept: images that are shared with other runs; None: all are made anew.
 
         Raises:
             SpecError: not exactly one noise level, a crop that `scale` does not divide, or less
@@ -95,6 +197,7 @@ class DegradedImages:
         self._pairs = pairs
         self._suite_seed = suite_seed
         self._scale = scale
+        self._kept = kept or KeptImages(())
         members = self._members()
         self._left_out = len(pairs) - len(members)
         self._indices = members[: spec.first_images]
@@ -127,8 +230,9 @@ class DegradedImages:
         return self._pairs.manifest.expected - self._left_out
 
     def __iter__(self) -> Iterator[DegradedImage]:
+        content = content_of(self.spec, self._suite_seed)
         for index in self._indices:
-            yield self._read(index)
+            yield self._kept.image(content, self._scale, index, self._read)
 
     def _read(self, index: int) -> DegradedImage:
         pair = self._pairs.read(index)
@@ -140,6 +244,7 @@ class DegradedImages:
             )
         clean = pair.clean if self.spec.reference else None
         degraded = pair.clean if pair.degraded is None else pair.degraded
+        assert degraded is not None  # every row of a manifest names an image
         if clean is not None:
             self._check_sizes(pair.name, degraded, clean)
         elif self.spec.reference:

@@ -18,9 +18,10 @@ from ndr.evaluation.degraded_images import (
     DegradedImage,
     DegradedImages,
     EvaluationError,
-    paired_sets,
+    PreparedSets,
 )
-from ndr.evaluation.restoring import LoadedMethod, Restoration, fixed_arithmetic
+from ndr.evaluation.loaded_method import LoadedMethod
+from ndr.evaluation.running import Restoration, fixed_arithmetic
 from ndr.evaluation.tiling import TileGrid, tile_grid
 from ndr.method import MethodInfo, RestorationError
 from ndr.metrics.no_reference import METRICS, score, unavailable
@@ -66,7 +67,7 @@ class Evaluation:
 def evaluate(
     spec: EvaluationSpec,
     loaded: LoadedMethod,
-    sets_folder: str | Path,
+    sets: PreparedSets,
     pictures: str | Path,
     device: torch.device | str = "cpu",
     *,
@@ -80,8 +81,8 @@ def evaluate(
 
     Args:
         spec: the evaluation.
-        loaded: its method, see `ndr.evaluation.restoring.load_method`.
-        sets_folder: folder of the prepared sets.
+        loaded: its method, see `ndr.evaluation.loaded_method.load_method`.
+        sets: the prepared sets.
         pictures: folder for pictures; it is made even if none is kept.
         device: where the method is.
         metric_weights: folder with the weights of metrics without reference.
@@ -99,13 +100,10 @@ def evaluate(
     info = loaded.method.info
     grid = tile_grid(info, spec.tile, spec.tile_overlap)
     restoration = Restoration(loaded.method, grid, device, spec.self_ensemble)
-    pairs = paired_sets(spec, sets_folder)
     test_sets = []
     for test_set in spec.test_sets:
         _check_side_information(spec.run, info, test_set)
-        test_sets.append(
-            DegradedImages(test_set, pairs[test_set.set], spec.suite_seed, loaded.method.scale)
-        )
+        test_sets.append(sets.images(spec, test_set, loaded.method.scale))
     pictures = Path(pictures)
     pictures.mkdir(parents=True, exist_ok=True)
     scores: list[ImageScore] = []

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ndr.evaluation.restoring import fixed_arithmetic
+from ndr.evaluation.running import fixed_arithmetic
 from ndr.method import Method, SideInformation
 from ndr.photos.degradation_map import degradation_maps, write_strength, write_vectors
 from ndr.photos.photo_reading import DEFAULT_MEGAPIXELS, Photo, PhotoError, Samples, read_photo

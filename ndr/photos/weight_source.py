@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ndr.checkpoint import read_checkpoint
-from ndr.evaluation.restoring import LoadedMethod, load_method
+from ndr.evaluation.loaded_method import LoadedMethod, load_method
 from ndr.method import TIERS, CheckpointError, OfficialWeights
 from ndr.nearest_name import unknown_name
 from ndr.records.provenance import file_sha256
@@ -153,7 +153,7 @@ def _published(weights: Sequence[OfficialWeights], path: Path) -> OfficialWeight
     sha256 = file_sha256(path)
     by_hash = [entry for entry in weights if entry.sha256 == sha256]
     by_name = [entry for entry in weights if entry.file == path.name]
-    return (by_hash or by_name or [None])[0]
+    return next(iter(by_hash or by_name), None)
 
 
 def _without_weights(request: WeightRequest, device: torch.device) -> tuple[LoadedMethod, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from ndr.atomic_file import atomic_path
 from ndr.data.image_files import to_uint8
-from ndr.data.pairs import PairedSet
-from ndr.evaluation.degraded_images import DegradedImage, DegradedImages, centre_crop
+from ndr.evaluation.degraded_images import DegradedImage, PreparedSets, centre_crop
 from ndr.method import Method
 from ndr.specs.run_spec import EvaluationSpec
 from ndr.study.network_responses import (
@@ -67,7 +66,7 @@ def image_arrays(
     batch = to_tensor(degraded[None], device)
     arrays: dict[str, NDArray] = {"degraded": to_uint8(degraded), "clean": to_uint8(clean)}
     found = network.figure_tensors(batch)
-    limit = np.finfo(np.float16).max
+    limit = float(np.finfo(np.float16).max)
     for level in LEVELS:
         for name, kept in NAMES.items():
             if complete or name in QUERIED:
@@ -84,7 +83,7 @@ def image_arrays(
 def figure_arrays(
     method: Method,
     spec: EvaluationSpec,
-    pairs: Mapping[str, PairedSet],
+    sets: PreparedSets,
     history: tuple[NDArray[np.int64], NDArray[np.float32]],
     device: torch.device,
     *,
@@ -98,7 +97,7 @@ def figure_arrays(
     Args:
         method: in evaluation mode, on the device.
         spec: names the test sets.
-        pairs: the prepared sets by name.
+        sets: the prepared sets.
         history: steps and D at each, (T, N, M), as the training kept them.
         device: where the method is.
         pictures: images per test set, at most; 0: D alone.
@@ -116,7 +115,7 @@ def figure_arrays(
     for test_set in spec.test_sets:
         if not test_set.reference:
             continue
-        images = DegradedImages(test_set, pairs[test_set.set], spec.suite_seed, method.scale)
+        images = sets.images(spec, test_set, method.scale)
         kept = list(itertools.islice(images, pictures))
         first = min((image.name for image in kept), default="")
         for image in kept:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ndr.checkpoint import write_checkpoint
-from ndr.evaluation.restoring import load_method
+from ndr.evaluation.loaded_method import load_method
 from ndr.method import CheckpointError, Method
 from ndr.nearest_name import UnknownNameError
 from ndr.registry import create, method_arguments

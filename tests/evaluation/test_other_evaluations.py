@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,16 +14,14 @@ from torch import Tensor
 from ndr.data.pairs import PairedSet
 from ndr.evaluate import main
 from ndr.evaluation.degraded_images import EvaluationError
-from ndr.evaluation.restoring import LoadedMethod, load_method
-from ndr.evaluation.scoring import evaluate
+from ndr.evaluation.loaded_method import LoadedMethod
 from ndr.method import TIERS, Method, MethodInfo, SideInformation
 from ndr.metrics.piqe import piqe
 from ndr.records.per_image import read_scores
 from ndr.registry import create, method_arguments, method_class
-from ndr.specs.run_spec import EvaluationSpec, TestSetSpec
+from tests.evaluation.small_evaluations import RAIN, command, evaluated, evaluation_spec
 from tests.tiny_sets import write_tiny_set
 
-RAIN = TestSetSpec("rain", "rain", "rainy", "0" * 64)
 REAL = dataclasses.replace(RAIN, name="real_rain", reference=False)
 
 
@@ -33,20 +30,6 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sets")
     write_tiny_set(folder, "rainy", 2, (40, 36), paired=True)
     return folder
-
-
-def spec(method: str = "identity", **changes: Any) -> EvaluationSpec:
-    content = {
-        "tier": "smoke",
-        "run": f"{method}__no_training__seed_0",
-        "method": method,
-        "arguments": method_arguments(method, "smoke", {}),
-        "training_sha256": None,
-        "test_sets": (RAIN,),
-        "protocols": ("ndr",),
-        "suite_seed": 9,
-    }
-    return EvaluationSpec(**(content | changes))
 
 
 class Ramp(Method):
@@ -63,17 +46,17 @@ def test_a_self_ensemble_averages_the_eight_versions(sets: Path, tmp_path: Path)
     loaded = LoadedMethod(Ramp(), "no_training", None)
     scores = {}
     for ensemble in (False, True):
-        given = spec(self_ensemble=ensemble)
-        scores[ensemble] = evaluate(given, loaded, sets, tmp_path).scores[0].value
-    identity = evaluate(spec(), load_method(spec()), sets, tmp_path).scores[0].value
+        given = evaluation_spec(self_ensemble=ensemble)
+        scores[ensemble] = evaluated(given, sets, tmp_path, loaded).scores[0].value
+    identity = evaluated(evaluation_spec(), sets, tmp_path).scores[0].value
     assert scores[True] == pytest.approx(identity, abs=1e-4)
     assert scores[False] < identity - 0.01
 
 
 def test_real_photographs_are_rated_without_reference(sets: Path, tmp_path: Path) -> None:
-    given = spec(test_sets=(REAL, RAIN))
+    given = evaluation_spec(test_sets=(REAL, RAIN))
     empty = tmp_path / "no_weights"
-    result = evaluate(given, load_method(given), sets, tmp_path, metric_weights=empty)
+    result = evaluated(given, sets, tmp_path, metric_weights=empty)
     real = [s for s in result.scores if s.test_set == "real_rain"]
     assert [(s.image, s.protocol, s.metric) for s in real] == [
         ("image0", "no_reference", "PIQE"),
@@ -93,17 +76,9 @@ def test_real_photographs_are_rated_without_reference(sets: Path, tmp_path: Path
 
 
 def test_the_oracle_has_nothing_to_show_without_a_truth(sets: Path, tmp_path: Path) -> None:
-    given = spec("oracle", test_sets=(REAL,))
+    given = evaluation_spec("oracle", test_sets=(REAL,))
     with pytest.raises(EvaluationError, match="oracle needs the ground truth"):
-        evaluate(given, load_method(given), sets, tmp_path)
-
-
-def arguments(given: EvaluationSpec, sets: Path, out: Path, *more: str) -> list[str]:
-    return [
-        "--spec-json", given.canonical_json(), "--sets", str(sets), "--device", "cpu",
-        "--out", str(out / "per_image.csv"), "--pictures", str(out / "pictures"),
-        "--provenance", str(out / "provenance.json"), *more,
-    ]  # fmt: skip
+        evaluated(given, sets, tmp_path)
 
 
 def test_fetched_weights_are_evaluated(sets: Path, tmp_path: Path) -> None:
@@ -120,11 +95,12 @@ def test_fetched_weights_are_evaluated(sets: Path, tmp_path: Path) -> None:
     torch.save(state, tmp_path / "net.pth")
     record = tmp_path / "record.json"
     record.write_text(json.dumps({"file": str(tmp_path / "net.pth"), "reason": ""}))
-    given = spec("dncnn", run="dncnn__official_weights__weights_net__seed_0", arguments=names)
-    assert main(arguments(given, sets, tmp_path, "--official-weights", str(record))) == 0
-    own = evaluate(
-        given, LoadedMethod(network.eval(), "official_weights", None), sets, tmp_path / "pictures"
+    given = evaluation_spec(
+        "dncnn", run="dncnn__official_weights__weights_net__seed_0", arguments=names
     )
+    assert main(command(given, sets, tmp_path, "--official-weights", str(record))) == 0
+    loaded = LoadedMethod(network.eval(), "official_weights", None)
+    own = evaluated(given, sets, tmp_path / "pictures", loaded)
     found = [score.value for score in read_scores(tmp_path / "per_image.csv")]
     np.testing.assert_allclose(found, [score.value for score in own.scores], rtol=1e-6)
 
@@ -133,10 +109,10 @@ def test_weights_that_could_not_be_had_leave_their_reason(sets: Path, tmp_path: 
     record = tmp_path / "record.json"
     reason = "net.pth, published at https://host/net.pth, could not be had: 404"
     record.write_text(json.dumps({"file": None, "reason": reason}))
-    given = spec(
+    given = evaluation_spec(
         "dncnn", run="dncnn__official_weights__weights_net__seed_0", official_weights="net"
     )
-    assert main(arguments(given, sets, tmp_path, "--official-weights", str(record))) == 0
+    assert main(command(given, sets, tmp_path, "--official-weights", str(record))) == 0
     assert read_scores(tmp_path / "per_image.csv") == []
     provenance = json.loads((tmp_path / "provenance.json").read_text())
     assert provenance["failures"] == {"rain": reason}

@@ -15,7 +15,8 @@ import pytest
 from ndr.data.catalogue import load_catalogue
 from ndr.data.pairs import PairedSet
 from ndr.data.prepare import Places, prepare_set
-from ndr.evaluation.restoring import load_method
+from ndr.evaluation.degraded_images import PreparedSets
+from ndr.evaluation.loaded_method import load_method
 from ndr.evaluation.scoring import evaluate
 from ndr.metrics.full_reference import psnr
 from ndr.metrics.protocol import PROTOCOLS, luma
@@ -59,7 +60,9 @@ def scores(
         cpu_threads=2,
         pictures=0,
     )
-    result = evaluate(spec, load_method(spec, **weights), sets, sets / "pictures")
+    result = evaluate(
+        spec, load_method(spec, **weights), PreparedSets(sets, [spec]), sets / "pictures"
+    )
     return result.scores, result.images[test_set.name]
 
 

@@ -12,12 +12,13 @@ from torch import Tensor
 
 from ndr.evaluate import main
 from ndr.evaluation.degraded_images import EvaluationError
-from ndr.evaluation.restoring import LoadedMethod
-from ndr.evaluation.scoring import Evaluation, evaluate
+from ndr.evaluation.loaded_method import LoadedMethod
+from ndr.evaluation.scoring import Evaluation
 from ndr.method import TIERS, Method, MethodInfo, RestorationError
 from ndr.records.per_image import read_scores
-from ndr.registry import create, method_arguments
-from ndr.specs.run_spec import EvaluationSpec, TestSetSpec
+from ndr.registry import create
+from ndr.specs.run_spec import TestSetSpec
+from tests.evaluation.small_evaluations import command, evaluated, evaluation_spec
 from tests.tiny_sets import write_tiny_set
 
 
@@ -52,37 +53,28 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def spec(method: str = "identity") -> EvaluationSpec:
-    return EvaluationSpec(
-        tier="smoke",
-        run=f"{method}__no_training__seed_0",
-        method=method,
-        arguments=method_arguments(method, "smoke", {}),
-        training_sha256=None,
-        test_sets=tuple(TestSetSpec(name, "rain", name, "0" * 64) for name in ("first", "second")),
-        protocols=("ndr",),
-        suite_seed=9,
-    )
+TEST_SETS = tuple(TestSetSpec(name, "rain", name, "0" * 64) for name in ("first", "second"))
+SPEC = evaluation_spec(test_sets=TEST_SETS)
 
 
-def evaluated(method: Method, sets: Path, pictures: Path) -> Evaluation:
-    return evaluate(spec(), LoadedMethod(method, "no_training", None), sets, pictures)
+def restored(method: Method, sets: Path, pictures: Path) -> Evaluation:
+    return evaluated(SPEC, sets, pictures, LoadedMethod(method, "no_training", None))
 
 
 def test_a_test_set_is_given_at_once(sets: Path, tmp_path: Path) -> None:
     """With the numbers of a method that is asked image by image, and the time that it took."""
     method = Together()
-    result = evaluated(method, sets, tmp_path)
+    result = restored(method, sets, tmp_path)
     assert method.given == [["image0", "image1"], ["image0", "image1", "image2"]]
-    assert result.scores == evaluated(create("identity"), sets, tmp_path).scores
+    assert result.scores == restored(create("identity"), sets, tmp_path).scores
     assert result.failures == {}
     assert result.seconds_per_megapixel > 0
     assert (tmp_path / "second" / "image0.png").is_file()
 
 
 def test_a_failure_leaves_the_other_test_sets_alone(sets: Path, tmp_path: Path) -> None:
-    result = evaluated(Together(failing=0), sets, tmp_path)
-    whole = evaluated(create("identity"), sets, tmp_path)
+    result = restored(Together(failing=0), sets, tmp_path)
+    whole = restored(create("identity"), sets, tmp_path)
     assert result.scores == tuple(s for s in whole.scores if s.test_set == "second")
     record = result.record()
     assert record["failures"] == {
@@ -93,22 +85,15 @@ def test_a_failure_leaves_the_other_test_sets_alone(sets: Path, tmp_path: Path) 
 
 def test_outputs_are_checked(sets: Path, tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match=r"test set 'first', image 'image0': expected an out"):
-        evaluated(Together(grow=1), sets, tmp_path)
+        restored(Together(grow=1), sets, tmp_path)
 
 
 def test_a_program_that_is_missing_stands_in_the_provenance(sets: Path, tmp_path: Path) -> None:
     """The command succeeds: the cells of the tables say why they are empty."""
-    given = spec("stablesr")
-    files = {name: tmp_path / name for name in ("per_image.csv", "pictures", "provenance.json")}
-    status = main(
-        [
-            *("--spec-json", given.canonical_json(), "--sets", str(sets), "--device", "cpu"),
-            *("--out", str(files["per_image.csv"]), "--pictures", str(files["pictures"])),
-            *("--provenance", str(files["provenance.json"])),
-        ]
-    )
+    given = evaluation_spec("stablesr", test_sets=TEST_SETS)
+    status = main(command(given, sets, tmp_path))
     assert status == 0
-    failures = json.loads(files["provenance.json"].read_text())["failures"]
+    failures = json.loads((tmp_path / "provenance.json").read_text())["failures"]
     assert set(failures) == {"first", "second"}
     assert all("StableSR is not installed" in reason for reason in failures.values())
-    assert read_scores(files["per_image.csv"]) == []
+    assert read_scores(tmp_path / "per_image.csv") == []

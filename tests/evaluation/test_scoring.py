@@ -21,16 +21,16 @@ from ndr.data.image_files import read_rgb
 from ndr.data.pairs import PairedSet
 from ndr.evaluate import main
 from ndr.evaluation.degraded_images import EvaluationError
-from ndr.evaluation.restoring import LoadedMethod, load_method
-from ndr.evaluation.scoring import Evaluation, evaluate
+from ndr.evaluation.loaded_method import LoadedMethod, load_method
 from ndr.evaluation.tiling import TilingError
 from ndr.method import TIERS, Method, MethodInfo, SideInformation, Tiling
 from ndr.metrics.protocol import PROTOCOLS, protocol_versions
 from ndr.nearest_name import UnknownNameError
 from ndr.records.per_image import read_scores
-from ndr.registry import create, method_arguments, method_class, method_names
+from ndr.registry import create, method_class, method_names
 from ndr.specs.run_spec import EvaluationSpec, NoiseSpec, TestSetSpec
 from tests.conftest import REPOSITORY
+from tests.evaluation.small_evaluations import RAIN, command, evaluated, evaluation_spec
 from tests.tiny_sets import write_tiny_set
 
 FOUR = ("ndr", "airnet", "restormer_y", "sr_y")
@@ -48,24 +48,11 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def spec(method: str = "identity", **changes: Any) -> EvaluationSpec:
-    content = {
-        "tier": "smoke",
-        "run": f"{method}__no_training__seed_0",
-        "method": method,
-        "arguments": method_arguments(method, "smoke", {}),
-        "training_sha256": None,
-        "test_sets": (
-            TestSetSpec("noise_25", "noise", "photographs", "0" * 64, NoiseSpec((25.0,))),
-            TestSetSpec("rain", "rain", "rainy", "0" * 64),
-        ),
-        "protocols": FOUR,
-        "suite_seed": 9,
-    }
-    return EvaluationSpec(**(content | changes))
-
-
-def evaluated(given: EvaluationSpec, sets: Path, pictures: Path) -> Evaluation:
-    return evaluate(given, load_method(given), sets, pictures)
+    test_sets = (
+        TestSetSpec("noise_25", "noise", "photographs", "0" * 64, NoiseSpec((25.0,))),
+        RAIN,
+    )
+    return evaluation_spec(method, **({"test_sets": test_sets, "protocols": FOUR} | changes))
 
 
 class Doubling(Method):
@@ -150,7 +137,7 @@ def loaded(method: Method) -> LoadedMethod:
 
 def test_each_image_passes_the_method_once_and_blindly(sets: Path, tmp_path: Path) -> None:
     method = Doubling()
-    evaluate(spec(), loaded(method), sets, tmp_path)
+    evaluated(spec(), sets, tmp_path, loaded(method))
     assert len(method.calls) == 5
     for degraded, side in method.calls:
         assert degraded.shape == (1, 3, 40, 36)
@@ -173,12 +160,12 @@ def test_side_information_reaches_the_methods_that_ask_for_it(sets: Path, tmp_pa
             return degraded
 
     noise_only = spec(test_sets=spec().test_sets[:1])
-    evaluate(noise_only, loaded(Informed()), sets, tmp_path)
+    evaluated(noise_only, sets, tmp_path, loaded(Informed()))
     assert told == [(25.0, False)] * 3
     with pytest.raises(
         EvaluationError, match="informed needs the noise level, but test set 'rain'"
     ):
-        evaluate(spec(), loaded(Informed()), sets, tmp_path)
+        evaluated(spec(), sets, tmp_path, loaded(Informed()))
 
 
 def test_nan_names_run_set_and_image(sets: Path, tmp_path: Path) -> None:
@@ -188,7 +175,7 @@ def test_nan_names_run_set_and_image(sets: Path, tmp_path: Path) -> None:
         return restored
 
     with pytest.raises(EvaluationError) as caught:
-        evaluate(spec(), loaded(Doubling(spoil)), sets, tmp_path)
+        evaluated(spec(), sets, tmp_path, loaded(Doubling(spoil)))
     for part in ("identity__no_training__seed_0", "'noise_25'", "'image0'", "1 of 4320"):
         assert part in str(caught.value)
 
@@ -196,13 +183,13 @@ def test_nan_names_run_set_and_image(sets: Path, tmp_path: Path) -> None:
 def test_wrong_sizes_and_names_are_refused(sets: Path, tmp_path: Path) -> None:
     smaller = Doubling(lambda degraded: degraded[..., 1:])
     with pytest.raises(EvaluationError, match=r"image 'image0': expected an output of shape \(40"):
-        evaluate(spec(), loaded(smaller), sets, tmp_path)
+        evaluated(spec(), sets, tmp_path, loaded(smaller))
     with pytest.raises(UnknownNameError, match="did you mean 'airnet'"):
         evaluated(spec(protocols=("airnets",)), sets, tmp_path)
     with pytest.raises(UnknownNameError, match="did you mean 'rain'"):
         evaluated(spec(pictures_of=("rainn",)), sets, tmp_path)
     with pytest.raises(TilingError, match="doubling needs the whole image"):
-        evaluate(spec(tile=32, tile_overlap=8), loaded(Doubling()), sets, tmp_path)
+        evaluated(spec(tile=32, tile_overlap=8), sets, tmp_path, loaded(Doubling()))
 
 
 def test_tiles_are_recorded(sets: Path, tmp_path: Path) -> None:
@@ -244,20 +231,12 @@ def test_every_method_can_be_evaluated(name: str, sets: Path, tmp_path: Path) ->
         checkpoint = tmp_path / "checkpoint.safetensors"
         write_checkpoint(checkpoint, method, {"run": given.run, "spec_sha256": TRAINING})
     fast = load_method(given, checkpoint)
-    result = evaluate(given, fast, sets, tmp_path)
+    result = evaluated(given, sets, tmp_path, fast)
     assert len(result.scores) == 3 * len(FOUR) * 2
     if info.trainable:
-        plain = evaluate(given, loaded(method), sets, tmp_path)
+        plain = evaluated(given, sets, tmp_path, loaded(method))
         for one, other in zip(result.scores, plain.scores, strict=True):
             assert one.value == pytest.approx(other.value, abs=2e-3)
-
-
-def arguments(given: EvaluationSpec, sets: Path, out: Path) -> list[str]:
-    return [
-        "--spec-json", given.canonical_json(), "--sets", str(sets), "--device", "cpu",
-        "--out", str(out / "per_image.csv"), "--pictures", str(out / "pictures"),
-        "--provenance", str(out / "provenance.json"),
-    ]  # fmt: skip
 
 
 def test_the_command_writes_scores_pictures_and_provenance(sets: Path, tmp_path: Path) -> None:
@@ -266,7 +245,7 @@ def test_the_command_writes_scores_pictures_and_provenance(sets: Path, tmp_path:
     write_checkpoint(checkpoint, method, {"run": "r", "spec_sha256": TRAINING})
     given = spec("dncnn", training_sha256=TRAINING)
     for out in (tmp_path / "one", tmp_path / "two"):
-        assert main([*arguments(given, sets, out), "--checkpoint", str(checkpoint)]) == 0
+        assert main([*command(given, sets, out), "--checkpoint", str(checkpoint)]) == 0
     first, second = ((tmp_path / out / "per_image.csv").read_bytes() for out in ("one", "two"))
     assert first == second
     with (tmp_path / "one" / "per_image.csv").open() as file:
@@ -301,14 +280,14 @@ def test_the_command_starts_without_heavy_packages() -> None:
 def test_the_command_says_what_is_wrong_and_leaves_no_result(
     sets: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert main(arguments(spec("dncnn", training_sha256=TRAINING), sets, tmp_path)) == 1
+    assert main(command(spec("dncnn", training_sha256=TRAINING), sets, tmp_path)) == 1
     assert "dncnn has weights to load" in caplog.text
     elsewhere = spec(test_sets=(TestSetSpec("rain", "rain", "absent", "0" * 64),))
-    assert main(arguments(elsewhere, sets, tmp_path)) == 1
+    assert main(command(elsewhere, sets, tmp_path)) == 1
     assert "prepare the set first" in caplog.text
     with pytest.raises(SystemExit, match="2"):
-        main([*arguments(spec(), sets, tmp_path), "--device", "gpu"])
-    other = [*arguments(spec(test_sets=(UNPREPARED_SO,)), sets, tmp_path)]
+        main([*command(spec(), sets, tmp_path), "--device", "gpu"])
+    other = [*command(spec(test_sets=(UNPREPARED_SO,)), sets, tmp_path)]
     assert main(other) == 1
     assert "was prepared as" in caplog.text
     assert not (tmp_path / "per_image.csv").exists()

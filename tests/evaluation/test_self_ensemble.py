@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ndr.evaluation.restoring import (
+from ndr.evaluation.running import (
     TRANSFORMS,
     restore_with_self_ensemble,
     transformed,

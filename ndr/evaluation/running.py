@@ -1,4 +1,4 @@
-"""Running a method on single images, with the arithmetic that the spec fixes."""
+"""Running a method on test images one by one, with the arithmetic that the spec fixes."""
 
 from __future__ import annotations
 
@@ -7,21 +7,15 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ndr.checkpoint import load_run_checkpoint
 from ndr.evaluation.degraded_images import DegradedImage, DegradedImages, EvaluationError
 from ndr.evaluation.tiling import TileGrid, restore_in_tiles
-from ndr.method import CheckpointError, Method, SideInformation, parameter_count
-from ndr.records.provenance import file_sha256
-from ndr.registry import method_class
-from ndr.specs.run_spec import EvaluationSpec
+from ndr.method import Method, SideInformation
 
 Restore = Callable[[Tensor, SideInformation], Tensor]
 """Degraded images (B, 3, H, W) and what is known of them -> (B, 3, scale * H, scale * W)."""
@@ -209,116 +203,14 @@ def fixed_arithmetic(precision: str, cpu_threads: int, device: torch.device) -> 
 
 
 def _to_tensor(image: NDArray[np.float32], device: torch.device) -> Tensor:
-    """(H, W, 3) -> (1, 3, H, W) on `device`; the pixels' own order is already channels-last."""
-    batch = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))[None]
+    """(H, W, 3) -> (1, 3, H, W) on `device`; the pixels' own order is already channels-last.
+
+    A copy: runs share the images, and a method may write to its input.
+    """
+    batch = torch.from_numpy(np.array(image, dtype=np.float32, order="C"))[None]
     return batch.permute(0, 3, 1, 2).to(device)
 
 
 def _to_pixels(restored: Tensor) -> NDArray[np.float32]:
     """(3, H, W) -> (H, W, 3) float32 in the machine's memory."""
     return np.ascontiguousarray(restored.float().permute(1, 2, 0).cpu().numpy())
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedMethod:
-    """A method in evaluation mode, and where its numbers come from."""
-
-    method: Method
-    source: str
-    """`retrained`, `official_weights`, or `no_training` for methods without training."""
-    checkpoint_sha256: str | None
-    official_weights: str | None = None
-    """Name of the authors' checkpoint, where the file is one whose hash the method knows."""
-
-    def record(self) -> dict[str, Any]:
-        """Content for provenance files."""
-        return {
-            "source": self.source,
-            "checkpoint_sha256": self.checkpoint_sha256,
-            "official_weights": self.official_weights,
-            "parameters": parameter_count(self.method),
-        }
-
-
-def load_method(
-    spec: EvaluationSpec,
-    checkpoint: str | Path | None = None,
-    official_weights: str | Path | None = None,
-    device: torch.device | str = "cpu",
-) -> LoadedMethod:
-    """Create the method of `spec` and load its weights.
-
-    Args:
-        spec: names the method, all its arguments, and the training that the checkpoint is of.
-        checkpoint: final checkpoint of the run.
-        official_weights: checkpoint that the method's authors publish, instead.
-        device: where the method goes.
-
-    Raises:
-        UnknownNameError: no such method, with the nearest names.
-        CheckpointError: weights are missing, not wanted, of another spec or of another network.
-        FileNotFoundError: no such file.
-    """
-    cls = method_class(spec.method)
-    _check_weights(spec, cls.info.trainable, checkpoint, official_weights)
-    method = cls(**spec.arguments)
-    source, known = "no_training", None
-    if checkpoint is not None:
-        assert spec.training_sha256 is not None  # see _check_weights
-        load_run_checkpoint(method, checkpoint, spec.training_sha256)
-        source = "retrained"
-    elif official_weights is not None:
-        state = cls.read_official_state(official_weights)
-        _check_network(spec, cls.official_changes(state), official_weights)
-        method.load_official_state(state, str(official_weights))
-        source = "official_weights"
-    file = checkpoint or official_weights
-    sha256 = None if file is None else file_sha256(file)
-    if source == "official_weights":
-        known = next((w.name for w in cls.info.official_weights if w.sha256 == sha256), None)
-    method = method.eval().requires_grad_(False).to(device)
-    for module in method.modules():
-        # Most of these networks are convolutions, which run faster on this layout. The others keep
-        # theirs: PyTorch refuses to lay out a three-dimensional one like this.
-        if isinstance(module, torch.nn.Conv2d):
-            module.to(memory_format=torch.channels_last)
-    return LoadedMethod(method, source, sha256, known)
-
-
-def _check_network(
-    spec: EvaluationSpec, official_changes: dict[str, Any], official_weights: str | Path
-) -> None:
-    for name, value in official_changes.items():
-        if spec.arguments[name] != value:
-            raise CheckpointError(
-                f"{spec.run}: {official_weights} is of a network with {name}={value!r}, but the "
-                f"evaluation asks for {spec.arguments[name]!r}; plan it with {name}={value!r}"
-            )
-
-
-def _check_weights(
-    spec: EvaluationSpec,
-    trainable: bool,
-    checkpoint: str | Path | None,
-    official_weights: str | Path | None,
-) -> None:
-    if checkpoint is not None and official_weights is not None:
-        raise CheckpointError(
-            f"{spec.run}: found both a checkpoint and official weights; give one of them"
-        )
-    if trainable and checkpoint is None and official_weights is None:
-        raise CheckpointError(
-            f"{spec.run}: {spec.method} has weights to load; give the run's checkpoint "
-            "(--checkpoint) or its authors' (--official-weights)"
-        )
-    if not trainable and (checkpoint is not None or official_weights is not None):
-        raise CheckpointError(
-            f"{spec.run}: {spec.method} is not trained and takes no weights; leave "
-            f"{checkpoint or official_weights} out"
-        )
-    if checkpoint is not None and spec.training_sha256 is None:
-        raise CheckpointError(
-            f"{spec.run}: the evaluation spec names no training (training_sha256 is null), so "
-            f"{checkpoint} cannot be checked; plan the evaluation with its training, or pass "
-            "authors' weights with --official-weights"
-        )

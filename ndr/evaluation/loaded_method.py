@@ -1,0 +1,140 @@
+"""The method of an evaluation with its weights: a run's checkpoint, its authors', or none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ndr.checkpoint import load_run_checkpoint
+from ndr.data.image_files import ImageFileError
+from ndr.data.manifest import ManifestError
+from ndr.device import DeviceError
+from ndr.evaluation.degraded_images import EvaluationError
+from ndr.evaluation.tiling import TilingError
+from ndr.method import CheckpointError, Method, parameter_count
+from ndr.nearest_name import UnknownNameError
+from ndr.records.provenance import file_sha256
+from ndr.registry import method_class
+from ndr.specs.run_spec import EvaluationSpec
+from ndr.specs.typed_file import SpecError
+
+EXPECTED_ERRORS = (
+    CheckpointError,
+    DeviceError,
+    EvaluationError,
+    FileNotFoundError,
+    ImageFileError,
+    ManifestError,
+    SpecError,
+    TilingError,
+    UnknownNameError,
+)
+"""Of an evaluation: their message says all that the user needs; others keep their traceback."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedMethod:
+    """A method in evaluation mode, and where its numbers come from."""
+
+    method: Method
+    source: str
+    """`retrained`, `official_weights`, or `no_training` for methods without training."""
+    checkpoint_sha256: str | None
+    official_weights: str | None = None
+    """Name of the authors' checkpoint, where the file is one whose hash the method knows."""
+
+    def record(self) -> dict[str, Any]:
+        """Content for provenance files."""
+        return {
+            "source": self.source,
+            "checkpoint_sha256": self.checkpoint_sha256,
+            "official_weights": self.official_weights,
+            "parameters": parameter_count(self.method),
+        }
+
+
+def load_method(
+    spec: EvaluationSpec,
+    checkpoint: str | Path | None = None,
+    official_weights: str | Path | None = None,
+    device: torch.device | str = "cpu",
+) -> LoadedMethod:
+    """Create the method of `spec` and load its weights.
+
+    Args:
+        spec: names the method, all its arguments, and the training that the checkpoint is of.
+        checkpoint: final checkpoint of the run.
+        official_weights: checkpoint that the method's authors publish, instead.
+        device: where the method goes.
+
+    Raises:
+        UnknownNameError: no such method, with the nearest names.
+        CheckpointError: weights are missing, not wanted, of another spec or of another network.
+        FileNotFoundError: no such file.
+    """
+    cls = method_class(spec.method)
+    _check_weights(spec, cls.info.trainable, checkpoint, official_weights)
+    method = cls(**spec.arguments)
+    source, known = "no_training", None
+    if checkpoint is not None:
+        assert spec.training_sha256 is not None  # see _check_weights
+        load_run_checkpoint(method, checkpoint, spec.training_sha256)
+        source = "retrained"
+    elif official_weights is not None:
+        state = cls.read_official_state(official_weights)
+        _check_network(spec, cls.official_changes(state), official_weights)
+        method.load_official_state(state, str(official_weights))
+        source = "official_weights"
+    file = checkpoint or official_weights
+    sha256 = None if file is None else file_sha256(file)
+    if source == "official_weights":
+        known = next((w.name for w in cls.info.official_weights if w.sha256 == sha256), None)
+    method = method.eval().requires_grad_(False).to(device)
+    for module in method.modules():
+        # Most of these networks are convolutions, which run faster on this layout. The others keep
+        # theirs: PyTorch refuses to lay out a three-dimensional one like this.
+        if isinstance(module, torch.nn.Conv2d):
+            module.to(memory_format=torch.channels_last)
+    return LoadedMethod(method, source, sha256, known)
+
+
+def _check_network(
+    spec: EvaluationSpec, official_changes: dict[str, Any], official_weights: str | Path
+) -> None:
+    for name, value in official_changes.items():
+        if spec.arguments[name] != value:
+            raise CheckpointError(
+                f"{spec.run}: {official_weights} is of a network with {name}={value!r}, but the "
+                f"evaluation asks for {spec.arguments[name]!r}; plan it with {name}={value!r}"
+            )
+
+
+def _check_weights(
+    spec: EvaluationSpec,
+    trainable: bool,
+    checkpoint: str | Path | None,
+    official_weights: str | Path | None,
+) -> None:
+    if checkpoint is not None and official_weights is not None:
+        raise CheckpointError(
+            f"{spec.run}: found both a checkpoint and official weights; give one of them"
+        )
+    if trainable and checkpoint is None and official_weights is None:
+        raise CheckpointError(
+            f"{spec.run}: {spec.method} has weights to load; give the run's checkpoint "
+            "(--checkpoint) or its authors' (--official-weights)"
+        )
+    if not trainable and (checkpoint is not None or official_weights is not None):
+        raise CheckpointError(
+            f"{spec.run}: {spec.method} is not trained and takes no weights; leave "
+            f"{checkpoint or official_weights} out"
+        )
+    if checkpoint is not None and spec.training_sha256 is None:
+        raise CheckpointError(
+            f"{spec.run}: the evaluation spec names no training (training_sha256 is null), so "
+            f"{checkpoint} cannot be checked; plan the evaluation with its training, or pass "
+            "authors' weights with --official-weights"
+        )
