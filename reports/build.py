@@ -34,7 +34,8 @@ from reports.page.sections.pictures import KeptPictures, PictureReader
 from reports.page.sections.representation import representation_section
 from reports.page.sections.sensitivity import sensitivity_section
 from reports.page.table_view import TableView, anchor
-from reports.paper.printed_values import block_title, with_symbols
+from reports.paper.arithmetic import exact, finding_text, signed
+from reports.paper.printed_values import block_title, column_text, table_label, with_symbols
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +122,16 @@ def environment() -> jinja2.Environment:
     env.filters |= {
         "anchor": anchor,
         "block_title": block_title,
+        "column_text": column_text,
         "count": number_format.count_text,
         "counted": number_format.counted,
         "interval_text": number_format.interval_text,
         "duration": number_format.duration_text,
+        "exact": exact,
+        "finding_text": finding_text,
+        "signed": signed,
         "symbols": with_symbols,
+        "table_label": table_label,
     }
     env.globals |= {
         "cell_id": cell_id,

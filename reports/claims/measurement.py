@@ -29,8 +29,7 @@ from reports.claims.verdicts import (
     widened_level,
 )
 from reports.number_format import counted
-from reports.paper.arithmetic import table_label
-from reports.paper.printed_values import block_title, column_text, system_text
+from reports.paper.printed_values import block_title, column_text, system_text, table_label
 from reports.tables.row_results import RowResults
 
 DRAWS = "claims"

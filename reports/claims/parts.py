@@ -13,8 +13,8 @@ from decimal import Decimal
 
 from ndr.nearest_name import check_names, unknown_name
 from reports.claims.specs import AVERAGE, EVERY, OTHERS, Claim, Comparison, Diminishing
-from reports.paper.arithmetic import ROMAN, errata_facts, file_of_table
-from reports.paper.printed_values import printed_value, read_printed_values
+from reports.paper.arithmetic import errata_facts
+from reports.paper.printed_values import ROMAN, file_of_table, printed_value, read_printed_values
 
 TABLES = {f"table_{number:02d}": number for number in range(1, len(ROMAN) + 1)}
 

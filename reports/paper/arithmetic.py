@@ -6,20 +6,31 @@ truncated for what it is and not for what binary floating point makes of it.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import itertools
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+from ndr.nearest_name import check_names
 from ndr.specs.typed_file import CanonicalSpec, read_yaml_spec
 from reports.number_format import MINUS
-from reports.paper.printed_values import FOLDER, Key, printed_value, read_printed_values
+from reports.paper.printed_values import (
+    FOLDER,
+    Key,
+    PrintedValue,
+    file_of_table,
+    printed_value,
+    read_printed_values,
+    table_label,
+    table_of_file,
+)
 
 FILE = FOLDER / "doubts.yaml"
-TEXT_FACTS = "text_facts.csv"
-ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIII", "XIV")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +46,16 @@ class DoubtfulCell:
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnWeight:
-    """Weight of a column in an average."""
-
-    column: str
-    weight: str
-    """As text, so that it is exact."""
-
-
-@dataclass(frozen=True, slots=True)
 class AverageRule:
     """How the averages of a table are to be computed from the row's cells."""
 
     table: int
-    weights: tuple[ColumnWeight, ...] = ()
-    """Empty: the plain mean of the cells that the row has."""
+    weights: Mapping[str, str] = field(default_factory=dict)
+    """By column, as text, so that they are exact. Empty: the plain mean of the row's cells."""
 
     def weight(self, column: str) -> Decimal:
         """Weight of a column."""
-        by_column = {each.column: Decimal(each.weight) for each in self.weights}
-        return by_column[column] if by_column else Decimal(1)
+        return Decimal(self.weights[column]) if self.weights else Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,31 +91,13 @@ class NamedCell:
 
 
 @dataclass(frozen=True, slots=True)
-class NamedTerm:
-    """A number that is computed from named ones."""
-
-    name: str
-    of: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class TextFinding:
-    """A sentence of the paper that does not fit its tables; numbers in braces are looked up."""
+    """What does not fit the tables, cannot be read or is not stated."""
 
     where: str
     finding: str
+    """In braces: names of `values`, added and subtracted, e.g. `{ours - airnet}`."""
     values: tuple[NamedCell, ...] = ()
-    differences: tuple[NamedTerm, ...] = ()
-    """The first less the others."""
-    sums: tuple[NamedTerm, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Something that cannot be read or is not stated."""
-
-    where: str
-    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +108,7 @@ class ErrataFacts(CanonicalSpec):
     average_rules: tuple[AverageRule, ...]
     equal_by_design: tuple[EqualGroup, ...]
     text: tuple[TextFinding, ...]
-    not_recoverable: tuple[Gap, ...]
+    not_recoverable: tuple[TextFinding, ...]
 
 
 @functools.cache
@@ -138,33 +121,6 @@ def errata_facts(path: Path = FILE) -> ErrataFacts:
     return read_yaml_spec(ErrataFacts, path)
 
 
-def file_of_table(table: int | str) -> str:
-    """Name of the file with the printed numbers of a table.
-
-    >>> file_of_table(5), file_of_table("text")
-    ('table05.csv', 'text_facts.csv')
-    """
-    return TEXT_FACTS if table == "text" else f"table{table:02d}.csv"
-
-
-def table_of_file(file: str) -> int:
-    """Number of the table that a file holds.
-
-    >>> table_of_file("table05.csv")
-    5
-    """
-    return int(file.removeprefix("table").removesuffix(".csv"))
-
-
-def table_label(table: int) -> str:
-    """Name of a table as the paper prints it.
-
-    >>> table_label(14)
-    'Table XIV'
-    """
-    return f"Table {ROMAN[table - 1]}"
-
-
 AVERAGE = "Average"
 ROUNDED, TRUNCATED, OFF = "rounded", "truncated", "off"
 FITS = (ROUNDED, TRUNCATED, OFF)
@@ -173,24 +129,32 @@ FITS = (ROUNDED, TRUNCATED, OFF)
 
 @dataclass(frozen=True, slots=True)
 class AverageCheck:
-    """A printed average beside the mean of its row's printed cells."""
+    """A printed average beside the printed cells of its row."""
 
-    table: int
+    rule: AverageRule
     block: str
     method: str
     metric: str
     printed: Decimal
-    mean: Decimal
-    """Exact."""
-    plain_mean: Decimal
-    """Without weights."""
-    lowest: Decimal
-    highest: Decimal
+    cells: Mapping[str, Decimal]
+    """By column."""
 
     @property
-    def key(self) -> Key:
-        """The cell of the average."""
-        return (self.block, self.method, AVERAGE, self.metric)
+    def table(self) -> int:
+        """Number of the table."""
+        return self.rule.table
+
+    @property
+    def mean(self) -> Decimal:
+        """What the rule gives, exactly."""
+        weights = {column: self.rule.weight(column) for column in self.cells}
+        total = sum((value * weights[c] for c, value in self.cells.items()), Decimal())
+        return total / sum(weights.values())
+
+    @property
+    def plain_mean(self) -> Decimal:
+        """The mean without weights."""
+        return sum(self.cells.values(), Decimal()) / len(self.cells)
 
     @property
     def fit(self) -> str:
@@ -200,7 +164,7 @@ class AverageCheck:
     @property
     def impossible(self) -> bool:
         """Whether the average lies outside of its parts, where no average can be."""
-        return not self.lowest <= self.printed <= self.highest
+        return not min(self.cells.values()) <= self.printed <= max(self.cells.values())
 
 
 def fit(printed: Decimal, mean: Decimal) -> str:
@@ -216,27 +180,15 @@ def fit(printed: Decimal, mean: Decimal) -> str:
 
 
 def check_averages(rule: AverageRule) -> Iterator[AverageCheck]:
-    """Every printed average of a table, with the mean that its rule gives."""
-    file = file_of_table(rule.table)
-    values = read_printed_values(file)
-    cells: dict[tuple[str, str, str], dict[str, Decimal]] = {}
+    """Every printed average of a table."""
+    values = read_printed_values(file_of_table(rule.table))
+    rows: dict[tuple[str, str, str], dict[str, Decimal]] = {}
     for (block, method, column, metric), printed in values.items():
         if column != AVERAGE and printed.value is not None:
-            cells.setdefault((block, method, metric), {})[column] = Decimal(printed.text)
-    for (block, method, metric), parts in cells.items():
-        weights = {column: rule.weight(column) for column in parts}
-        total = sum((value * weights[c] for c, value in parts.items()), Decimal())
-        yield AverageCheck(
-            table=rule.table,
-            block=block,
-            method=method,
-            metric=metric,
-            printed=Decimal(values[block, method, AVERAGE, metric].text),
-            mean=total / sum(weights.values()),
-            plain_mean=sum(parts.values(), Decimal()) / len(parts),
-            lowest=min(parts.values()),
-            highest=max(parts.values()),
-        )
+            rows.setdefault((block, method, metric), {})[column] = Decimal(printed.text)
+    for (block, method, metric), cells in rows.items():
+        average = Decimal(values[block, method, AVERAGE, metric].text)
+        yield AverageCheck(rule, block, method, metric, average, cells)
 
 
 def all_averages() -> list[AverageCheck]:
@@ -274,22 +226,28 @@ class DesignCheck:
         return tuple(cell for cell, text in self.texts.items() if text != self.common)
 
 
-def check_equal_group(group: EqualGroup) -> Iterator[DesignCheck]:
-    """Compare the cells of rows that describe one trained network."""
-    for column in group.columns:
-        for metric in group.metrics:
+def equal_by_design() -> list[DesignCheck]:
+    """All numbers that several tables print of one network."""
+    checks = []
+    for group in errata_facts().equal_by_design:
+        for column, metric in itertools.product(group.columns, group.metrics):
             texts = {}
             for row in group.rows:
                 key = (group.block, row.method, column, metric)
                 cell = PrintedCell(row.table, group.block, row.method, column)
                 texts[cell] = printed_value(file_of_table(row.table), key).text
-            yield DesignCheck(group.why, column, metric, texts)
+            checks.append(DesignCheck(group.why, column, metric, texts))
+    return checks
 
 
-def equal_by_design() -> list[DesignCheck]:
-    """All numbers that several tables print of one network."""
-    groups = errata_facts().equal_by_design
-    return [check for group in groups for check in check_equal_group(group)]
+def _numbers_of_cells() -> dict[PrintedCell, list[PrintedValue]]:
+    """The printed numbers of every cell of every table, dashes included."""
+    cells: dict[PrintedCell, list[PrintedValue]] = {}
+    for path in sorted(FOLDER.glob("table*.csv")):
+        for (block, method, column, _), printed in read_printed_values(path.name).items():
+            cell = PrintedCell(table_of_file(path.name), block, method, column)
+            cells.setdefault(cell, []).append(printed)
+    return cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,23 +258,13 @@ class Copies:
     cells: tuple[PrintedCell, ...]
 
 
-def _printed_cells() -> Iterator[tuple[PrintedCell, tuple[str, ...]]]:
-    """Every cell with its numbers; dashes and averages left out."""
-    for path in sorted(FOLDER.glob("table*.csv")):
-        cells: dict[PrintedCell, list[str]] = {}
-        for (block, method, column, _), printed in read_printed_values(path.name).items():
-            if column != AVERAGE and printed.value is not None:
-                cell = PrintedCell(table_of_file(path.name), block, method, column)
-                cells.setdefault(cell, []).append(printed.text)
-        yield from ((cell, tuple(texts)) for cell, texts in cells.items())
-
-
 def copies() -> list[Copies]:
     """Cells of different systems or test sets whose numbers are all the same."""
     by_design = {cell for check in equal_by_design() for cell in check.texts}
     equal: dict[tuple[str, ...], list[PrintedCell]] = {}
-    for cell, texts in _printed_cells():
-        if cell not in by_design:
+    for cell, numbers in _numbers_of_cells().items():
+        texts = tuple(number.text for number in numbers if number.value is not None)
+        if texts and cell.column != AVERAGE and cell not in by_design:
             equal.setdefault(texts, []).append(cell)
     return [Copies(texts, tuple(cells)) for texts, cells in equal.items() if len(cells) > 1]
 
@@ -324,10 +272,9 @@ def copies() -> list[Copies]:
 def empty_rows() -> list[PrintedCell]:
     """Rows without a single number; `column` is empty."""
     rows: dict[PrintedCell, bool] = {}
-    for path in sorted(FOLDER.glob("table*.csv")):
-        for (block, method, _, _), printed in read_printed_values(path.name).items():
-            row = PrintedCell(table_of_file(path.name), block, method, "")
-            rows[row] = rows.get(row, False) or printed.value is not None
+    for cell, numbers in _numbers_of_cells().items():
+        row = dataclasses.replace(cell, column="")
+        rows[row] = rows.get(row, False) or any(number.value is not None for number in numbers)
     return [row for row, filled in rows.items() if not filled]
 
 
@@ -335,8 +282,7 @@ def finding_text(finding: TextFinding) -> str:
     """A finding with its numbers filled in from the printed ones.
 
     Raises:
-        UnknownNameError: a cell that the paper does not have.
-        KeyError: a number in braces that is not defined.
+        UnknownNameError: a cell that the paper does not have, or a name that is no value's.
     """
     numbers = {
         value.name: Decimal(
@@ -346,12 +292,26 @@ def finding_text(finding: TextFinding) -> str:
         )
         for value in finding.values
     }
-    for term in finding.differences:
-        first, *others = (numbers[name] for name in term.of)
-        numbers[term.name] = first - sum(others, Decimal())
-    for term in finding.sums:
-        numbers[term.name] = sum((numbers[name] for name in term.of), Decimal())
-    return " ".join(finding.finding.split()).format_map(numbers)
+
+    def computed(braces: re.Match[str]) -> str:
+        signs, names = (f"+ {braces[1]}".split()[start::2] for start in (0, 1))
+        check_names("number of a finding", names, numbers)
+        terms = (
+            numbers[name] if sign == "+" else -numbers[name]
+            for sign, name in zip(signs, names, strict=True)
+        )
+        return str(sum(terms, Decimal()))
+
+    return re.sub(r"\{(.*?)\}", computed, " ".join(finding.finding.split()))
+
+
+def exact(number: Decimal) -> str:
+    """A number with all its digits.
+
+    >>> exact(Decimal("30.520")), exact(Decimal("1E+1"))
+    ('30.52', '10')
+    """
+    return f"{number.normalize():f}"
 
 
 def signed(difference: Decimal) -> str:
@@ -371,56 +331,29 @@ def rule_text(rule: AverageRule) -> str:
     """
     if not rule.weights:
         return "the mean of the row's printed cells"
-    parts = " and ".join(f"{each.weight} {each.column}" for each in rule.weights)
+    parts = " and ".join(f"{weight} {column}" for column, weight in rule.weights.items())
     return f"the mean of the row's printed cells weighted {parts}"
 
 
-def _average_doubt(check: AverageCheck, rule: AverageRule) -> str:
+def _average_doubt(check: AverageCheck) -> str:
     doubt = (
-        f"The printed average {check.printed} is not {rule_text(rule)}, "
-        f"{check.mean.normalize():f} (difference {signed(check.printed - check.mean)})."
+        f"The printed average {check.printed} is not {rule_text(check.rule)}, "
+        f"{exact(check.mean)} (difference {signed(check.printed - check.mean)})."
     )
     if check.impossible:
-        doubt += (
-            f" It lies outside of its parts ({check.lowest} to {check.highest}), where no average "
-            "can be."
-        )
+        low, high = min(check.cells.values()), max(check.cells.values())
+        doubt += f" It lies outside of its parts ({low} to {high}), where no average can be."
     return doubt
 
 
-def _listed(table: int) -> Iterator[tuple[Key, str]]:
-    for cell in errata_facts().cells:
-        if cell.table == table:
-            for column in cell.columns:
-                for metric in cell.metrics:
-                    yield (
-                        (cell.block, cell.method, column, metric),
-                        " ".join(cell.doubt.split()),
-                    )
-
-
-def _averages(table: int) -> Iterator[tuple[Key, str]]:
-    for rule in errata_facts().average_rules:
-        if rule.table == table:
-            for check in check_averages(rule):
-                if check.fit == OFF:
-                    yield check.key, _average_doubt(check, rule)
-
-
-def _unequal(table: int) -> Iterator[tuple[Key, str]]:
-    for check in equal_by_design():
-        for cell in check.deviating:
-            if cell.table == table:
-                others = [
-                    table_label(other.table)
-                    for other, text in check.texts.items()
-                    if text == check.common
-                ]
-                yield (
-                    (cell.block, cell.method, cell.column, check.metric),
-                    f"{check.why} has one {check.metric} here: {', '.join(others[:-1])} and "
-                    f"{others[-1]} print {check.common}.",
-                )
+def _design_doubt(check: DesignCheck) -> str:
+    *others, last = [
+        table_label(cell.table) for cell, text in check.texts.items() if text == check.common
+    ]
+    return (
+        f"{check.why} has one {check.metric} here: {', '.join(others)} and {last} print "
+        f"{check.common}."
+    )
 
 
 @functools.cache
@@ -430,11 +363,19 @@ def doubts(file: str) -> Mapping[Key, str]:
     Computed: averages that do not fit, cells that must agree and do not. Listed in
     `doubts.yaml`: what needs a reader.
     """
-    found: dict[Key, str] = {}
-    if file not in {file_of_table(number) for number in range(1, 15)}:
-        return found
-    table = table_of_file(file)
-    for source in (_listed, _averages, _unequal):
-        for key, doubt in source(table):
-            found[key] = f"{found[key]} {doubt}" if key in found else doubt
-    return found
+    found: dict[Key, list[str]] = {}
+    for listed in errata_facts().cells:
+        if file_of_table(listed.table) == file:
+            for column, metric in itertools.product(listed.columns, listed.metrics):
+                key = (listed.block, listed.method, column, metric)
+                found.setdefault(key, []).append(" ".join(listed.doubt.split()))
+    for average in all_averages():
+        if file_of_table(average.table) == file and average.fit == OFF:
+            key = (average.block, average.method, AVERAGE, average.metric)
+            found.setdefault(key, []).append(_average_doubt(average))
+    for check in equal_by_design():
+        for cell in check.deviating:
+            if file_of_table(cell.table) == file:
+                key = (cell.block, cell.method, cell.column, check.metric)
+                found.setdefault(key, []).append(_design_doubt(check))
+    return {key: " ".join(texts) for key, texts in found.items()}

@@ -1,4 +1,4 @@
-"""The paper's printed numbers and the doubts about some of them (`reports/paper_values/`)."""
+"""The paper's printed numbers (`reports/paper_values/`), and its names in words."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from ndr.nearest_name import check_names, unknown_name
 
 FOLDER = Path(__file__).resolve().parent.parent / "paper_values"
 HEADER = ["table", "block", "method", "column", "metric", "value"]
+TEXT_FACTS = "text_facts.csv"
+"""The file of the numbers that stand only in the running text."""
+ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIII", "XIV")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ def read_printed_values(file: str) -> Mapping[Key, PrintedValue]:
 
     Raises:
         UnknownNameError: no such file.
-        ValueError: another header, or a key that stands there twice.
+        ValueError: another header, or a key that is a duplicate.
     """
     check_names("file of the paper's values", [file], {path.name for path in FOLDER.glob("*.csv")})
     values: dict[Key, PrintedValue] = {}
@@ -51,7 +54,7 @@ def read_printed_values(file: str) -> Mapping[Key, PrintedValue]:
         for line in reader:
             key = (line["block"], line["method"], line["column"], line["metric"])
             if key in values:
-                raise ValueError(f"{file}: {key} stands there twice")
+                raise ValueError(f"{file}: duplicate {key}")
             values[key] = PrintedValue(line["value"])
     return values
 
@@ -79,8 +82,35 @@ def printed_value(file: str | None, key: Key) -> PrintedValue:
 
 
 def text_fact(setting: str, method: str, column: str, metric: str) -> PrintedValue:
-    """A number that stands only in the paper's running text (`text_facts.csv`)."""
-    return printed_value("text_facts.csv", (setting, method, column, metric))
+    """A number that stands only in the paper's running text."""
+    return printed_value(TEXT_FACTS, (setting, method, column, metric))
+
+
+def file_of_table(table: int | str) -> str:
+    """Name of the file with the printed numbers of a table.
+
+    >>> file_of_table(5), file_of_table("text")
+    ('table05.csv', 'text_facts.csv')
+    """
+    return TEXT_FACTS if table == "text" else f"table{table:02d}.csv"
+
+
+def table_of_file(file: str) -> int:
+    """Number of the table that a file holds.
+
+    >>> table_of_file("table05.csv")
+    5
+    """
+    return int(file.removeprefix("table").removesuffix(".csv"))
+
+
+def table_label(table: int) -> str:
+    """Name of a table as the paper prints it.
+
+    >>> table_label(14)
+    'Table XIV'
+    """
+    return f"Table {ROMAN[table - 1]}"
 
 
 SYMBOLS = {"sigma": "\N{GREEK SMALL LETTER SIGMA}", "lambda": "\N{GREEK SMALL LETTER LAMDA}"}

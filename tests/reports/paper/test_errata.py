@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +13,7 @@ from ndr.nearest_name import UnknownNameError
 from ndr.specs.typed_file import SpecError
 from reports.build import environment
 from reports.number_format import MINUS
-from reports.page.sections.errata import ErrataGroup, ErrataRow, ErrataSection, errata_section
+from reports.page.sections.errata import errata_section
 from reports.paper.arithmetic import (
     FITS,
     OFF,
@@ -20,7 +21,6 @@ from reports.paper.arithmetic import (
     TRUNCATED,
     AverageRule,
     NamedCell,
-    NamedTerm,
     PrintedCell,
     TextFinding,
     all_averages,
@@ -30,13 +30,12 @@ from reports.paper.arithmetic import (
     empty_rows,
     equal_by_design,
     errata_facts,
-    file_of_table,
     finding_text,
     fit,
-    table_label,
 )
-from reports.paper.printed_values import printed_value
+from reports.paper.printed_values import file_of_table, printed_value, table_label
 from tests.reports.fabricated_report import NASTY
+from tests.reports.page_elements import parsed
 from workflows.configuration import read_table
 
 OFF_BY_HAND = {
@@ -107,7 +106,7 @@ def test_fit_at_its_edges(printed: str, mean: str, expected: str) -> None:
 def test_the_average_of_table_14_weighs_its_columns_as_the_configuration_does() -> None:
     rule = next(rule for rule in errata_facts().average_rules if rule.table == 14)
     configured = read_table("table_14").average
-    assert {each.column: float(each.weight) for each in rule.weights} == configured
+    assert {column: float(weight) for column, weight in rule.weights.items()} == configured
     for table in (5, 6):
         assert read_table(f"table_{table:02d}").average is True
     checks = {(c.method, c.metric): c for c in check_averages(rule)}
@@ -179,6 +178,8 @@ def test_a_finding_on_a_cell_that_the_paper_lacks_names_the_nearest() -> None:
     value = NamedCell("a", 2, "derain", "AirNett", "Rain100L", "PSNR")
     with pytest.raises(UnknownNameError, match="did you mean 'AirNet'"):
         finding_text(TextFinding("Table II", "{a}", (value,)))
+    with pytest.raises(UnknownNameError, match="number of a finding 'b'"):
+        finding_text(TextFinding("Table II", "{b}"))
 
 
 def test_differences_and_sums_of_a_finding_are_exact() -> None:
@@ -186,13 +187,7 @@ def test_differences_and_sums_of_a_finding_are_exact() -> None:
         NamedCell(name, 2, "derain", method, "Rain100L", "PSNR")
         for name, method in (("a", "AirNet"), ("l", "LPNet"))
     )
-    finding = TextFinding(
-        "Table II",
-        "{d} {s}",
-        cells,
-        differences=(NamedTerm("d", ("a", "l")),),
-        sums=(NamedTerm("s", ("a", "l", "l")),),
-    )
+    finding = TextFinding("Table II", "{a - l} {a + l + l}", cells)
     a, lp = (
         Decimal(printed_value("table02.csv", ("derain", method, "Rain100L", "PSNR")).text)
         for method in ("AirNet", "LPNet")
@@ -219,29 +214,43 @@ def test_doubts_of_computed_errors_stand_where_the_error_is() -> None:
     assert not doubts("text_facts.csv")
 
 
-def test_the_section_counts_what_was_computed_and_links_to_tables_of_the_page() -> None:
-    section = errata_section(["table_05"])
-    assert "80 averages of Table V and Table VI, 58 are the correctly" in section.summary[0]
-    assert "13 were cut off instead of rounded, 9 do not fit" in section.summary[0]
-    assert "30 numbers" in section.summary[1]
-    groups = {group.key: group for group in section.groups}
-    assert [len(groups[key].rows) for key in ("averages", "truncated", "copies")] == [9, 13, 2]
-    assert {row.link for row in groups["averages"].rows} == {"#table_05", ""}
-    for group in section.groups:
-        assert group.rows
-        assert all(len(row.cells) + 1 == len(group.heads) for row in group.rows)
-
-
-def test_the_panel_is_rendered_with_every_finding_and_escapes() -> None:
+def errata_html(**changes: object) -> str:
     template = environment().get_template("_errata.html.j2")
-    html = template.render(errata=errata_section())
-    assert 'id="errata"' in html
-    assert html.count("<table") == html.count("</table>") == 8
-    assert "weighted" in html.lower()
-    nasty = ErrataGroup("x", NASTY, NASTY, ("a", "b"), (ErrataRow(NASTY, "", (NASTY,)),))
-    html = template.render(errata=ErrataSection((NASTY,), (nasty,)))
+    return template.render(errata={**errata_section(["table_05"]), **changes})
+
+
+def test_the_section_counts_what_was_computed_and_links_to_tables_of_the_page() -> None:
+    section = parsed(errata_html())
+    averages, numbers, _ = (item.text for item in section.all("li"))
+    assert "80 averages of Table V and Table VI, 58 are the correctly" in averages
+    assert "13 were cut off instead of rounded, 9 do not fit" in averages
+    assert "30 numbers" in numbers
+    tables = {
+        region.attributes["aria-labelledby"].removeprefix("errata-"): region.all("tr")
+        for region in section.all("div")
+    }
+    assert len(tables) == 8
+    assert [len(tables[key]) - 1 for key in ("averages", "truncated", "copies")] == [9, 13, 2]
+    targets = {link.attributes["href"] for row in tables["averages"] for link in row.all("a")}
+    assert targets == {"#table_05"}
+    assert {row.children[0].text for row in tables["averages"][1:]} == {"Table V", "Table VI"}
+    for heads, *rows in tables.values():
+        assert rows
+        assert all(len(row.children) == len(heads.children) for row in rows)
+    words = [row.children[-1].text for row in tables["weighted-average"][1:]]
+    assert "does not fit; outside of its parts, where no average can be" in words
+
+
+def test_findings_are_escaped() -> None:
+    facts = errata_facts()
+    nasty = dataclasses.replace(
+        facts,
+        cells=(dataclasses.replace(facts.cells[0], doubt=NASTY),),
+        text=(TextFinding(NASTY, NASTY),),
+    )
+    html = errata_html(facts=nasty)
     assert "<script" not in html
-    assert "&lt;script&gt;" in html
+    assert html.count("&lt;script&gt;") == 3
 
 
 def test_rules_without_weights_are_plain_and_labels_are_roman() -> None:
