@@ -11,13 +11,13 @@ YES ?=
 REFERENCE_TIER := $(if $(filter command line environment,$(origin TIER)),$(TIER),smoke)
 REFERENCE := reports/reference/$(REFERENCE_TIER)
 
-.PHONY: tables test bench snapshot restore reference-runs check-regression update-reference lint format clean
+.PHONY: tables test bench snapshot restore reference-runs check-regression update-reference coverage lint format clean
 
 tables: $(INSTALLED)  ## the report at the default tier: reports/all_tables.html
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) reports/all_tables.html
 
 test: $(INSTALLED)  ## all checks: formatting, lint, tests
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory lint
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m workflows.lint
 	OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest -n auto --dist loadfile
 
 bench: $(INSTALLED)  ## speed and memory of the networks beside a straightforward formulation
@@ -40,17 +40,14 @@ check-regression: reference-runs  ## have the metrics got worse? writes regressi
 update-reference: reference-runs  ## renew the committed metrics: shows what changes and asks (YES=1: does not)
 	$(BIN)/python -m reports.update_reference --new "results/$(REFERENCE_TIER)" --reference "$(REFERENCE)" $(if $(YES),--yes)
 
-lint:
-	ruff check .
-	ruff format --check .
-	snakefmt --check Snakefile workflows/rules
-	codespell
-	python -m workflows.lint
+coverage: $(INSTALLED)  ## which lines the tests run: a table, and .cache/coverage/html/index.html
+	OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest -n auto --dist loadfile --cov --cov-report=term --cov-report=html
 
-format: $(INSTALLED)
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
-	$(BIN)/snakefmt Snakefile workflows/rules
+lint: $(INSTALLED)  ## style, spelling, types and the workflow, of the files that git tracks
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m workflows.lint
+
+format: $(INSTALLED)  ## mend what can be mended
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m workflows.lint --mend
 
 # One environment, made from the lock. Every version is pinned there, so nothing is resolved.
 $(INSTALLED): requirements.lock pyproject.toml

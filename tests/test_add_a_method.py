@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.project_copy import PROGRAM, copy_project, run_in, succeeded
 
 ROOT = REPOSITORY
 PAGE = (ROOT / "docs" / "add_a_method.md").read_text(encoding="utf-8")
-SOURCES = ("ndr", "baselines", "workflows", "reports", "config", "profiles", "Snakefile")
-PRODUCTS = shutil.ignore_patterns("__pycache__", "all_tables.html", "assets")
 ROWS = "config/tables/table_05.yaml"
 
 pytestmark = pytest.mark.slow
@@ -66,26 +63,8 @@ def follow(project: Path, heading: str) -> list[str]:
 
 def run(project: Path, *command: str) -> str:
     """Run a Python module as the page does, with the copy instead of the installed suite."""
-    # The rules call `python`: it has to be the one that runs the tests.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    paths = f"{project}{os.pathsep}{project / 'installed'}"
-    environment = {**os.environ, "PYTHONPATH": paths, "PATH": path}
-    environment.pop("SNAKEMAKE_PROFILE", None)
-    result = subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=project,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=900,
-    )
-    output = result.stdout + result.stderr
-    logs = [project / name for name in re.findall(r"log: (\S+)", output)]
-    if result.returncode != 0:
-        tails = [log.read_text()[-2000:] for log in logs if log.is_file()]
-        pytest.fail("\n".join([output[-4000:], *tails]))
-    return output
+    command = (sys.executable, "-m", *command)
+    return succeeded(project, run_in(project, command, project / "installed"))
 
 
 def table_row(project: Path, label: str) -> dict:
@@ -117,18 +96,12 @@ def assert_filled(row: dict) -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("project")
-    for name in SOURCES:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=PRODUCTS)
-        else:
-            shutil.copy(ROOT / name, folder / name)
-    return folder
+    return copy_project(tmp_path_factory.mktemp("project"))
 
 
 def contents(project: Path) -> dict[str, str]:
     """Hash of each source file of the copy."""
-    paths = [path for name in SOURCES for path in [project / name, *(project / name).rglob("*")]]
+    paths = [path for name in PROGRAM for path in [project / name, *(project / name).rglob("*")]]
     return {
         str(path.relative_to(project)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in paths

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,9 @@ from tests.conftest import REPOSITORY
 
 ROOT = REPOSITORY
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-COMMANDS = {"regression.yml": "make check-regression", "tests.yml": "make test"}
+READER = ["make tables", "make test"]
+"""The README's commands, in its order."""
+COMMANDS = {"regression.yml": ["make check-regression"], "tests.yml": READER}
 
 
 def test_there_is_one_file_per_purpose() -> None:
@@ -28,12 +33,42 @@ def test_actions_are_pinned_and_secrets_absent(path: Path) -> None:
     (job,) = content["jobs"].values()
     for step in job["steps"]:
         assert re.fullmatch(r"actions/[a-z-]+@v\d+", step.get("uses", "actions/none@v1"))
-    assert COMMANDS[path.name] in [step.get("run") for step in job["steps"]]
+    commands = [step.get("run") for step in job["steps"]]
+    assert [name for name in commands if name in COMMANDS[path.name]] == COMMANDS[path.name]
 
 
-def test_local_integration_runs_the_same() -> None:
+def test_local_integration_does_what_a_reader_does() -> None:
     lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
-    assert set(COMMANDS.values()) <= set(lines)
+    commands = [line for line in lines if line.startswith(("make ", "again=$(make "))]
+    again = 'again=$(make tables 2>&1) || { echo "$again"; exit 1; }'
+    assert commands == [*READER, again, "make check-regression"]
+
+
+@pytest.mark.parametrize(("second", "code"), [("Nothing to be done", 0), ("1 job", 1)])
+def test_local_integration_fails_where_the_second_report_has_work(
+    tmp_path: Path, second: str, code: int
+) -> None:
+    """The script itself, with programs of the names that it calls."""
+    script = tmp_path / ".ci" / "run"
+    script.parent.mkdir()
+    shutil.copy(ROOT / ".ci" / "run", script)
+    write_program(tmp_path / "bin" / "chromium", "true")
+    write_program(
+        tmp_path / "bin" / "make",
+        f'echo "$1" >> "{tmp_path}/calls"\n'
+        f'[ "$(grep -c tables "{tmp_path}/calls")" = 1 ] || echo "{second}"',
+    )
+    path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    result = subprocess.run([script], env={**os.environ, "PATH": path}, check=False)
+    assert result.returncode == code
+    calls = (tmp_path / "calls").read_text().split()
+    assert calls == ["tables", "test", "tables", *(["check-regression"] if code == 0 else [])]
+
+
+def write_program(path: Path, line: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{line}\n")
+    path.chmod(0o755)
 
 
 def test_the_comparison_reaches_the_summary() -> None:

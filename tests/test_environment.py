@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import tomllib
 from pathlib import Path
 
-import pytest
 import yaml
 
 from tests.conftest import REPOSITORY
+from workflows.lint import tracked_files
 
 ROOT = REPOSITORY
 LOCK = ROOT / "requirements.lock"
@@ -61,17 +60,10 @@ def test_installed_versions_are_the_pinned_ones() -> None:
 
 
 def test_repository_holds_no_data_and_no_private_path() -> None:
-    listing = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if listing.returncode != 0:
-        pytest.skip("not a git checkout")
-    files = [ROOT / name for name in listing.stdout.split("\0") if name]
+    files = [ROOT / name for name in tracked_files(ROOT)]
     assert files
     private = re.compile(rb"/(work|home|root|tmp)/[a-z]")
     for path in files:
-        if not path.is_file():
-            continue
         assert path.stat().st_size < 1_500_000, f"{path} is too large for the repository"
         assert path.suffix not in {".pth", ".pt", ".ckpt", ".safetensors", ".npy", ".npz"}
         if path.suffix not in {".png", ".jpg", ".webp"} and path != Path(__file__).resolve():

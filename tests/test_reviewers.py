@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,13 +10,10 @@ import pytest
 from skimage import data, io
 
 from tests.conftest import REPOSITORY
+from tests.project_copy import copy_project, run_in, succeeded
 
 ROOT = REPOSITORY
 PAGE = ROOT / "docs" / "reviewers.md"
-SOURCES = ("ndr", "baselines", "workflows", "reports", "config", "profiles", "Snakefile")
-PRODUCTS = shutil.ignore_patterns("__pycache__", "all_tables.html", "assets")
-NO_NETWORK = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
-"""Nothing listens on the discard port: downloads fail at once, wherever the tests run."""
 BLOCKS = re.findall(r"^```\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 REPORT = "snakemake --cores all reports/all_tables.html --config tier=smoke"
 """It takes minutes: here it is planned only; tests/workflows/test_snakemake.py makes it."""
@@ -30,34 +23,13 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("reviewers")
-    for name in SOURCES:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=PRODUCTS)
-        else:
-            shutil.copy(source, folder / name)
+    folder = copy_project(tmp_path_factory.mktemp("reviewers"))
     io.imsave(folder / "photo.jpg", data.astronaut()[:96, :80])
     return folder
 
 
 def run(project: Path, block: str) -> str:
-    # `snakemake` and `python` have to be those that run the tests.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, **NO_NETWORK, "PYTHONPATH": str(project), "PATH": path}
-    environment.pop("SNAKEMAKE_PROFILE", None)
-    result = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", block],
-        cwd=project,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=900,
-    )
-    output = result.stdout + result.stderr
-    assert result.returncode == 0, output[-6000:]
-    return output
+    return succeeded(project, run_in(project, ["bash", "-euo", "pipefail", "-c", block]))
 
 
 def table(name: str) -> Callable[[Path, str], bool]:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -13,65 +10,28 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import REPOSITORY
+from tests.project_copy import copy_project, jobs, run_in, succeeded
 
-ROOT = REPOSITORY
-SOURCES = ("ndr", "baselines", "workflows", "reports", "config", "profiles", "Snakefile")
-PRODUCTS = shutil.ignore_patterns("__pycache__", "all_tables.html", "assets")
 TRAININGS = 97
 """Runs of all fourteen tables; tests/workflows/test_planning.py counts them."""
 NUMERALS = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIII", "XIV")
-NO_NETWORK = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
-"""Nothing listens on the discard port: downloads fail at once, wherever the tests run."""
 LAMBDA = "ndr_restore__noise_rain_haze__lambda_degrad_0.5__seed_0"
+
+PAGE = "reports/all_tables.html"
 
 pytestmark = pytest.mark.slow
 
 
 def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    # The rules call `python`: it has to be the one that runs the tests.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, **NO_NETWORK, "PYTHONPATH": str(folder), "PATH": path}
-    environment.pop("SNAKEMAKE_PROFILE", None)
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=3600,  # a guard against hanging; the cores are shared with other tests
-    )
+    return run_in(folder, [sys.executable, "-m", "snakemake", "--cores", "2", *arguments])
 
 
-def succeeded(result: subprocess.CompletedProcess[str]) -> str:
-    output = result.stdout + result.stderr
-    if result.returncode != 0:
-        logs = [Path(result.args[0])]
-        named = re.findall(r"log: (\S+)", output)
-        tails = [
-            f"--- {name}\n" + "\n".join(path.read_text().splitlines()[-15:])
-            for name in dict.fromkeys(named)
-            if (path := logs[0] / name).is_file()
-        ]
-        pytest.fail(output[-4000:] + "\n".join(tails))
-    return output
-
-
-def jobs(output: str) -> Counter[str]:
-    """Jobs per rule, from the table that Snakemake prints before it starts."""
-    found: Counter[str] = Counter()
-    table = re.search(r"Job stats:\n(.*?)\n\n", output, re.DOTALL)
-    if table is not None:
-        for line in table[1].splitlines()[2:]:
-            rule, count = line.split()[:2]
-            found[rule] = int(count)
-    found.pop("total", None)
-    return found
+def made(folder: Path, *arguments: str) -> str:
+    return succeeded(folder, snakemake(folder, *arguments, "--config", "tier=smoke"))
 
 
 def planned(folder: Path, *arguments: str) -> Counter[str]:
-    return jobs(succeeded(snakemake(folder, *arguments, "--config", "tier=smoke", "-n")))
+    return jobs(made(folder, "-n", *arguments))
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -82,26 +42,19 @@ def edit(path: Path, old: str, new: str) -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("project")
-    for name in SOURCES:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=PRODUCTS)
-        else:
-            shutil.copy(source, folder / name)
-    return folder
+    return copy_project(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture(scope="module")
 def one_table(project: Path) -> str:
     """Output of the call that makes Table XI alone."""
-    return succeeded(snakemake(project, "table_11", "--config", "tier=smoke"))
+    return made(project, "table_11")
 
 
 @pytest.fixture(scope="module")
 def report(project: Path, one_table: str) -> str:
     """Output of the call that makes everything else."""
-    return succeeded(snakemake(project, "reports/all_tables.html", "--config", "tier=smoke"))
+    return succeeded(project, snakemake(project, PAGE, "--config", "tier=smoke"))
 
 
 def test_one_table_runs_what_it_needs(one_table: str) -> None:
@@ -133,7 +86,7 @@ def test_what_one_table_made_is_not_made_again(one_table: str, report: str) -> N
 
 
 def test_second_call_does_nothing(project: Path, report: str) -> None:
-    again = succeeded(snakemake(project, "reports/all_tables.html", "--config", "tier=smoke"))
+    again = succeeded(project, snakemake(project, PAGE, "--config", "tier=smoke"))
     assert "Nothing to be done" in again
 
 
@@ -147,10 +100,10 @@ def test_one_run_by_its_id(project: Path, report: str) -> None:
     assert not planned(project, LAMBDA)
     (results / "evaluations" / LAMBDA / "per_image.csv").unlink()
     assert planned(project, LAMBDA)["train_run"] == 1
-    succeeded(snakemake(project, LAMBDA, "--config", "tier=smoke"))
+    made(project, LAMBDA)
     assert checkpoint.read_bytes() == before
     # The report quotes the provenance of the new run.
-    succeeded(snakemake(project, "reports/all_tables.html", "--config", "tier=smoke"))
+    made(project, PAGE)
 
 
 def test_comment_runs_nothing_and_code_runs_what_it_touches(project: Path, report: str) -> None:
@@ -158,10 +111,10 @@ def test_comment_runs_nothing_and_code_runs_what_it_touches(project: Path, repor
     original = path.read_text(encoding="utf-8")
     try:
         path.write_text(original + "\n# a remark\n", encoding="utf-8")
-        assert not planned(project, "reports/all_tables.html")
+        assert not planned(project, PAGE)
         path.write_text(original + "\nREMARK = 1\n", encoding="utf-8")
         # 14 rows of the tables, and PromptIR, which is built on it.
-        assert planned(project, "reports/all_tables.html")["train_run"] == 14 + 1
+        assert planned(project, PAGE)["train_run"] == 14 + 1
     finally:
         path.write_text(original, encoding="utf-8")
 
@@ -183,20 +136,20 @@ def test_touched_and_copied_files_run_nothing(project: Path, report: str) -> Non
     content = path.read_bytes()
     path.unlink()
     path.write_bytes(content)
-    assert not planned(project, "reports/all_tables.html")
+    assert not planned(project, PAGE)
 
 
 def test_without_a_target_the_report_is_made(project: Path, report: str) -> None:
     """A default target inside an included file would count for nothing."""
     (project / "reports" / "all_tables.html").unlink()
     assert planned(project) == {"all": 1, "render_report": 1}
-    succeeded(snakemake(project, "reports/all_tables.html", "--config", "tier=smoke"))
+    made(project, PAGE)
 
 
 @pytest.mark.parametrize("tier", ["quick", "small", "paper"])
 def test_other_tiers_resolve(project: Path, tier: str) -> None:
-    result = snakemake(project, "reports/all_tables.html", "--config", f"tier={tier}", "-n")
-    assert jobs(succeeded(result))["train_run"] == TRAININGS
+    result = snakemake(project, PAGE, "--config", f"tier={tier}", "-n")
+    assert jobs(succeeded(project, result))["train_run"] == TRAININGS
 
 
 @pytest.mark.parametrize(
@@ -210,7 +163,7 @@ def test_other_tiers_resolve(project: Path, tier: str) -> None:
 def test_misspelt_configuration_stops(
     project: Path, arguments: tuple[str, ...], message: str
 ) -> None:
-    result = snakemake(project, "reports/all_tables.html", *arguments)
+    result = snakemake(project, PAGE, *arguments)
     assert result.returncode != 0
     assert message in result.stdout + result.stderr
 
@@ -225,7 +178,7 @@ def test_authors_weights_fill_cells_and_say_what_is_missing(project: Path, repor
         "weights_mirrors=mirror",
         "tables=table_02",
     )
-    output = succeeded(snakemake(project, "table_02", "--config", *options))
+    output = succeeded(project, snakemake(project, "table_02", "--config", *options))
     assert jobs(output)["train_run"] == 0
     content = json.loads((project / "results/smoke/tables/table_02.json").read_text())
     rows = {row["label"]: row for block in content["blocks"] for row in block["rows"]}
@@ -235,4 +188,4 @@ def test_authors_weights_fill_cells_and_say_what_is_missing(project: Path, repor
     assert "https://" in cell["reason"]
     assert "publish no weights" in rows["LPNet"]["reason"]
     # What was trained is there again at once.
-    succeeded(snakemake(project, "reports/all_tables.html", "--config", "tier=smoke"))
+    made(project, PAGE)

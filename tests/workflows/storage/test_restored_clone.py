@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.conftest import REPOSITORY
+from tests.project_copy import PROGRAM, STORAGE, copy_project, jobs, run_in, succeeded
 from tests.workflows.storage.stored_checkout import git
 
-ROOT = REPOSITORY
-SOURCES = (
-    *("ndr", "baselines", "workflows", "reports", "config", "profiles", "Snakefile"),
-    *(".dvc", ".dvcignore", ".gitignore", "dvc.yaml"),
-)
-LEFT_OUT = shutil.ignore_patterns(
-    "__pycache__", "all_tables.html", "assets", "cache", "tmp", "config.local"
-)
 KEPT = (0.5, 1.0)
 """Two of the five weights of Table XI are enough."""
 
@@ -31,38 +19,12 @@ pytestmark = pytest.mark.slow
 
 
 def run(folder: Path, *command: str) -> str:
-    # The rules call `python`: it has to be the one that runs the tests.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PYTHONPATH": str(folder), "PATH": path}
-    environment.pop("SNAKEMAKE_PROFILE", None)
-    result = subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=900,
-    )
-    output = result.stdout + result.stderr
-    if result.returncode != 0:
-        logs = "\n".join(path.read_text()[-1500:] for path in folder.glob("logs/**/*.log"))
-        pytest.fail(f"{command}: {output[-4000:]}\n{logs[-4000:]}")
-    return output
+    return succeeded(folder, run_in(folder, [sys.executable, "-m", *command]))
 
 
 def snakemake(folder: Path, *arguments: str) -> str:
     table = ("snakemake", "--cores", "2", "table_11", "--config", "tier=smoke")
     return run(folder, *table, *arguments)
-
-
-def jobs(output: str) -> Counter[str]:
-    """Jobs per rule, from the table that Snakemake prints before it starts."""
-    table = re.search(r"Job stats:\n(.*?)\n\n", output, re.DOTALL)
-    lines = table[1].splitlines()[2:] if table else []
-    found = Counter({line.split()[0]: int(line.split()[1]) for line in lines})
-    found.pop("total", None)
-    return found
 
 
 def keep_weights(config: Path) -> None:
@@ -78,13 +40,7 @@ def keep_weights(config: Path) -> None:
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A commit of the project with a finished small table, and with its snapshot."""
-    folder = tmp_path_factory.mktemp("origin")
-    for name in SOURCES:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=LEFT_OUT)
-        else:
-            shutil.copy(source, folder / name)
+    folder = copy_project(tmp_path_factory.mktemp("origin"), (*PROGRAM, *STORAGE))
     keep_weights(folder / "config")
     git(folder, "init", "--quiet")
     assert jobs(snakemake(folder))["train_run"] == len(KEPT)

@@ -1,0 +1,82 @@
+"""A copy of the project in which tests run commands as a user does."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+from workflows.lint import new_files, tracked_files
+
+PROGRAM = ("ndr", "baselines", "workflows", "reports", "config", "profiles", "Snakefile")
+"""What a run needs."""
+STORAGE = (".dvc", ".dvcignore", ".gitignore", "dvc.yaml")
+"""What storing it needs too."""
+NO_NETWORK = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+"""Nothing listens on the discard port: downloads fail at once, wherever the tests run."""
+
+
+def own_files() -> list[str]:
+    """Files that git tracks or would add, relative to the checkout: no products."""
+    return sorted({*tracked_files(REPOSITORY), *new_files(REPOSITORY)})
+
+
+def copy_project(folder: Path, parts: Sequence[str] = PROGRAM) -> Path:
+    """Copy the project's own files of some folders; returns the copy's folder."""
+    for name in own_files():
+        if name.split("/")[0] in parts:
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, target)
+    return folder
+
+
+def run_in(
+    folder: Path, command: Sequence[str], *packages: Path
+) -> subprocess.CompletedProcess[str]:
+    """Run a command with the copy, and further packages, in place of the installed suite."""
+    # The rules call `python`, and blocks of a page `snakemake`: those that run the tests.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    paths = os.pathsep.join(map(str, (folder, *packages)))
+    environment = {**os.environ, **NO_NETWORK, "PYTHONPATH": paths, "PATH": path}
+    environment.pop("SNAKEMAKE_PROFILE", None)
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=3600,  # a guard against hanging; the cores are shared with other tests
+    )
+
+
+def succeeded(folder: Path, result: subprocess.CompletedProcess[str]) -> str:
+    """What a command printed; where it failed the test does, with the ends of the jobs' logs."""
+    output = result.stdout + result.stderr
+    if result.returncode != 0:
+        logs = (folder / name for name in dict.fromkeys(re.findall(r"log: (\S+)", output)))
+        tails = [
+            f"--- {path}\n" + "\n".join(path.read_text(encoding="utf-8").splitlines()[-15:])
+            for path in logs
+            if path.is_file()
+        ]
+        pytest.fail("\n".join([str(result.args), output[-6000:], *tails]))
+    return output
+
+
+def jobs(output: str) -> Counter[str]:
+    """Jobs per rule, from the table that Snakemake prints before it starts."""
+    table = re.search(r"Job stats:\n(.*?)\n\n", output, re.DOTALL)
+    lines = table[1].splitlines()[2:] if table else []
+    found = Counter({line.split()[0]: int(line.split()[1]) for line in lines})
+    found.pop("total", None)
+    return found
