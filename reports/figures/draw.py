@@ -14,62 +14,18 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import cast
 
 from matplotlib.figure import Figure
 
 from ndr.atomic_file import atomic_path
 from ndr.nearest_name import check_names
 from ndr.records.figure_record import DRAWN, NOT_DRAWN, FigureRecord, write_figure_record
-from ndr.specs.figure_plan import KINDS, FigurePlan, FigureRow
+from ndr.specs.figure_plan import KINDS, FigurePlan
 from ndr.specs.typed_file import SpecError
+from reports.figures.kind import Drawing, FigureKind, MissingFigureInput
 from reports.figures.style import COLUMN_WIDTH, FONT_SIZE, GREY, house_style, png_bytes, svg_bytes
 from reports.paper.printed_values import with_symbols
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-
-__all__ = ["Drawing", "FigureKind", "FigurePlan", "FigureRow", "MissingFigureInput", "figure_kind"]
-
-
-class MissingFigureInput(Exception):  # noqa: N818 - it tells of a state, not of a mistake
-    """A figure cannot be drawn because of an input that is absent, damaged or empty.
-
-    Args:
-        path: the file or folder.
-        reason: what is wrong with it and what to do, as a sentence for the reader of the page.
-    """
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
-        self.path = path
-        self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """A figure with the words that are computed from what it shows."""
-
-    figure: Figure
-    alt: str
-    """Text in place of the figure."""
-    details: str = ""
-    """Sentences that the caption adds: images, counts, machines."""
-
-
-class FigureKind(Protocol):
-    """What a module that draws one kind of figure offers."""
-
-    def draw(self, plan: FigurePlan, results: Path) -> Figure | Drawing:
-        """Draw a figure from the results of a tier.
-
-        A module that returns a `Figure` may also offer `alt_text(plan, results) -> str`.
-
-        Raises:
-            MissingFigureInput: an input is absent or cannot be used.
-        """
-        ...
 
 
 def figure_kind(name: str) -> FigureKind:
@@ -141,14 +97,11 @@ def draw_figure(plan: FigurePlan, results: Path) -> DrawnFigure:
         try:
             _check_rows(plan, results)
             drawing = kind.draw(plan, results)
-            if not isinstance(drawing, Drawing):
-                alt_text = getattr(kind, "alt_text", _plain_alt)
-                drawing = Drawing(drawing, alt_text(plan, results))
         except MissingFigureInput as missing:
             status, reason = NOT_DRAWN, missing.reason
             drawing = Drawing(_notice(plan, reason), f"{plan.label} is not drawn: {reason}")
     png = png_bytes(drawing.figure)
-    svg = svg_bytes(drawing.figure) if plan.has_svg else None
+    svg = (drawing.svg or svg_bytes(drawing.figure)) if plan.has_svg else None
     width, height = png_size(png)
     record = FigureRecord(
         name=plan.name,
@@ -174,12 +127,6 @@ def _check_rows(plan: FigurePlan, results: Path) -> None:
     if plan.rows and not any(row.run for row in plan.rows):
         reasons = "; ".join(dict.fromkeys(row.reason for row in plan.rows if row.reason))
         raise MissingFigureInput(results, f"none of its systems was run ({reasons}).")
-
-
-def _plain_alt(plan: FigurePlan, results: Path) -> str:
-    systems = ", ".join(row.label for row in plan.rows if row.run)
-    sets = "; ".join(plan.test_set_labels)
-    return with_symbols(f"{plan.title}: {systems}{' on ' if sets else ''}{sets}.")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -14,7 +14,8 @@ from PIL import Image
 
 from ndr.records.per_image import Evaluation, ResultFileError, SeriesKey, read_evaluation
 from ndr.records.provenance import ProvenanceError, evaluation_folder, evaluation_provenance
-from reports.figures.draw import FigurePlan, FigureRow, MissingFigureInput
+from ndr.specs.figure_plan import FigurePlan, FigureRow
+from reports.figures.kind import MissingFigureInput
 from reports.number_format import metric_text
 
 OTHER_TASK = "not trained for this"

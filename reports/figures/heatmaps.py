@@ -10,12 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 
 from ndr.nearest_name import check_names
+from ndr.specs.figure_plan import FigurePlan
 from reports.figures import style
-from reports.figures.draw import FigurePlan
+from reports.figures.kind import Drawing
 from reports.figures.representation_arrays import (
     Array,
     RepresentationArrays,
@@ -24,7 +23,7 @@ from reports.figures.representation_arrays import (
     shared_range,
     symmetric_range,
 )
-from reports.figures.style import Sheet
+from reports.figures.sheet import BAR_GAP, Sheet
 
 CONTENTS = ("representation", "affinity")
 STRIPS, PAIRS, PAIRS_ALONE = 4, 2, 3
@@ -34,7 +33,7 @@ STRIP_ROWS = 320
 """Pixels of a strip of S."""
 MARGIN, GAP, GROUP_GAP = 0.32, 0.05, 0.16
 BAR_PLACE = 0.62
-"""Inches right of maps for an upright colour bar with its numbers and label."""
+"""Inches right of maps for a colour bar with its numbers and label."""
 STRIP_HEIGHT, HEAD = 2.0, 0.42
 MATRIX_WIDTH = 1.15
 
@@ -58,7 +57,7 @@ def sampled_pixels(affinity: Array, rows: int = STRIP_ROWS) -> Array:
     return pixels[chosen]
 
 
-def draw(plan: FigurePlan, results: Path) -> Figure:
+def draw(plan: FigurePlan, results: Path) -> Drawing:
     """Draw Fig. 4 or 14; see `FigureKind.draw`."""
     check_names("content of heat maps", [plan.content], CONTENTS)
     with representation_arrays(plan, results) as arrays:
@@ -71,21 +70,17 @@ def draw(plan: FigurePlan, results: Path) -> Figure:
         left = MARGIN
         if plan.content == "representation":
             left = _draw_matrix(sheet, arrays) + 0.3
-        _draw_strips(sheet, arrays, groups, left)
+        affinities = {i: arrays.maps(i, "affinity_1") for group in groups for i in group}
+        _draw_strips(sheet, groups, affinities, left)
         _draw_pairs(sheet, arrays, columns, top, tile)
-    return sheet.figure
-
-
-def alt_text(plan: FigurePlan, results: Path) -> str:
-    """How many images of which degradations are shown, and how strongly pixels choose a vector."""
-    with representation_arrays(plan, results) as arrays:
-        parts = []
-        for group in arrays.images(plan, STRIPS):
-            strongest = [arrays.maps(image, "affinity_1").max(axis=0).mean() for image in group]
-            parts.append(f"{group[0].label}: {len(group)} images, {np.mean(strongest):.3f}")
-    return (
-        "Heat maps of affinities and degradation. Largest affinity of a pixel, mean over pixels "
-        "and images: " + "; ".join(parts) + "."
+    parts = []
+    for group in groups:
+        strongest = np.mean([affinities[image].max(axis=0).mean() for image in group])
+        parts.append(f"{group[0].label}: {len(group)} images, {strongest:.3f}")
+    return Drawing(
+        sheet.figure,
+        alt="Heat maps of affinities and degradation. Largest affinity of a pixel, mean over "
+        f"pixels and images: {'; '.join(parts)}.",
     )
 
 
@@ -108,7 +103,7 @@ def _draw_matrix(sheet: Sheet, arrays: RepresentationArrays) -> float:
     dimension, count = matrix.shape
     sheet.panel_letter(0.04, 0.12)
     sheet.text(MARGIN + MATRIX_WIDTH / 2, 0.12, "representation D", fontsize=style.FONT_SIZE)
-    image = sheet.map_tile(
+    sheet.heat_map(
         matrix,
         MARGIN,
         HEAD,
@@ -116,46 +111,39 @@ def _draw_matrix(sheet: Sheet, arrays: RepresentationArrays) -> float:
         STRIP_HEIGHT,
         ends=symmetric_range([matrix]),
         colours=style.DIVERGING,
-        stretched=True,
+        bar="value",
     )
     sheet.text(MARGIN + MATRIX_WIDTH / 2, HEAD + STRIP_HEIGHT + 0.1, f"N = {count} vectors")
     sheet.text(MARGIN - 0.1, HEAD + STRIP_HEIGHT / 2, f"M = {dimension} elements", rotation=90)
-    left = MARGIN + MATRIX_WIDTH + GAP
-    sheet.upright_bar(image, left, HEAD, STRIP_HEIGHT, "value")
-    return left + BAR_PLACE
+    return MARGIN + MATRIX_WIDTH + GAP + BAR_PLACE
 
 
 def _draw_strips(
     sheet: Sheet,
-    arrays: RepresentationArrays,
     groups: list[tuple[ShownImage, ...]],
+    affinities: dict[ShownImage, Array],
     left: float,
 ) -> None:
     """One strip per image, images of a degradation side by side."""
-    strips = [[sampled_pixels(arrays.maps(i, "affinity_1")) for i in group] for group in groups]
-    flat = [strip for group in strips for strip in group]
-    ends = 0.0, max(shared_range(flat)[1], 1e-6)
-    count = flat[0].shape[1]
+    strips = {image: sampled_pixels(affinity) for image, affinity in affinities.items()}
+    ends = 0.0, max(shared_range(list(strips.values()))[1], 1e-6)
+    count = len(next(iter(affinities.values())))
     sheet.panel_letter(left - 0.28, 0.12)
     left += 0.12
     room = style.TEXT_WIDTH - left - BAR_PLACE - (len(groups) - 1) * GROUP_GAP
-    width = room / len(flat) - GAP
+    width = room / len(strips) - GAP
     right_end = style.TEXT_WIDTH - BAR_PLACE - GAP
     sheet.text((left + right_end) / 2, 0.12, "affinity S, level 1", fontsize=style.FONT_SIZE)
     sheet.text(left - 0.09, HEAD + STRIP_HEIGHT / 2, "pixels in reading order", rotation=90)
     sheet.text((left + right_end) / 2, HEAD + STRIP_HEIGHT + 0.1, f"N = {count} vectors each")
-    image: AxesImage | None = None
-    for group, images in zip(strips, groups, strict=True):
-        middle = left + len(group) * (width + GAP) / 2
-        sheet.text(middle, HEAD - 0.11, images[0].label)
-        for strip in group:
-            image = sheet.map_tile(
-                strip, left, HEAD, width, STRIP_HEIGHT, ends=ends, stretched=True
-            )
+    label = f"S (uniform: {1 / count:.3g})"
+    for group in groups:
+        sheet.text(left + len(group) * (width + GAP) / 2, HEAD - 0.11, group[0].label)
+        for image in group:
+            bar = label if image == groups[-1][-1] else ""
+            sheet.heat_map(strips[image], left, HEAD, width, STRIP_HEIGHT, ends=ends, bar=bar)
             left += width + GAP
         left += GROUP_GAP
-    assert image is not None  # `images` gives at least one per group
-    sheet.upright_bar(image, right_end + GAP, HEAD, STRIP_HEIGHT, f"S (uniform: {1 / count:.3g})")
 
 
 def _draw_pairs(
@@ -169,18 +157,16 @@ def _draw_pairs(
     maps = {image: arrays.channel_mean(image, "U_1") for column in columns for image in column}
     ends = shared_range(list(maps.values()))
     sheet.panel_letter(0.04, top - 0.22)
-    shown: AxesImage | None = None
-    left = MARGIN
-    for column in columns:
+    for index, column in enumerate(columns):
+        left = MARGIN + index * (2 * tile + GAP + GROUP_GAP)
         sheet.text(left + tile / 2, top - 0.09, "input")
         sheet.text(left + GAP + 1.5 * tile, top - 0.09, "U, channel mean")
         sheet.text(left + tile, top - 0.24, column[0].label)
         for row, image in enumerate(column):
             y = top + row * (tile + GAP)
             sheet.tile(arrays.picture(image, "degraded"), left, y, tile)
-            shown = sheet.map_tile(maps[image], left + tile + GAP, y, tile, tile, ends=ends)
-        left += 2 * tile + GAP + GROUP_GAP
-    assert shown is not None
-    rows = max(len(column) for column in columns)
-    height = rows * (tile + GAP) - GAP
-    sheet.upright_bar(shown, left - GROUP_GAP + GAP, top, height, "mean of U")
+            shown = sheet.heat_map(
+                maps[image], left + tile + GAP, y, tile, tile, ends=ends, square=True
+            )
+    height = max(map(len, columns)) * (tile + GAP) - GAP
+    sheet.colour_bar(shown, left + 2 * tile + GAP + BAR_GAP, top, height, "mean of U")

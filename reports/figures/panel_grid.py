@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -112,10 +113,10 @@ class _Page:
         self.axes = self.figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height))
         self.axes.set_axis_off()
 
-    def text(self, left: float, top: float, words: str, **options: object) -> None:
+    def text(self, left: float, top: float, words: str, **options: Any) -> None:
         self.axes.text(left, self.height - top, with_symbols(words), parse_math=False, **options)
 
-    def box(self, left: float, top: float, width: float, height: float, **options: object) -> None:
+    def box(self, left: float, top: float, width: float, height: float, **options: Any) -> None:
         corner = (left, self.height - top - height)
         self.axes.add_patch(Rectangle(corner, width, height, **options))
 
@@ -174,7 +175,7 @@ def draw_panels(
 
 def _draw_row(page: _Page, row: PanelRow, band: _Band, scale: Scale | None) -> None:
     middle = band.top + band.inner / 2
-    sideways = {"rotation": 90, "ha": "center", "va": "center"}
+    sideways: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "center"}
     page.text(0.13, middle, row.label, fontsize=FONT_SIZE, **sideways)
     page.text(0.27, middle, row.detail, fontsize=TINY, color=GREY, **sideways)
     for index, panel in enumerate(row.panels):

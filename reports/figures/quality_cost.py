@@ -16,7 +16,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ndr.nearest_name import check_names
 from ndr.records.provenance import ProvenanceError, evaluation_folder, read_provenance
-from reports.figures.draw import Drawing, FigurePlan, FigureRow, MissingFigureInput
+from ndr.specs.figure_plan import FigurePlan, FigureRow
+from reports.figures.kind import Drawing, MissingFigureInput
 from reports.figures.scatter import OUR_METHOD, evaluation_of, mean_psnr
 from reports.figures.style import BLUE, FONT_SIZE, GREY, OURS, SMALL, TEXT_WIDTH, TINY
 from reports.number_format import metric_text

@@ -6,20 +6,19 @@ image and the re-created one, on the crop that is shown and with 8 bits per colo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from ndr.metrics.protocol import protocol
-from reports.figures.draw import FigurePlan, MissingFigureInput
+from ndr.specs.figure_plan import FigurePlan
+from reports.figures.kind import Drawing, MissingFigureInput
 from reports.figures.representation_arrays import (
     RepresentationArrays,
     ShownImage,
     representation_arrays,
 )
-from reports.figures.style import Sheet
+from reports.figures.sheet import Sheet
 from reports.number_format import UNITS, metric_text
 
 COLUMNS = (
@@ -31,26 +30,27 @@ MARGIN, GAP, HEAD, FOOT = 0.3, 0.06, 0.3, 0.22
 TILE = 1.9
 
 
-def draw(plan: FigurePlan, results: Path) -> Figure:
+def draw(plan: FigurePlan, results: Path) -> Drawing:
     """Draw Fig. 13; see `FigureKind.draw`."""
+    sentences = []
     with representation_arrays(plan, results) as arrays:
         images = [group[0] for group in arrays.images(plan, 1)]
         width = MARGIN + len(COLUMNS) * (TILE + GAP)
         sheet = Sheet(width, HEAD + len(images) * (TILE + FOOT))
-        for column, (_, title) in enumerate(COLUMNS):
-            left = MARGIN + column * (TILE + GAP)
+        lefts = [MARGIN + column * (TILE + GAP) for column in range(len(COLUMNS))]
+        for left, (_, title) in zip(lefts, COLUMNS, strict=True):
             sheet.panel_letter(left, 0.12)
             sheet.text(left + TILE / 2 + 0.08, 0.12, title)
         for row, image in enumerate(images):
             top = HEAD - 0.06 + row * (TILE + FOOT)
             sheet.text(MARGIN - 0.14, top + TILE / 2, image.label, rotation=90)
-            for column, (name, _) in enumerate(COLUMNS):
-                left = MARGIN + column * (TILE + GAP)
+            for left, (name, _) in zip(lefts, COLUMNS, strict=True):
                 sheet.tile(arrays.picture(image, name), left, top, TILE)
             measured = similarity(arrays, image, plan.protocol)
-            text = " / ".join(_with_unit(name, value) for name, value in measured.items())
-            sheet.text(left + TILE / 2, top + TILE + 0.1, text)
-    return sheet.figure
+            numbers = [_with_unit(name, value) for name, value in measured.items()]
+            sheet.text(lefts[-1] + TILE / 2, top + TILE + 0.1, " / ".join(numbers))
+            sentences.append(f"{image.label} ({image.name}): {', '.join(numbers)}.")
+    return Drawing(sheet.figure, alt=f"Re-created degradations. {' '.join(sentences)}")
 
 
 def similarity(
@@ -67,20 +67,6 @@ def similarity(
         return protocol(protocol_name).compare(recreated, degraded)
     except ValueError as error:
         raise MissingFigureInput(arrays.path, f"{image.test_set}/{image.name}: {error}") from error
-
-
-def alt_text(plan: FigurePlan, results: Path) -> str:
-    """How similar each re-created image is to the degraded one."""
-    with representation_arrays(plan, results) as arrays:
-        parts = list(_sentences(arrays, plan))
-    return f"Re-created degradations. {' '.join(parts)}"
-
-
-def _sentences(arrays: RepresentationArrays, plan: FigurePlan) -> Iterator[str]:
-    for group in arrays.images(plan, 1):
-        measured = similarity(arrays, group[0], plan.protocol)
-        numbers = ", ".join(_with_unit(name, value) for name, value in measured.items())
-        yield f"{group[0].label} ({group[0].name}): {numbers}."
 
 
 def _with_unit(metric: str, value: float) -> str:

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
-from reports.figures.draw import FigurePlan, MissingFigureInput
+from ndr.specs.figure_plan import FigurePlan
+from reports.figures.kind import MissingFigureInput
 
 Array = NDArray[np.float64]
 UNREADABLE = (OSError, ValueError, zipfile.BadZipFile)
@@ -62,10 +63,10 @@ class RepresentationArrays:
             raise MissingFigureInput(
                 self.path, f"{key!r}: expected {ndim} axes, found the shape {values.shape}"
             )
-        values = values.astype(np.float64)
-        if not np.isfinite(values).all():
+        numbers = values.astype(np.float64)
+        if not np.isfinite(numbers).all():
             raise MissingFigureInput(self.path, f"{key!r} has NaN or infinite values")
-        return values
+        return numbers
 
     def picture(self, image: ShownImage, name: str) -> NDArray[np.uint8]:
         """A picture of an image, (H, W, 3): `clean`, `degraded`, `restored` or `recreated`."""

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.figures.draw import Drawing, FigurePlan, MissingFigureInput
+from ndr.specs.figure_plan import FigurePlan
 from reports.figures.evaluated_pictures import EvaluatedPictures, same_size
+from reports.figures.kind import Drawing, MissingFigureInput
 from reports.figures.panel_grid import Panel, PanelRow, Scale, draw_panels
 from reports.figures.picture_grid import INPUT, TRUTH, rows_in_words
 from reports.paper.printed_values import with_symbols

@@ -19,7 +19,8 @@ from ndr.records.per_image import (
     read_evaluation,
 )
 from ndr.records.provenance import evaluation_folder
-from reports.figures.draw import Drawing, FigurePlan, FigureRow, MissingFigureInput
+from ndr.specs.figure_plan import FigurePlan, FigureRow
+from reports.figures.kind import Drawing, MissingFigureInput
 from reports.figures.style import FONT_SIZE, GREY, OURS, SMALL, TEXT_WIDTH
 from reports.number_format import counted, difference_text
 from reports.paper.printed_values import with_symbols

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.figures.draw import FigurePlan, FigureRow
+from ndr.specs.figure_plan import FigurePlan, FigureRow
 
 RUN = "ndr_restore__noise_rain_haze__seed_0"
 TEST_SETS = ("made_sigma25", "made_rain", "made_haze")

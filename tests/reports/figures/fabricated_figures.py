@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from reports.figures.draw import FigurePlan, FigureRow
+from ndr.specs.figure_plan import FigurePlan, FigureRow
 from tests.reports import fabricated_results as made
 from tests.reports.fabricated_results import HAZE, INPUT, NAFNET, NDR, NOISE, TRUTH
 

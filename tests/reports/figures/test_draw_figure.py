@@ -16,8 +16,8 @@ from ndr.records.figure_record import (
     FigureRecordError,
     read_figure_record,
 )
-from ndr.specs.figure_plan import PICTURE_KINDS, PLOT_KINDS
-from reports.figures.draw import KINDS, FigurePlan, FigureRow, draw_figure, figure_kind, main
+from ndr.specs.figure_plan import KINDS, PICTURE_KINDS, PLOT_KINDS, FigurePlan, FigureRow
+from reports.figures.draw import draw_figure, figure_kind, main
 from tests.reports.figures.fabricated_figures import ROWS, figure_plan, write_results
 
 

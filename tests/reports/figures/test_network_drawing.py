@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch
 from matplotlib.transforms import Bbox
 
+from ndr.nearest_name import UnknownNameError
 from ndr.network.layout import network_layout
 from reports.figures import network_drawing, style
-from reports.figures.draw import MissingFigureInput
+from reports.figures.kind import Drawing, MissingFigureInput
+from reports.figures.svg_figure import figure_of_svg
 from tests.reports.figures import fabricated_arrays as made
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -61,9 +65,13 @@ def write_layout(results: Path, name: str = "smoke") -> Path:
     return results
 
 
-def drawn(results: Path, content: str) -> Figure:
+def drawing(results: Path, content: str) -> Drawing:
     with style.house_style():
         return network_drawing.draw(made.plan("network_drawing", content), results)
+
+
+def drawn(results: Path, content: str) -> Figure:
+    return drawing(results, content).figure
 
 
 def words(figure: Figure) -> list[str]:
@@ -82,13 +90,9 @@ def inside(one: Bbox, other: Bbox) -> bool:
 
 
 def strokes(figure: Figure) -> list[np.ndarray]:
-    """Straight pieces of all lines and arrows, (2, 2) in pixels."""
+    """Straight pieces of all lines, (2, 2) in pixels."""
     axes = figure.axes[0]
     found = [axes.transData.transform(line.get_xydata()) for line in axes.lines]
-    for patch in axes.patches:
-        if isinstance(patch, FancyArrowPatch):
-            ends = patch._posA_posB  # matplotlib has no public way to the ends
-            found.append(axes.transData.transform(np.array(ends)))
     return [points[i : i + 2] for points in found for i in range(len(points) - 1)]
 
 
@@ -106,7 +110,8 @@ def test_no_words_overlap_words_boxes_or_lines(name: str, content: str, tmp_path
     figure.draw_without_rendering()
     axes = figure.axes[0]
     texts = {text: text.get_window_extent() for text in axes.texts}
-    boxes = [p.get_window_extent() for p in axes.patches if isinstance(p, FancyBboxPatch)]
+    page, *boxes = [p.get_window_extent() for p in axes.patches if isinstance(p, FancyBboxPatch)]
+    assert page.bounds == figure.bbox.bounds
     lines = strokes(figure)
     every = list(texts.items())
     for index, (text, extent) in enumerate(every):
@@ -126,8 +131,31 @@ def test_no_words_overlap_words_boxes_or_lines(name: str, content: str, tmp_path
 @pytest.mark.parametrize("content", CONTENTS)
 def test_equal_layouts_give_equal_bytes(content: str, tmp_path: Path) -> None:
     write_layout(tmp_path)
-    first, second = (style.svg_bytes(drawn(tmp_path, content)) for _ in range(2))
-    assert first == second
+    first, second = (drawing(tmp_path, content) for _ in range(2))
+    assert first.svg == second.svg
+    assert style.png_bytes(first.figure) == style.png_bytes(second.figure)
+
+
+@pytest.mark.parametrize(("name", "content"), CASES)
+def test_svg_and_png_hold_the_same_elements(name: str, content: str, tmp_path: Path) -> None:
+    made_drawing = drawing(write_layout(tmp_path, name), content)
+    axes = made_drawing.figure.axes[0]
+    elements = list(ElementTree.fromstring(made_drawing.svg or b""))
+    kinds = Counter(element.tag.rpartition("}")[2] for element in elements)
+    patches = Counter(type(patch).__name__ for patch in axes.patches)
+    assert (patches["FancyBboxPatch"], patches["Circle"]) == (kinds["rect"], kinds["circle"])
+    assert (patches["Polygon"], len(axes.lines)) == (kinds["polygon"], kinds["polyline"])
+    assert words(made_drawing.figure) == [e.text for e in elements if e.tag.endswith("}text")]
+
+
+def test_an_element_that_the_png_would_lack_is_refused() -> None:
+    with pytest.raises(ValueError, match="found 'path'"):
+        figure_of_svg('<svg viewBox="0 0 10 10"><path d="M0 0"/></svg>')
+
+
+def test_an_unknown_content_names_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="modules"):
+        drawn(write_layout(tmp_path), "module")
 
 
 def test_the_system_shows_the_blocks_and_sizes_of_the_network(tmp_path: Path) -> None:
@@ -179,6 +207,6 @@ def test_a_missing_or_foreign_layout_is_named(tmp_path: Path) -> None:
 
 def test_the_alternative_text_counts_the_blocks(tmp_path: Path) -> None:
     write_layout(tmp_path, "widths of the paper")
-    text = network_drawing.alt_text(made.plan("network_drawing", "system"), tmp_path)
+    text = drawing(tmp_path, "system").alt
     assert "27,330,315 parameters" in text
     assert f"{4 + 6 + 6 + 8 + 6 + 6 + 4 + 3} transformer blocks" in text

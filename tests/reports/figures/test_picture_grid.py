@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ndr.specs.figure_plan import FigurePlan, FigureRow
 from reports.figures import picture_grid
-from reports.figures.draw import FigurePlan, FigureRow, MissingFigureInput
 from reports.figures.evaluated_pictures import OTHER_TASK, EvaluatedPictures
+from reports.figures.kind import MissingFigureInput
 from reports.figures.picture_grid import Frame, most_different
 from tests.reports import fabricated_results as made
 from tests.reports.fabricated_results import HAZE, INPUT, NAFNET, NDR, NOISE, TRUTH

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from ndr.nearest_name import UnknownNameError
+from ndr.specs.figure_plan import FigureRow
 from reports.figures import quality_cost
-from reports.figures.draw import FigureRow, MissingFigureInput
+from reports.figures.kind import MissingFigureInput
 from reports.figures.quality_cost import MARK, Box, groups, place_names, text_width
 from tests.reports import fabricated_results as made
 from tests.reports.fabricated_results import HAZE, NOISE

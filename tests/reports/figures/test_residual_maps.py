@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reports.figures import residuals
-from reports.figures.draw import MissingFigureInput
+from reports.figures.kind import MissingFigureInput
 from reports.figures.residuals import residual
 from tests.reports.fabricated_results import HAZE, INPUT
 from tests.reports.figures.fabricated_figures import (

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ndr.specs.figure_plan import FigureRow
 from reports.figures import scatter
-from reports.figures.draw import FigureRow, MissingFigureInput
+from reports.figures.kind import MissingFigureInput
 from reports.figures.scatter import comparisons
 from tests.reports import fabricated_results as made
 from tests.reports.fabricated_results import HAZE, NAFNET, NDR, NOISE

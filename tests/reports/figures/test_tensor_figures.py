@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from ndr.nearest_name import UnknownNameError
 from reports.figures import matrix_change, style
-from reports.figures.draw import MissingFigureInput, figure_kind
+from reports.figures.draw import figure_kind
 from reports.figures.heatmaps import sampled_pixels
+from reports.figures.kind import MissingFigureInput
 from reports.figures.representation_arrays import representation_arrays
 from tests.reports.figures import fabricated_arrays as made
 
@@ -35,11 +37,17 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def drawn(kind: str, content: str, results: Path, **changes: object) -> Figure:
     with style.house_style():
-        return figure_kind(kind).draw(made.plan(kind, content, **changes), results)
+        return figure_kind(kind).draw(made.plan(kind, content, **changes), results).figure
+
+
+def heat_maps(figure: Figure) -> list[QuadMesh]:
+    every = [shown for axes in figure.axes for shown in axes.collections]
+    return [shown for shown in every if isinstance(shown, QuadMesh)]
 
 
 def shown_arrays(figure: Figure) -> list[np.ndarray]:
-    return [np.asarray(image.get_array()) for axes in figure.axes for image in axes.images]
+    """Numbers of the heat maps; colour bars are meshes too, of a shape of their own."""
+    return [np.asarray(shown.get_array()) for shown in heat_maps(figure)]
 
 
 def words(figure: Figure) -> list[str]:
@@ -169,8 +177,7 @@ def test_feature_maps_show_the_difference_on_a_scale_that_is_centred_at_zero(
     )
     assert is_shown(figure, before)
     assert is_shown(figure, after - before)
-    images = [image for axes in figure.axes for image in axes.images]
-    maps = [image for image in images if image.get_array().shape == before.shape]
+    maps = [each for each in heat_maps(figure) if each.get_array().shape == before.shape]
     shown = next(image for image in maps if np.allclose(image.get_array(), after - before))
     low, high = shown.get_clim()
     assert low == -high
@@ -262,7 +269,7 @@ def test_labels_are_words_and_no_formulas(results: Path) -> None:
 
 def test_alternative_texts_are_computed(results: Path) -> None:
     texts = {
-        kind: figure_kind(kind).alt_text(made.plan(kind, content), results)
+        kind: figure_kind(kind).draw(made.plan(kind, content), results).alt
         for kind, content in CASES
     }
     with representation_arrays(made.plan("heatmaps"), results) as arrays:
