@@ -1,12 +1,15 @@
-"""What a figure needs: from `config/figures/` to figure plans and to the files they are drawn from.
+"""The report beside its tables: figures, runs whose D is studied, the comparison of protocols.
 
-Plain functions of the configuration, as `workflows.planning` is for the tables.
+Plain functions of the configuration, as `workflows.planning` is for the tables, and their jobs in
+the shape that Snakemake's rules take.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from ndr.metrics.protocol import NO_REFERENCE, description
@@ -34,12 +37,22 @@ from workflows.rows import (
     why_none,
 )
 
+REPORTS = Path(__file__).resolve().parent.parent / "reports"
 NETWORK_LAYOUT = "network_layout.json"
 """What `network_drawing` draws from, below `results/<tier>`."""
 RETRAINED = "retrained"
 """Source of numbers of the networks that are trained here."""
 WITH_CONTROLS = ("picture_grid", "residuals")
 """Kinds that show the degraded input and the truth beside the rows."""
+
+
+def fingerprint_with_files(*modules: str, folders: Iterable[str]) -> str:
+    """Hash of modules of `reports` and of the committed files that they read, by folder."""
+    digest = hashlib.sha256(source_fingerprint(*modules).encode())
+    for folder in folders:
+        for path in sorted((REPORTS / folder).iterdir()):
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def figure_plan(plan: Plan, name: str) -> FigurePlan:
@@ -149,8 +162,8 @@ DRAWN_NETWORK = ("ndr_restore", "noise_rain_haze")
 """Method and setting of the network that Figures 2, 3 and 6 draw."""
 
 
-class FigureAnswers:
-    """The figures of one configuration in the shape that Snakemake's rules take.
+class FigureJobs:
+    """How the figures of one configuration are drawn.
 
     Args:
         plan: the plan of the suite.
@@ -209,9 +222,11 @@ class FigureAnswers:
         return self._figure(wildcards.figure).canonical_json()
 
     def fingerprint(self, wildcards: Any) -> str:
-        """Hash of the code that draws a figure."""
+        """Hash of the code that draws a figure, and of its templates."""
         kind = self._figure(wildcards.figure).kind
-        return source_fingerprint("reports.figures.draw", f"reports.figures.{kind}")
+        folders = ["figures/drawings"] if kind == "network_drawing" else []
+        modules = "reports.figures.draw", f"reports.figures.{kind}"
+        return fingerprint_with_files(*modules, folders=folders)
 
     @property
     def of_report(self) -> list[str]:
@@ -233,8 +248,8 @@ FIGURE_IMAGES = 4
 """Images per test set whose inner maps are kept for the figures."""
 
 
-class RepresentationAnswers:
-    """Which runs are looked at, and how, in the shape that Snakemake's rules take.
+class RepresentationJobs:
+    """Which runs are studied, and how.
 
     Args:
         plan: the plan of the suite.

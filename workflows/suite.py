@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,12 @@ from workflows.planning import (
     sets_of_evaluation,
     sets_of_training,
 )
-from workflows.report_parts import FigureAnswers, RepresentationAnswers, sensitivity_plan
+from workflows.report_parts import (
+    FigureJobs,
+    RepresentationJobs,
+    fingerprint_with_files,
+    sensitivity_plan,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 SETS = "data/sets"
@@ -31,15 +35,6 @@ WEIGHTS = "data/weights"
 
 def _manifest(set_name: str) -> str:
     return f"{SETS}/{set_name}/manifest.csv"
-
-
-def _fingerprint_with_files(module: str, *folders: str) -> str:
-    """Hash of a module of `reports` and of the committed files that it reads."""
-    digest = hashlib.sha256(source_fingerprint(module).encode())
-    for folder in folders:
-        for path in sorted((ROOT / "reports" / folder).iterdir()):
-            digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 class Suite:
@@ -54,8 +49,8 @@ class Suite:
         self.catalogue: Catalogue = load_catalogue(ROOT / "config" / "datasets.yaml")
         self.plan: Plan = make_plan(config, self.catalogue)
         self.results = f"results/{config.tier}"
-        self.figures = FigureAnswers(self.plan, self.results, self._evaluation_results)
-        self.representation = RepresentationAnswers(self.plan, self.results)
+        self.figures = FigureJobs(self.plan, self.results, self._evaluation_results)
+        self.representation = RepresentationJobs(self.plan, self.results)
 
     @property
     def tier(self) -> str:
@@ -310,14 +305,15 @@ class Suite:
     @functools.cached_property
     def claims_fingerprint(self) -> str:
         """Hash of the code that judges claims, and of the paper's numbers."""
-        return _fingerprint_with_files("reports.judge_claims", "paper_values")
+        return fingerprint_with_files("reports.judge_claims", folders=["paper_values"])
 
     @functools.cached_property
     def table_fingerprint(self) -> str:
         """Hash of the code that summarises tables, and of the paper's numbers."""
-        return _fingerprint_with_files("reports.summarise", "paper_values")
+        return fingerprint_with_files("reports.summarise", folders=["paper_values"])
 
     @functools.cached_property
     def report_fingerprint(self) -> str:
         """Hash of the page's code, templates, styles and the paper's numbers."""
-        return _fingerprint_with_files("reports.build", "paper_values", "static", "templates")
+        folders = ["paper_values", "static", "templates"]
+        return fingerprint_with_files("reports.build", folders=folders)

@@ -13,10 +13,11 @@ import yaml
 from ndr.method import TIERS
 from ndr.nearest_name import UnknownNameError
 from ndr.specs.figure_plan import FigurePlan
+from workflows import report_parts
 from workflows.configuration import CONFIG, ConfigurationError, read_figure, read_yaml, suite_config
 from workflows.planning import Plan, make_plan
 from workflows.report_parts import (
-    FigureAnswers,
+    FigureJobs,
     figure_plan,
     figure_runs,
     figures_of_tables,
@@ -170,12 +171,12 @@ def test_an_unknown_figure_is_named(smoke: Plan) -> None:
         read_figure("figure_77")
 
 
-def answers(suite: Plan) -> FigureAnswers:
-    return FigureAnswers(suite, "results/smoke", lambda runs: [f"{run}.csv" for run in runs])
+def jobs(suite: Plan) -> FigureJobs:
+    return FigureJobs(suite, "results/smoke", lambda runs: [f"{run}.csv" for run in runs])
 
 
 def test_rules_get_the_files_that_a_kind_needs(smoke: Plan) -> None:
-    found = answers(smoke)
+    found = jobs(smoke)
 
     def inputs(name: str) -> list[str]:
         return found.inputs(SimpleNamespace(figure=name))
@@ -192,7 +193,7 @@ def test_rules_get_the_files_that_a_kind_needs(smoke: Plan) -> None:
 
 
 def test_each_figure_has_one_rule(smoke: Plan) -> None:
-    found = answers(smoke)
+    found = jobs(smoke)
     assert sorted(found.plots + found.pictures) == sorted(found.names)
     assert "figure_scatter" in found.plots
     assert "figure_07" in found.pictures
@@ -200,9 +201,24 @@ def test_each_figure_has_one_rule(smoke: Plan) -> None:
 
 
 def test_code_that_draws_another_kind_does_not_redraw(smoke: Plan) -> None:
-    found = answers(smoke)
+    found = jobs(smoke)
     marks = {name: found.fingerprint(SimpleNamespace(figure=name)) for name in PAPER + OWN}
     assert marks["figure_07"] == marks["figure_10"] != marks["figure_scatter"]
+
+
+def test_a_changed_template_redraws_the_drawings(
+    smoke: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT / "reports" / "figures" / "drawings", tmp_path / "figures" / "drawings")
+    names = {name: SimpleNamespace(figure=name) for name in ("figure_02", "figure_04")}
+    before = {name: jobs(smoke).fingerprint(each) for name, each in names.items()}
+    monkeypatch.setattr(report_parts, "REPORTS", tmp_path)
+    assert before == {name: jobs(smoke).fingerprint(each) for name, each in names.items()}
+    template = tmp_path / "figures" / "drawings" / "system.svg.j2"
+    template.write_text(template.read_text(encoding="utf-8") + " ", encoding="utf-8")
+    after = {name: jobs(smoke).fingerprint(each) for name, each in names.items()}
+    assert after["figure_02"] != before["figure_02"]
+    assert after["figure_04"] == before["figure_04"]
 
 
 def test_the_suite_has_the_figures() -> None:

@@ -30,12 +30,12 @@ def test_the_section_shows_the_runs_of_the_tables_that_are_asked_for() -> None:
 
 
 def test_only_runs_of_figures_leave_their_maps() -> None:
-    answers = suite().representation
-    assert answers.figure_images(SimpleNamespace(run=MAIN)) > 0
-    assert answers.figure_images(SimpleNamespace(run=X2)) > 0
-    assert answers.figure_images(SimpleNamespace(run=WITHOUT_LOSS)) == 0
+    jobs = suite().representation
+    assert jobs.figure_images(SimpleNamespace(run=MAIN)) > 0
+    assert jobs.figure_images(SimpleNamespace(run=X2)) > 0
+    assert jobs.figure_images(SimpleNamespace(run=WITHOUT_LOSS)) == 0
     with pytest.raises(UnknownNameError, match=MAIN):
-        answers.figure_images(SimpleNamespace(run=MAIN.replace("haze", "haz")))
+        jobs.figure_images(SimpleNamespace(run=MAIN.replace("haze", "haz")))
 
 
 def test_the_fingerprint_covers_the_network_and_the_measurements() -> None:
