@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 OWN_PACKAGES = ("ndr", "baselines", "workflows", "reports")
 BOOKKEEPING = frozenset(
@@ -39,9 +40,38 @@ def module_file(module: str) -> Path | None:
     return None
 
 
+def _text(node: Any) -> str:
+    """A syntax tree without docstrings as text, the same under every version of Python.
+
+    `ast.dump` is not: fields of later syntax (type parameters) stand there empty or are left out.
+    Here no empty field is written, and strings in ASCII, because what `repr` takes for printable
+    depends on the version too.
+    """
+    if isinstance(node, list):
+        return f"[{','.join(map(_text, node))}]"
+    if not isinstance(node, ast.AST):
+        return ascii(node)
+    fields = dict(ast.iter_fields(node))
+    if isinstance(fields.get("body"), list):
+        fields["body"] = [item for item in fields["body"] if not _is_bare_string(item)]
+    if isinstance(node, ast.JoinedStr):  # Python 3.12 ends some f-strings by an empty part
+        fields["values"] = [item for item in node.values if getattr(item, "value", "x") != ""]
+    written = (f"{k}={_text(v)}" for k, v in fields.items() if v is not None and v != [])
+    return f"{type(node).__name__}({','.join(written)})"
+
+
+def _is_bare_string(statement: ast.stmt) -> bool:
+    """Whether it is a docstring or a note below an attribute: it computes nothing."""
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
 @functools.cache
 def _parsed(path: Path) -> tuple[str, dict[str, Path]]:
-    """Syntax tree without docstrings as text, and the files of the suite's modules it imports."""
+    """Syntax of a source file as text, and the files of the suite's modules that it imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     imported: set[str] = set()
     for node in ast.walk(tree):
@@ -50,20 +80,8 @@ def _parsed(path: Path) -> tuple[str, dict[str, Path]]:
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             imported.add(node.module)
             imported.update(f"{node.module}.{alias.name}" for alias in node.names)
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            # A bare string is a docstring or a note below an attribute: it computes nothing.
-            node.body = [
-                item
-                for item in body
-                if not (
-                    isinstance(item, ast.Expr)
-                    and isinstance(item.value, ast.Constant)
-                    and isinstance(item.value.value, str)
-                )
-            ]
     files = {name: module_file(name) for name in sorted(imported)}
-    return ast.dump(tree), {name: file for name, file in files.items() if file is not None}
+    return _text(tree), {name: file for name, file in files.items() if file is not None}
 
 
 def _reached(modules: Iterable[str]) -> dict[str, Path]:
