@@ -30,7 +30,7 @@ from reports.page.sections.errata import errata_section
 from reports.page.sections.figures import figures_section
 from reports.page.sections.leaks import leak_section
 from reports.page.sections.parameters import read_parameter_table
-from reports.page.sections.pictures import KeptPictures, PictureReader
+from reports.page.sections.pictures import KeptPictures, picture_rows
 from reports.page.sections.representation import representation_section
 from reports.page.sections.sensitivity import sensitivity_section
 from reports.page.table_view import TableView, anchor
@@ -191,8 +191,7 @@ def build_page(
     origin = origin_of(results, runs)
     kept = KeptPictures(results, description)
     store = PictureStore(assets)
-    reader = PictureReader(kept, store, tables)
-    pictures = reader.rows()
+    pictures, picture_quality = picture_rows(kept, store, tables)
     curves, curve_quality = curve_drawings(results, tables)
     parts = sections(files, description, tables, results)
     groups = merge_entries(
@@ -200,7 +199,7 @@ def build_page(
             *origin.quality,
             *parts["leaks"].quality,
             *(entry for table in tables for entry in table.quality),
-            *reader.quality,
+            *picture_quality,
             *curve_quality,
         ]
     )

@@ -1,10 +1,9 @@
-"""One test image per test set: input, the methods' outputs and the truth, as inlined thumbnails."""
+"""The section of pictures: one test image per test set, as inlined thumbnails."""
 
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ from ndr.records.provenance import evaluation_folder
 from ndr.records.table_result import Block, Column, QualityEntry, TableResult
 from ndr.specs.report_description import ReportDescription
 from reports.analysis.quality import report_entry
-from reports.number_format import metric_text
 from reports.page.picture_store import PictureStore, Thumbnail
 from reports.paper.printed_values import block_title
 
@@ -104,15 +102,23 @@ DEGRADED_INPUT, TRUTH = "Degraded input", "Ground truth"
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
-    """One picture with its caption."""
+class Source:
+    """A run whose picture of an image is shown."""
 
-    label: str
-    detail: str
     run: str
+    label: str
+    detail: str = ""
+    """Table and training mix."""
+    main: bool = True
+    """Whether it stands in front of the fold: input, methods of the widest training mix, truth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One picture."""
+
+    source: Source
     psnr: float | None
-    psnr_text: str
-    alt: str
     thumbnail: Thumbnail
     full: str
     """Address of the full crop."""
@@ -122,33 +128,14 @@ class Panel:
 class PictureRow:
     """All pictures of one test image."""
 
-    test_set: str
-    label: str
+    column: Column
     image: str
-    stand_in: str
-    """What is shown in place of the paper's set; two sets of a tier can have one label."""
-    main: tuple[Panel, ...]
-    """Input, the methods of the widest training mix, truth."""
-    others: tuple[Panel, ...]
-    """Other training mixes and ablations."""
+    panels: tuple[Panel, ...]
 
     @property
     def reduced(self) -> bool:
         """Whether pictures lost pixels on their way into the page."""
-        return any(panel.thumbnail.reduced for panel in self.main + self.others)
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    run: str
-    label: str
-    detail: str
-    main: bool
-
-
-def _columns(tables: Iterable[TableResult]) -> list[Column]:
-    columns = {c.test_set: c for table in tables for c in table.columns if c.test_set}
-    return list(columns.values())
+        return any(panel.thumbnail.reduced for panel in self.panels)
 
 
 def _widest(table: TableResult, test_set: str) -> Block | None:
@@ -158,100 +145,84 @@ def _widest(table: TableResult, test_set: str) -> Block | None:
         tested = {c.column for row in block.rows for c in row.cells if c.status != t.BLANK}
         return len(tested) if test_set in tested else 0
 
-    widths = [width(block) for block in table.blocks]
-    if not widths or max(widths) == 0:
-        return None
-    return table.blocks[widths.index(max(widths))]
+    widest = max(table.blocks, key=width, default=None)
+    return widest if widest and width(widest) else None
 
 
-def _candidates(tables: Sequence[TableResult], test_set: str) -> list[_Candidate]:
+def _methods(tables: Sequence[TableResult], test_set: str) -> list[Source]:
     """Runs that have the test set, the widest block of the first table with it in front."""
     first = next(table for table in tables if any(c.test_set == test_set for c in table.columns))
     widest = _widest(first, test_set)
-    found: dict[str, _Candidate] = {}
+    found: dict[str, Source] = {}
     for table in tables:
         for block in sorted(table.blocks, key=lambda block: block is not widest):
             for row in block.rows:
                 measured = any(c.column == test_set and c.status in t.MEASURED for c in row.cells)
                 if row.run and measured and row.kind == t.METHOD:
                     detail = f"{table.label}, {block_title(block.name)}"
-                    candidate = _Candidate(row.run, row.label, detail, block is widest)
-                    found.setdefault(row.run, candidate)
+                    found.setdefault(row.run, Source(row.run, row.label, detail, block is widest))
     return list(found.values())
 
 
-class PictureReader:
-    """Makes the picture rows of a report; problems are collected in `quality`."""
-
-    def __init__(
-        self, kept: KeptPictures, store: PictureStore, tables: Sequence[TableResult]
-    ) -> None:
-        self.kept = kept
-        self.store = store
-        self.tables = tables
-        self.quality: list[QualityEntry] = []
-
-    def rows(self) -> list[PictureRow]:
-        """One row per test set of the tables, in their order."""
-        with ThreadPoolExecutor() as pool:
-            return [row for c in _columns(self.tables) if (row := self._row(c, pool)) is not None]
-
-    def _row(self, column: Column, pool: ThreadPoolExecutor) -> PictureRow | None:
-        test_set = column.test_set
-        assert test_set is not None
-        given = self.kept.input_run(test_set)
-        image = next(iter(self.kept.images(given, test_set)), None) if given else None
-        if given is None or image is None:
-            self._note(f"{column.label}: the degraded input left no picture.")
-            return None
-        truth = self.kept.truth_run(test_set)
-        first = [_Candidate(given, DEGRADED_INPUT, "", True)]
-        last = [] if truth is None else [_Candidate(truth, TRUTH, "", True)]
-        if truth is None:
-            self._note(f"{column.label}, {TRUTH}: no control left a picture of {image}.")
-        methods = _candidates(self.tables, test_set)
-        order = [*first, *(c for c in methods if c.main), *last]
-        others = [c for c in methods if not c.main]
-        panel = functools.partial(self._panel, column=column, image=image)
-        panels = list(pool.map(panel, order + others))
-        main, rest = panels[: len(order)], panels[len(order) :]
-        return PictureRow(
-            test_set=test_set,
-            label=column.label,
-            image=image,
-            stand_in=column.stand_in,
-            main=tuple(_kept(main)),
-            others=tuple(_kept(rest)),
-        )
-
-    def _panel(self, candidate: _Candidate, column: Column, image: str) -> Panel | None:
-        test_set = column.test_set
-        assert test_set is not None
-        path = self.kept.path(candidate.run, test_set, image)
-        side = LONG_SIDE if candidate.main else SMALL_SIDE
-        try:
-            small, full = self.store.add(path, side)
-        except FileNotFoundError:
-            who = f"{candidate.label} ({candidate.run})"
-            self._note(f"{column.label}, {who}: no picture of {image}.")
-            return None
-        except OSError as error:
-            self._note(f"{path} cannot be read ({error}); delete its folder and run again.")
-            return None
-        protocol = self.tables[0].protocol
-        psnr = self._psnr(candidate.run, SeriesKey(test_set, protocol, "PSNR"), image)
-        text = "" if psnr is None else f"{metric_text('PSNR', psnr, math.isinf(psnr))} dB"
-        alt = f"{image}, {column.label.lower()}: {candidate.label}"
-        return Panel(candidate.label, candidate.detail, candidate.run, psnr, text, alt, small, full)
-
-    def _psnr(self, run: str, key: SeriesKey, image: str) -> float | None:
-        evaluation = self.kept.evaluation(run)
-        values = evaluation.sound(key) if evaluation else None
-        return None if values is None else values.get(image)
-
-    def _note(self, message: str) -> None:
-        self.quality.append(report_entry(t.NOTE, "pictures", message))
+def _note(message: str) -> QualityEntry:
+    return report_entry(t.NOTE, "pictures", message)
 
 
-def _kept(panels: Iterable[Panel | None]) -> Iterator[Panel]:
-    return (panel for panel in panels if panel is not None)
+def _panel(
+    source: Source,
+    *,
+    kept: KeptPictures,
+    store: PictureStore,
+    column: Column,
+    key: SeriesKey,
+    image: str,
+) -> Panel | QualityEntry:
+    """The picture of a run, or why there is none."""
+    path = kept.path(source.run, key.test_set, image)
+    try:
+        thumbnail, full = store.add(path, LONG_SIDE if source.main else SMALL_SIDE)
+    except FileNotFoundError:
+        return _note(f"{column.label}, {source.label} ({source.run}): no picture of {image}.")
+    except OSError as error:
+        return _note(f"{path} cannot be read ({error}); delete its folder and run again.")
+    evaluation = kept.evaluation(source.run)
+    values = evaluation.sound(key) if evaluation else None
+    return Panel(source, values.get(image) if values else None, thumbnail, full)
+
+
+def picture_rows(
+    kept: KeptPictures, store: PictureStore, tables: Sequence[TableResult]
+) -> tuple[list[PictureRow], list[QualityEntry]]:
+    """One row per test set of the tables, in their order, and which pictures are missing."""
+    rows: list[PictureRow] = []
+    quality: list[QualityEntry] = []
+    columns = {c.test_set: c for table in tables for c in table.columns if c.test_set}
+    with ThreadPoolExecutor() as pool:
+        for test_set, column in columns.items():
+            given, truth = kept.input_run(test_set), kept.truth_run(test_set)
+            image = next(iter(kept.images(given, test_set)), None) if given else None
+            if given is None or image is None:
+                quality.append(_note(f"{column.label}: the degraded input left no picture."))
+                continue
+            methods = _methods(tables, test_set)
+            sources = [Source(given, DEGRADED_INPUT), *(m for m in methods if m.main)]
+            if truth is None:
+                message = f"{column.label}, {TRUTH}: no control left a picture of {image}."
+                quality.append(_note(message))
+            else:
+                sources.append(Source(truth, TRUTH))
+            sources += [method for method in methods if not method.main]
+            panel = functools.partial(
+                _panel,
+                kept=kept,
+                store=store,
+                column=column,
+                key=SeriesKey(test_set, tables[0].protocol, "PSNR"),
+                image=image,
+            )
+            # In the order of the sources, whichever is read first: equal results, equal page.
+            found = list(pool.map(panel, sources))
+            quality += [each for each in found if isinstance(each, QualityEntry)]
+            panels = tuple(each for each in found if isinstance(each, Panel))
+            rows.append(PictureRow(column, image, panels))
+    return rows, quality

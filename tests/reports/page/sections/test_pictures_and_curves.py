@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ndr.records.table_result import Column
+from ndr.records.table_result import Column, TableResult
 from reports.page.picture_store import PictureStore, thumbnail
 from reports.page.sections.curves import (
     BOTTOM,
@@ -26,11 +28,18 @@ from reports.page.sections.curves import (
     curve_drawings,
     read_curve,
 )
-from reports.page.sections.pictures import LONG_SIDE, KeptPictures, PictureReader, chosen_images
+from reports.page.sections.pictures import (
+    LONG_SIDE,
+    KeptPictures,
+    PictureRow,
+    chosen_images,
+    picture_rows,
+)
 from reports.summarise import summarise
 from tests.reports import fabricated_results as made
 from tests.reports.fabricated_report import SmallReport
 from tests.reports.fabricated_results import INPUT, NDR, NOISE, TRUTH
+from tests.reports.page_elements import parsed
 
 
 def decoded(uri: str) -> np.ndarray:
@@ -102,17 +111,32 @@ def test_worst_median_and_best_are_sought_among_the_kept_images(
     assert all(choice.value == VALUES.get(choice.image) for choice in found)
 
 
+def rows_of(
+    results: Path, report: SmallReport, tables: Sequence[TableResult]
+) -> tuple[list[PictureRow], list[str]]:
+    """Rows, and what is said of missing pictures."""
+    kept = KeptPictures(results, report.description)
+    rows, quality = picture_rows(kept, PictureStore(None), tables)
+    return rows, [entry.message for entry in quality]
+
+
 def test_rows_have_input_methods_truth_and_the_psnr_of_the_image(small_report: SmallReport) -> None:
-    kept = KeptPictures(small_report.results, small_report.description)
-    reader = PictureReader(kept, PictureStore(None), small_report.tables)
-    rows = reader.rows()
-    assert [(row.label, row.image) for row in rows] == [("Noise, sigma = 25", "a"), ("Rain", "a")]
-    panels = rows[0].main
-    assert [panel.run for panel in panels] == [INPUT, made.NAFNET, NDR, TRUTH]
-    assert [panel.psnr_text for panel in panels] == ["20.00 dB", "0.33 dB", "30.00 dB", "∞ dB"]
+    rows, quality = rows_of(small_report.results, small_report, small_report.tables)
+    labels = [(row.column.label, row.image) for row in rows]
+    assert labels == [("Noise, sigma = 25", "a"), ("Rain", "a")]
+    panels = rows[0].panels
+    assert all(panel.source.main for panel in panels)
+    assert [panel.source.run for panel in panels] == [INPUT, made.NAFNET, NDR, TRUTH]
+    assert [panel.psnr for panel in panels] == [20.0, 1 / 3, 30.0, math.inf]
     assert rows[0].reduced
     # Haze was evaluated, but left no picture.
-    assert [e.message for e in reader.quality] == ["Haze: the degraded input left no picture."]
+    assert quality == ["Haze: the degraded input left no picture."]
+
+
+def test_the_page_prints_the_psnr_of_each_picture(page: str) -> None:
+    figures = next(s for s in parsed(page).all("section") if s.attributes.get("id") == "pictures")
+    printed = [span.text for span in figures.all("span") if "psnr" in span.classes()]
+    assert printed[:4] == ["20.00 dB", "0.33 dB", "30.00 dB", "∞ dB"]
 
 
 def test_a_stand_in_is_named_beside_its_pictures(small_report: SmallReport) -> None:
@@ -124,9 +148,8 @@ def test_a_stand_in_is_named_beside_its_pictures(small_report: SmallReport) -> N
         replace(table, columns=tuple(marked(column) for column in table.columns))
         for table in small_report.tables
     ]
-    kept = KeptPictures(small_report.results, small_report.description)
-    rows = PictureReader(kept, PictureStore(None), tables).rows()
-    assert [row.stand_in for row in rows] == ["", "synthetic rain in place of real"]
+    rows, _ = rows_of(small_report.results, small_report, tables)
+    assert [row.column.stand_in for row in rows] == ["", "synthetic rain in place of real"]
 
 
 def test_missing_and_damaged_pictures_are_listed(small_report: SmallReport, tmp_path: Path) -> None:
@@ -135,14 +158,30 @@ def test_missing_and_damaged_pictures_are_listed(small_report: SmallReport, tmp_
     for run in (INPUT, made.NAFNET):
         made.write_picture(results, run, NOISE, "b")
     (results / "evaluations" / made.NAFNET / "pictures" / NOISE / "b.png").write_bytes(b"x")
-    kept = KeptPictures(results, small_report.description)
-    reader = PictureReader(kept, PictureStore(None), [summarise(plan, results)])
-    (row,) = reader.rows()
-    assert [panel.run for panel in row.main] == [INPUT]
-    messages = " ".join(entry.message for entry in reader.quality)
-    assert f"NDR-Restore ({NDR}): no picture of b" in messages
-    assert "b.png cannot be read" in messages
-    assert "Ground truth: no control left a picture of b" in messages
+    (row,), messages = rows_of(results, small_report, [summarise(plan, results)])
+    assert [panel.source.run for panel in row.panels] == [INPUT]
+    assert "Noise, sigma = 25, Ground truth: no control left a picture of b." in messages
+    assert f"Noise, sigma = 25, NDR-Restore ({NDR}): no picture of b." in messages
+    assert any("b.png cannot be read" in message for message in messages)
+
+
+def test_missing_pictures_are_listed_in_the_order_of_the_table(
+    small_report: SmallReport, tmp_path: Path
+) -> None:
+    """Pictures are read at the same time; which is read first must not show."""
+    results = tmp_path / "results" / "quick"
+    made.write_standard(results)
+    made.write_picture(results, INPUT, NOISE, "a")
+    runs = [f"method_{number}__noise_rain__seed_0" for number in range(40)]
+    for number, run in enumerate(runs):
+        made.write_trained(results, run, {NOISE: {"a": 30.0, "b": 31.0}})
+        if number % 2:  # takes longer to refuse than a picture that is not there
+            made.write_picture(results, run, NOISE, "a").write_bytes(b"x" * 10**5)
+    rows = [made.row(run, run, (NOISE,)) for run in runs]
+    table = summarise(made.plan(rows, paper_values=None), results)
+    _, messages = rows_of(results, small_report, [table])
+    listed = [run for message in messages for run in runs if run in message]
+    assert listed == runs
 
 
 def test_a_curve_is_drawn_where_its_numbers_are(small_report: SmallReport) -> None:
