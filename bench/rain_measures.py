@@ -13,15 +13,6 @@ REACH, STEP = 120.0, 0.25
 """Pixels up to which, and between which, the autocorrelation is read."""
 
 
-def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """PSNR in dB of two float images in [0, 1], over all pixels and channels.
-
-    >>> round(psnr(np.zeros((2, 2, 3)), np.full((2, 2, 3), 0.1)), 6)
-    20.0
-    """
-    return float(-10 * np.log10(np.mean((a.astype(np.float64) - b) ** 2)))
-
-
 def brightening(clean: np.ndarray, rainy: np.ndarray) -> np.ndarray:
     """How much brighter each pixel became, mean over the channels, float64 (H, W)."""
     return (rainy.astype(np.float64) - clean).mean(axis=2)

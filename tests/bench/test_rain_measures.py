@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.rain_measures import brightening, coverage, psnr, streak_angle, streak_size
+from bench.rain_measures import brightening, coverage, streak_angle, streak_size
 from ndr.degradations.streak_rendering import Streaks, render_streaks
 
 
@@ -65,10 +65,3 @@ def test_coverage_counts_pixels_above_ten_levels() -> None:
     rainy[:3] += 12 / 255
     rainy[5:] += 8 / 255
     assert coverage(brightening(clean, rainy)) == pytest.approx(0.3)
-
-
-def test_psnr_is_its_formula() -> None:
-    generator = np.random.default_rng(0)
-    a, b = generator.random((2, 6, 6, 3))
-    total = sum((a[i] - b[i]) ** 2 for i in np.ndindex(a.shape))
-    assert psnr(a, b) == pytest.approx(10 * np.log10(1 / (total / a.size)))
