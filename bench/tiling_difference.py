@@ -17,6 +17,7 @@ from skimage import data
 
 from ndr.evaluation.tiling import TileGrid
 from ndr.method import Method
+from ndr.metrics.full_reference import psnr
 from ndr.photos.tile_stream import chosen_tiles, restore_pixels, tiles_of
 from ndr.photos.weight_source import WeightRequest, load_requested
 from ndr.seeds import numpy_generator
@@ -71,7 +72,7 @@ def tiling_difference(
     return TilingDifference(
         mean=float(difference.mean()),
         largest=int(difference.max()),
-        psnr=float(10 * np.log10(255**2 / square)) if square else float("inf"),
+        psnr=psnr(tiled, whole, peak=255.0),
         share=float(np.sqrt(square / change)) if change else float("nan"),
     )
 

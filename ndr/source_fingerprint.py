@@ -26,6 +26,8 @@ BOOKKEEPING = frozenset(
     }
 )
 """Modules that write, name and report what others compute: no reason to train anew."""
+FACTS = frozenset({"ndr.metrics.metric"})
+"""Facts about numbers that reports print and judge by: no reason to measure anew."""
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -85,12 +87,17 @@ def _parsed(path: Path) -> tuple[str, dict[str, Path]]:
 
 
 def _reached(modules: Iterable[str]) -> dict[str, Path]:
-    """Files of the modules that `modules` reach, themselves included, without `BOOKKEEPING`."""
+    """Files of the modules that `modules` reach, themselves included, less what is left out.
+
+    That is `BOOKKEEPING`, and `FACTS` where no report is among `modules`.
+    """
     found: dict[str, Path] = {}
     open_list = [(module, module_file(module)) for module in modules]
+    reports = any(module.startswith("reports.") for module, _ in open_list)
+    left_out = BOOKKEEPING if reports else BOOKKEEPING | FACTS
     while open_list:
         module, path = open_list.pop()
-        if module in found or module in BOOKKEEPING or path is None:
+        if module in found or module in left_out or path is None:
             continue
         found[module] = path
         open_list.extend(_parsed(path)[1].items())
@@ -100,7 +107,7 @@ def _reached(modules: Iterable[str]) -> dict[str, Path]:
 def imported_modules(*modules: str) -> list[str]:
     """The suite's modules that `modules` reach through their imports, themselves included.
 
-    Left out are those of `BOOKKEEPING`.
+    Left out are those of `BOOKKEEPING`, and of `FACTS` where no report is among them.
     """
     return sorted(_reached(modules))
 

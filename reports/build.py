@@ -15,6 +15,7 @@ from typing import Any
 import jinja2
 
 from ndr.atomic_file import write_text
+from ndr.metrics.metric import MAIN, METRICS
 from ndr.metrics.protocol import description as protocol_description
 from ndr.records import table_result as t
 from ndr.records.table_result import TableResult, read_table_result
@@ -138,7 +139,9 @@ def environment() -> jinja2.Environment:
         "csv_number": number_format.csv_number,
         "difference_text": number_format.difference_text,
         "metric_text": number_format.metric_text,
-        "lower_is_better": number_format.LOWER_IS_BETTER,
+        "metric_unit": number_format.unit,
+        "main_metric": MAIN,
+        "metrics": METRICS,
         "protocol_description": protocol_description,
         "t": t,
     }
@@ -197,7 +200,7 @@ def build_page(
     groups = merge_entries(
         [
             *origin.quality,
-            *(parts["leaks"].quality if parts["leaks"] else ()),
+            *parts["leaks"].quality,
             *(entry for table in tables for entry in table.quality),
             *picture_quality,
             *curve_quality,

@@ -1,15 +1,24 @@
-"""How numbers are printed: digits per metric, signs, seconds, counts."""
+"""How numbers are printed: with their metric's digits, signs, seconds, counts."""
 
 from __future__ import annotations
 
 import math
 
-DECIMALS = {"PSNR": 2, "SSIM": 4, "DBCNN": 2, "MUSIQ": 2, "PIQE": 2}
-LOWER_IS_BETTER = frozenset({"PIQE"})
-UNITS = {"PSNR": "dB"}
+from ndr.metrics.metric import METRICS
+
 MISSING = "\N{EN DASH}"
 INFINITE = "\N{INFINITY}"
 MINUS = "\N{MINUS SIGN}"
+
+
+def digits(metric: str) -> int:
+    """Digits after the point of a metric; of other quantities that claims compare, four."""
+    return METRICS[metric].digits if metric in METRICS else 4
+
+
+def unit(metric: str) -> str:
+    """What stands after a metric's number, with its space: " dB", or nothing."""
+    return f" {METRICS[metric].unit}" if METRICS[metric].unit else ""
 
 
 def metric_text(metric: str, value: float | None, infinite: bool = False) -> str:
@@ -22,7 +31,7 @@ def metric_text(metric: str, value: float | None, infinite: bool = False) -> str
         return INFINITE
     if value is None:
         return MISSING
-    return f"{value:.{DECIMALS.get(metric, 4)}f}".replace("-", MINUS)
+    return f"{value:.{digits(metric)}f}".replace("-", MINUS)
 
 
 def interval_text(metric: str, interval: tuple[float, float]) -> str:
@@ -31,8 +40,7 @@ def interval_text(metric: str, interval: tuple[float, float]) -> str:
     >>> interval_text("PSNR", (31.16, 31.94)), interval_text("SSIM", (0.8812, 0.9))
     ('31.2–31.9', '0.881–0.900')
     """
-    decimals = DECIMALS.get(metric, 4) - 1
-    return MISSING.join(f"{end:.{decimals}f}".replace("-", MINUS) for end in interval)
+    return MISSING.join(f"{end:.{digits(metric) - 1}f}".replace("-", MINUS) for end in interval)
 
 
 def difference_text(metric: str, difference: float | None) -> str:
@@ -43,8 +51,7 @@ def difference_text(metric: str, difference: float | None) -> str:
     """
     if difference is None:
         return MISSING
-    decimals = DECIMALS.get(metric, 4)
-    size = f"{abs(difference):.{decimals}f}"
+    size = f"{abs(difference):.{digits(metric)}f}"
     if float(size) == 0:
         return f"±{size}"
     return ("+" if difference > 0 else MINUS) + size

@@ -77,6 +77,14 @@ def test_bookkeeping_neither_computes_nor_hides_what_does() -> None:
     assert shown.stdout.strip() == "False"
 
 
+def test_facts_of_metrics_count_for_reports_alone() -> None:
+    (facts,) = module.FACTS
+    assert facts in imported_modules("reports.summarise")
+    reached = imported_modules("ndr.evaluate")
+    assert facts not in reached
+    assert "ndr.metrics.full_reference" in reached
+
+
 def test_one_baseline_does_not_depend_on_another() -> None:
     reached = imported_modules("baselines.denoising.ffdnet")
     assert "ndr.method" in reached

@@ -24,7 +24,7 @@ from ndr.evaluation.loaded_method import LoadedMethod
 from ndr.evaluation.running import Restoration, fixed_arithmetic
 from ndr.evaluation.tiling import TileGrid, tile_grid
 from ndr.method import MethodInfo, RestorationError
-from ndr.metrics.no_reference import METRICS, score, unavailable
+from ndr.metrics.no_reference import NAMES, score, unavailable
 from ndr.metrics.protocol import NO_REFERENCE, Protocol, protocol
 from ndr.nearest_name import check_names
 from ndr.records.per_image import ImageScore
@@ -109,10 +109,10 @@ def evaluate(
     scores: list[ImageScore] = []
     failures: dict[str, str] = {}
     judged = any(not test_set.reference for test_set in spec.test_sets)
-    missing = unavailable(tuple(METRICS), Path(metric_weights)) if judged else {}
+    missing = unavailable(NAMES, Path(metric_weights)) if judged else {}
     judges = _Judges(
         tuple(protocol(name) for name in spec.protocols),
-        tuple(name for name in METRICS if name not in missing),
+        tuple(name for name in NAMES if name not in missing),
         Path(metric_weights),
         str(device),
     )

@@ -11,6 +11,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ndr.metrics.metric import METRICS, compute, measures
+
 GAUSSIAN_SIDE = 11
 GAUSSIAN_DEVIATION = 1.5
 UNIFORM_SIDE = 7
@@ -19,6 +21,7 @@ WINDOW_SIDES = {"gaussian": GAUSSIAN_SIDE, "uniform": UNIFORM_SIDE}
 Pixels = NDArray[np.floating]
 
 
+@measures("PSNR")
 def psnr(restored: Pixels, clean: Pixels, peak: float = 1.0) -> float:
     """Peak signal-to-noise ratio over all pixels and channels, in dB.
 
@@ -47,6 +50,7 @@ def psnr(restored: Pixels, clean: Pixels, peak: float = 1.0) -> float:
     return math.inf if error == 0.0 else 10.0 * math.log10(peak**2 / error)
 
 
+@measures("SSIM", "window")
 def ssim(restored: Pixels, clean: Pixels, window: str = "gaussian", peak: float = 1.0) -> float:
     """Structural similarity (Wang et al., TIP 2004), mean over the map, then over channels.
 
@@ -99,6 +103,19 @@ def ssim(restored: Pixels, clean: Pixels, window: str = "gaussian", peak: float 
     ]
     # Rounding may lift nearly identical images above one by a last digit.
     return min(1.0, float(np.mean(channels)))
+
+
+def comparison(restored: Pixels, clean: Pixels, **options: object) -> dict[str, float]:
+    """All metrics with reference, by name; `options` are those that their functions take.
+
+    >>> comparison(np.zeros((16, 16)), np.ones((16, 16)), window="uniform")["PSNR"]
+    0.0
+    """
+    return {
+        name: compute(name, restored, clean, **options)
+        for name, metric in METRICS.items()
+        if metric.needs_reference
+    }
 
 
 def _channel_ssim(x: NDArray[np.float64], y: NDArray[np.float64], window: str) -> float:

@@ -1,9 +1,178 @@
-"""How large a change has to be before it may count."""
+"""What a metric is: one entry per metric, which everything that prints or judges numbers asks.
+
+A metric is its entry here and the function that `measures` ties to it (CONTRIBUTING.md, "Add a
+metric"). The entries are plain facts: the report reads them without PyTorch, and a change of them
+is no reason to evaluate anew.
+"""
 
 from __future__ import annotations
 
+import math
+import sys
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
-FLOORS = MappingProxyType({"PSNR": 0.02, "SSIM": 0.0005})
-"""Smallest fall of a mean that can be a regression, by metric, in the metric's unit. A metric that
-is not here (those without reference) is not compared."""
+from ndr.nearest_name import unknown_name
+
+LARGEST = sys.float_info.max
+Function = Callable[..., float]
+
+
+def mean(values: Collection[float]) -> float:
+    """Plain mean, correctly rounded; infinite where one value is.
+
+    >>> mean([30.0, 31.0])
+    30.5
+    """
+    return math.fsum(values) / len(values)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What there is to know of a metric beside its arithmetic."""
+
+    name: str
+    digits: int
+    """Digits after the point that are printed."""
+    tolerance: float
+    """How far outside our interval the paper's number still counts as close."""
+    unit: str = ""
+    higher_is_better: bool = True
+    lowest: float = -LARGEST
+    """Smallest legal value; values outside of the range are never averaged."""
+    highest: float = LARGEST
+    """Largest legal value; infinite only where an image may be perfect."""
+    regression_floor: float | None = None
+    """Smallest fall of a mean that can be a regression; None: not compared with the reference."""
+    needs_reference: bool = True
+    """Whether it compares with a ground truth; if not, it rates photographs that have none."""
+    aggregate: Callable[[Collection[float]], float] = mean
+    """The number of a test set, from one value per image. Intervals and tests are of means: a
+    metric that is aggregated in another way has none."""
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether its numbers are means, which intervals and tests are made for."""
+        return self.aggregate is mean
+
+    @property
+    def label(self) -> str:
+        """The name, with its unit where it has one.
+
+        >>> METRICS["PSNR"].label, METRICS["SSIM"].label
+        ('PSNR (dB)', 'SSIM')
+        """
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+    def goodness(self, value: float) -> float:
+        """A number that is the larger the better `value` is.
+
+        >>> METRICS["PSNR"].goodness(30.0), METRICS["PIQE"].goodness(30.0)
+        (30.0, -30.0)
+        """
+        return value if self.higher_is_better else -value
+
+    def problem(self, value: float) -> str:
+        """Why a value cannot be one of this metric; empty where it can.
+
+        >>> METRICS["SSIM"].problem(1.5), METRICS["PSNR"].problem(math.inf)
+        ('1.5 is no SSIM (expected -1 to 1)', '')
+        """
+        if self.lowest <= value <= self.highest:
+            return ""
+        low, high = abs(self.lowest) < LARGEST, abs(self.highest) < LARGEST
+        expected = {
+            (True, True): f"{self.lowest:g} to {self.highest:g}",
+            (True, False): f"{self.lowest:g} or more",
+            (False, True): f"at most {self.highest:g}",
+            (False, False): "a finite number",
+        }
+        return f"{value:g} is no {self.name} (expected {expected[low, high]})"
+
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        metric.name: metric
+        for metric in (
+            # A tenth of a decibel and half a hundredth of SSIM are what the unspecified choices of
+            # a protocol (rounding, crop, window) move.
+            Metric(
+                "PSNR",
+                digits=2,
+                unit="dB",
+                lowest=0.0,
+                highest=math.inf,
+                tolerance=0.1,
+                regression_floor=0.02,
+            ),
+            Metric(
+                "SSIM",
+                digits=4,
+                lowest=-1.0,
+                highest=1.0,
+                tolerance=0.005,
+                regression_floor=0.0005,
+            ),
+            # Those without reference have scales that go to 100.
+            Metric("DBCNN", digits=2, tolerance=1.0, needs_reference=False),
+            Metric("MUSIQ", digits=2, tolerance=1.0, needs_reference=False),
+            Metric("PIQE", digits=2, tolerance=1.0, needs_reference=False, higher_is_better=False),
+        )
+    }
+)
+"""Every metric by name, in the order of result files."""
+COMPARED = tuple(name for name, each in METRICS.items() if each.regression_floor is not None)
+"""Metrics that the committed reference keeps."""
+MAIN = "PSNR"
+"""The metric that stands for quality where one number has to."""
+
+
+def metric(name: str) -> Metric:
+    """The metric of that name; raises `UnknownNameError` with the nearest names."""
+    if name not in METRICS:
+        raise unknown_name("metric", name, METRICS)
+    return METRICS[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """The function of a metric."""
+
+    compute: Function
+    takes: tuple[str, ...]
+    """Options that it is called with beside the image or images, by keyword."""
+
+
+MEASURES: dict[str, Measure] = {}
+"""Filled by `ndr.metrics.full_reference` and `ndr.metrics.no_reference`."""
+
+
+def measures(name: str, *takes: str) -> Callable[[Function], Function]:
+    """Tie a function to the entry of its metric.
+
+    Args:
+        name: a key of `METRICS`.
+        takes: options that the function needs: of metrics with reference fields of `Protocol`, of
+            those without `weights` (folder of published weights) and `device`.
+    """
+    metric(name)
+
+    def tie(function: Function) -> Function:
+        MEASURES[name] = Measure(function, takes)
+        return function
+
+    return tie
+
+
+def compute(name: str, *images: Any, **options: Any) -> float:
+    """One metric of an image, or of a restored image and its ground truth.
+
+    Args:
+        name: a key of `METRICS`.
+        images: what its function looks at.
+        options: all that a function may take; it gets those that it asks for.
+    """
+    measure = MEASURES[name]
+    return measure.compute(*images, **{option: options[option] for option in measure.takes})

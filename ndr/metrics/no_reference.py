@@ -1,46 +1,44 @@
 """Metrics of a single image, for photographs that have no ground truth (Table VII).
 
-- `PIQE`: from visibly impaired blocks, needs no weights, lower is better, at any size.
-- `DBCNN` (shown as 100 times the network's value, as in Table VII) and `MUSIQ`: networks, higher
-  is better; their weights are published files that have to be there. The paper does not say which
-  of the published weights it uses: these are the default of package pyiqa, trained on KonIQ-10k.
+`PIQE` needs no weights and rates images of any size. `DBCNN` and `MUSIQ` are networks; their
+weights are published files that have to be there. The paper does not say which of the published
+weights it uses: these are the default of package pyiqa, trained on KonIQ-10k.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ndr.metrics.metric import MEASURES, METRICS, compute, measures
 from ndr.metrics.piqe import piqe
 from ndr.nearest_name import check_names
 
-
-@dataclass(frozen=True, slots=True)
-class NoReferenceMetric:
-    """What a table needs to know of a metric."""
-
-    name: str
-    higher_is_better: bool
-    factor: float = 1.0
-    """What the computed value is multiplied with to be shown."""
-    needs_weights: bool = True
+Pixels = NDArray[np.floating]
+NAMES = tuple(name for name, metric in METRICS.items() if not metric.needs_reference)
 
 
-METRICS: Mapping[str, NoReferenceMetric] = MappingProxyType(
-    {
-        metric.name: metric
-        for metric in (
-            NoReferenceMetric("DBCNN", higher_is_better=True, factor=100.0),
-            NoReferenceMetric("MUSIQ", higher_is_better=True),
-            NoReferenceMetric("PIQE", higher_is_better=False, needs_weights=False),
-        )
-    }
-)
+@measures("DBCNN", "weights", "device")
+def dbcnn(image: Pixels, weights: Path, device: str) -> float:
+    """100 times what the network says, as in Table VII."""
+    # Slow to import, and unused where only PIQE is asked for.
+    from ndr.metrics.quality_networks import rate
+
+    return 100.0 * rate(image, "DBCNN", weights, device)
+
+
+@measures("MUSIQ", "weights", "device")
+def musiq(image: Pixels, weights: Path, device: str) -> float:
+    """What the network says, about 0 to 100."""
+    from ndr.metrics.quality_networks import rate
+
+    return rate(image, "MUSIQ", weights, device)
+
+
+measures("PIQE")(piqe)
 
 
 def unavailable(names: Sequence[str], weights_folder: Path) -> dict[str, str]:
@@ -50,7 +48,7 @@ def unavailable(names: Sequence[str], weights_folder: Path) -> dict[str, str]:
     among them.
 
     Args:
-        names: keys of `METRICS`.
+        names: of `NAMES`.
         weights_folder: the configuration's `metric_weights`, e.g. `data/weights/metrics`.
 
     Raises:
@@ -59,8 +57,8 @@ def unavailable(names: Sequence[str], weights_folder: Path) -> dict[str, str]:
     >>> unavailable(["PIQE"], Path("nowhere"))
     {}
     """
-    check_names("metric without reference", names, METRICS)
-    needing = [name for name in names if METRICS[name].needs_weights]
+    check_names("metric without reference", names, NAMES)
+    needing = [name for name in names if "weights" in MEASURES[name].takes]
     if not needing:
         return {}
     from ndr.metrics.quality_networks import WEIGHTS, MetricWeightsError
@@ -75,16 +73,13 @@ def unavailable(names: Sequence[str], weights_folder: Path) -> dict[str, str]:
 
 
 def score(
-    restored: NDArray[np.floating],
-    names: Sequence[str],
-    weights_folder: Path,
-    device: str = "cpu",
+    restored: Pixels, names: Sequence[str], weights_folder: Path, device: str = "cpu"
 ) -> dict[str, float]:
     """Rate one image; values outside [0, 1] are clipped first.
 
     Args:
         restored: (H, W, 3), RGB, nominally in [0, 1].
-        names: keys of `METRICS`; ask `unavailable` before.
+        names: of `NAMES`; ask `unavailable` before.
         weights_folder: see `unavailable`.
         device: where the networks compute.
 
@@ -99,21 +94,12 @@ def score(
     >>> score(np.full((32, 32, 3), 0.5), ["PIQE"], Path("nowhere"))
     {'PIQE': 100.0}
     """
-    check_names("metric without reference", names, METRICS)
+    check_names("metric without reference", names, NAMES)
     if restored.ndim != 3 or restored.shape[2] != 3 or not np.isfinite(restored).all():
         raise ValueError(
             f"expected a finite (H, W, 3) image, found shape {restored.shape} with "
             f"{int((~np.isfinite(restored)).sum())} values that are not finite"
         )
     image = np.clip(restored, 0.0, 1.0)
-    values = {}
-    for name in names:
-        if METRICS[name].needs_weights:
-            # Slow to import, and unused where only PIQE is asked for.
-            from ndr.metrics.quality_networks import rate
-
-            value = rate(image, name, Path(weights_folder), device)
-        else:
-            value = piqe(image)
-        values[name] = METRICS[name].factor * value
-    return values
+    options = {"weights": Path(weights_folder), "device": device}
+    return {name: compute(name, image, **options) for name in names}

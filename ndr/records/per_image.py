@@ -19,6 +19,8 @@ from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 
 from ndr.atomic_file import atomic_path
+from ndr.metrics.metric import METRICS
+from ndr.nearest_name import unknown_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class ImageScore:
     scene: str
     protocol: str
     metric: str
-    """`PSNR` (dB, may be infinite) or `SSIM`."""
+    """A key of `ndr.metrics.metric.METRICS`."""
     value: float
 
 
@@ -139,11 +141,9 @@ def _value_problem(metric: str, text: str) -> tuple[float, str | None]:
         return math.nan, f"{text!r} is no number"
     if math.isnan(value):
         return value, "the value is NaN"
-    if metric == "SSIM" and not -1.0 <= value <= 1.0:
-        return value, f"{text} is no SSIM (expected -1 to 1)"
-    if value == -math.inf:
-        return value, "the value is minus infinity"
-    return value, None
+    if metric not in METRICS:
+        return value, f"{unknown_name('metric', metric, METRICS)}"
+    return value, METRICS[metric].problem(value) or None
 
 
 def _read_line(evaluation: Evaluation, number: int, line: Mapping[str, str]) -> None:

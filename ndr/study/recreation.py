@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ndr.metrics.full_reference import psnr
 from ndr.records.representation import Measured, mean_over_pictures, missing
 from ndr.seeds import numpy_generator
 from ndr.study.classifiers import MINIMUM_PICTURES, predicted_classes, statistics_of
@@ -44,15 +45,10 @@ class Recreation:
     by_type: dict[str, dict[str, Measured]]
 
 
-def psnr(images: NDArray[np.floating], truth: NDArray[np.floating]) -> NDArray[np.float64]:
-    """PSNR in dB of each image of a batch, (B, H, W, 3) in [0, 1], over all channels.
-
-    >>> psnr(np.full((1, 4, 4, 3), 0.1), np.zeros((1, 4, 4, 3))).round(3).tolist()
-    [20.0]
-    """
-    difference = images.astype(np.float64) - truth.astype(np.float64)
-    error = (difference**2).mean(axis=(1, 2, 3))
-    return -10 * np.log10(np.maximum(error, 10 ** (-LARGEST_PSNR / 10)))
+def psnr_of_each(images: NDArray[np.floating], truth: NDArray[np.floating]) -> NDArray[np.float64]:
+    """PSNR in dB of each image of a batch, (B, H, W, 3) in [0, 1], at most `LARGEST_PSNR`."""
+    pairs = zip(images, truth, strict=True)
+    return np.array([min(psnr(image, clean), LARGEST_PSNR) for image, clean in pairs])
 
 
 def shuffled_in_space(degradations: Sequence[Tensor], suite_seed: int) -> list[Tensor]:
@@ -123,7 +119,7 @@ def measure_recreation(
     for name in TYPES:
         truth = views.degraded[name].clip(0, 1)
         given = {CONTROL: views.reference.clip(0, 1), **outputs[name]}
-        values[name] = {feed: psnr(images, truth) for feed, images in given.items()}
+        values[name] = {feed: psnr_of_each(images, truth) for feed, images in given.items()}
     pooled = {
         feed: mean_over_pictures(
             np.concatenate([values[name][feed] for name in TYPES]), views.pictures * len(TYPES)

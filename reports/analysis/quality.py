@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ndr.records import table_result as t
 from ndr.records.table_result import Block, Cell, QualityEntry, Row, SeedRun, TableResult
 from ndr.specs.run_spec import OFFICIAL
-from reports.number_format import UNITS, metric_text
+from reports.number_format import metric_text, unit
 
 KINDS = {
     "invalid": "Results that contradict themselves",
@@ -119,12 +119,13 @@ def _measured_entries(place: _Place, cell: Cell, column: str) -> Iterator[Qualit
     """What concerns a cell that has numbers."""
     for shown in cell.shown:
         if shown.below_input and place.row.kind == t.METHOD:
-            unit = f" {UNITS[shown.metric]}" if shown.metric in UNITS else ""
+            ours = metric_text(shown.metric, shown.value, shown.infinite)
+            given = metric_text(shown.metric, shown.degraded_input)
             yield place.entry(
                 t.WARNING,
                 "below_input",
-                f"{metric_text(shown.metric, shown.value, shown.infinite)}{unit}, degraded input "
-                f"{metric_text(shown.metric, shown.degraded_input)}{unit}; {_training(place.row)}",
+                f"{ours}{unit(shown.metric)}, degraded input {given}{unit(shown.metric)}; "
+                f"{_training(place.row)}",
                 column=column,
                 metric=shown.metric,
                 value=shown.value,

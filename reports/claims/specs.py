@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ndr.metrics.metric import MAIN
 from ndr.nearest_name import check_names
 from ndr.specs.typed_file import CanonicalSpec, SpecError, read_yaml_spec
 
@@ -54,7 +55,7 @@ class Comparison:
     table: str
     blocks: tuple[str, ...]
     columns: tuple[str, ...] = (AVERAGE,)
-    metrics: tuple[str, ...] = ("PSNR",)
+    metrics: tuple[str, ...] = (MAIN,)
     method: str = OURS
     against: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
@@ -90,7 +91,7 @@ class Diminishing:
     block: str
     systems: tuple[str, ...]
     columns: tuple[str, ...] = (AVERAGE,)
-    metric: str = "PSNR"
+    metric: str = MAIN
 
     def __post_init__(self) -> None:
         """Two steps need three systems."""

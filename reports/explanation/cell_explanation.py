@@ -14,7 +14,7 @@ from ndr.records.provenance import evaluation_folder, finished_at, read_provenan
 from ndr.specs.run_spec import TestSetSpec
 from reports.analysis.origin import commit_text, machine_text, versions_text
 from reports.explanation.cell_choice import Choice, PlannedJob, spec_lines
-from reports.number_format import UNITS, counted, difference_text, duration_text, metric_text
+from reports.number_format import counted, difference_text, duration_text, metric_text, unit
 from reports.tables.assembly import assemble_table
 from workflows.suite import Suite
 
@@ -218,7 +218,7 @@ def _identity(suite: Suite, name: str) -> str:
 
 def _shown_line(shown: t.Shown, cell: t.Cell) -> str:
     value = metric_text(shown.metric, shown.value, shown.infinite)
-    parts = [f"{shown.metric} {value} {UNITS.get(shown.metric, '')}".strip()]
+    parts = [f"{shown.metric} {value}{unit(shown.metric)}"]
     if shown.interval:
         low, high = (metric_text(shown.metric, end) for end in shown.interval)
         parts.append(f"95 % interval {low} to {high}")

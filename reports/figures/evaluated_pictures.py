@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ndr.metrics.metric import MAIN, METRICS
 from ndr.records.per_image import Evaluation, ResultFileError, SeriesKey, read_evaluation
 from ndr.records.provenance import ProvenanceError, evaluation_folder, evaluation_provenance
 from ndr.specs.figure_plan import FigurePlan, FigureRow
@@ -19,6 +20,8 @@ from reports.figures.kind import MissingFigureInput
 from reports.number_format import metric_text
 
 OTHER_TASK = "not trained for this"
+PAIRED, ALONE = ("PSNR", "SSIM"), "PIQE"
+"""Metrics below a picture: with a ground truth, and without one."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class EvaluatedPictures:
         runs = [row.run for row in self.plan.rows if row.run and test_set in row.test_sets]
         kept = {run: self._names(run, test_set) for run in runs}
         count = {image: sum(image in names for names in kept.values()) for image in common}
-        key = SeriesKey(test_set, self.plan.protocol, "PSNR")
+        key = SeriesKey(test_set, self.plan.protocol, MAIN)
         most = sorted(image for image in common if count[image] == max(count.values()))
 
         def quality(image: str) -> float:
@@ -123,12 +126,13 @@ class EvaluatedPictures:
         """
         psnr, ssim, piqe = (
             self.value(run, SeriesKey(test_set, self.plan.protocol, metric), image)
-            for metric in ("PSNR", "SSIM", "PIQE")
+            for metric in (*PAIRED, ALONE)
         )
         if psnr is not None:
-            return f"{metric_text('PSNR', psnr)} / {metric_text('SSIM', ssim)}", psnr
+            both = zip(PAIRED, (psnr, ssim), strict=True)
+            return " / ".join(metric_text(*each) for each in both), psnr
         if piqe is not None:
-            return f"PIQE {metric_text('PIQE', piqe)}", -piqe
+            return f"{ALONE} {metric_text(ALONE, piqe)}", METRICS[ALONE].goodness(piqe)
         return "", None
 
     def images_text(self) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ndr.metrics.metric import METRICS
 from ndr.specs.figure_plan import FigurePlan
-from reports.figures.evaluated_pictures import EvaluatedPictures, same_size
+from reports.figures.evaluated_pictures import PAIRED, EvaluatedPictures, same_size
 from reports.figures.kind import Drawing, MissingFigureInput
 from reports.figures.panel_grid import Frame, Panel, PanelRow, draw_panels
 from reports.paper.printed_values import with_symbols
@@ -65,7 +66,9 @@ def _row(pictures: EvaluatedPictures, test_set: str, label: str) -> PanelRow:
         else:
             panels.append(Panel(None, reason=pictures.why_none(row, test_set)))
     if plan.truth_run:
-        panels.append(Panel(shown[plan.truth_run], "PSNR (dB) / SSIM"))
+        panels.append(
+            Panel(shown[plan.truth_run], " / ".join(METRICS[name].label for name in PAIRED))
+        )
     compared = list(outputs.values())
     if len(compared) == 1:
         compared += [picture for run, picture in known.items() if run == plan.input_run]

@@ -14,13 +14,14 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from ndr.metrics.metric import MAIN, METRICS
 from ndr.nearest_name import check_names
 from ndr.records.provenance import ProvenanceError, evaluation_folder, read_provenance
 from ndr.specs.figure_plan import FigurePlan, FigureRow
 from reports.figures.kind import Drawing, MissingFigureInput
 from reports.figures.scatter import OUR_METHOD, evaluation_of, mean_psnr
 from reports.figures.style import BLUE, FONT_SIZE, GREY, OURS, SMALL, TEXT_WIDTH, TINY
-from reports.number_format import metric_text
+from reports.number_format import metric_text, unit
 from reports.paper.printed_values import with_symbols
 
 NEAR = 5.0
@@ -200,9 +201,9 @@ def _cost_text(content: str, value: float) -> str:
     """
     if content != "parameters":
         return f"{value:,g}"
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for size, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
-            return f"{value / size:g} {unit}"
+            return f"{value / size:g} {prefix}"
     return f"{value:g}"
 
 
@@ -320,7 +321,7 @@ def draw(plan: FigurePlan, results: Path) -> Drawing:
         )
         _draw_group(axes, group, (wide * 72, tall * 72), plan.content)
         axes.set_xlabel(COSTS[plan.content])
-        axes.set_ylabel("PSNR (dB)")
+        axes.set_ylabel(METRICS[MAIN].label)
     sets = " ".join(f"{group.label}: {'; '.join(group.test_sets)}." for group in found)
     timed = plan.content != "parameters"
     machines = f" Measured on {'; '.join(_machines(plan, results))}." if timed else ""
@@ -342,9 +343,9 @@ def _alt(plan: FigurePlan, found: Sequence[Group]) -> str:
     sentences = []
     for group in found:
         systems = ", ".join(
-            f"{system.label} {metric_text('PSNR', system.psnr)} dB at "
+            f"{system.label} {metric_text(MAIN, system.psnr)}{unit(MAIN)} at "
             + (_cost_text(plan.content, float(f"{system.cost:.3g}")) if system.cost else "none")
             for system in sorted(group.systems, key=lambda each: -each.psnr)
         )
         sentences.append(f"{group.label}: {systems}.")
-    return with_symbols(f"PSNR against {COSTS[plan.content]}. {' '.join(sentences)}")
+    return with_symbols(f"{MAIN} against {COSTS[plan.content]}. {' '.join(sentences)}")

@@ -19,7 +19,7 @@ from reports.figures.representation_arrays import (
     representation_arrays,
 )
 from reports.figures.sheet import Sheet
-from reports.number_format import UNITS, metric_text
+from reports.number_format import metric_text, unit
 
 COLUMNS = (
     ("clean", "clean image y"),
@@ -70,4 +70,4 @@ def similarity(
 
 
 def _with_unit(metric: str, value: float) -> str:
-    return " ".join(part for part in (metric_text(metric, value), UNITS.get(metric)) if part)
+    return metric_text(metric, value) + unit(metric)

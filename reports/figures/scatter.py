@@ -11,6 +11,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ndr.metrics.metric import MAIN, METRICS
 from ndr.records.per_image import (
     Evaluation,
     ResultFileError,
@@ -22,7 +23,7 @@ from ndr.records.provenance import evaluation_folder
 from ndr.specs.figure_plan import FigurePlan, FigureRow
 from reports.figures.kind import Drawing, MissingFigureInput
 from reports.figures.style import FONT_SIZE, GREY, OURS, SMALL, TEXT_WIDTH
-from reports.number_format import counted, difference_text
+from reports.number_format import counted, difference_text, unit
 from reports.paper.printed_values import with_symbols
 
 
@@ -41,7 +42,7 @@ def finite_psnr(
     """PSNR per image; None where it is missing, has a problem or is infinite."""
     if evaluation is None:
         return None
-    values = evaluation.sound(SeriesKey(test_set, protocol, "PSNR"))
+    values = evaluation.sound(SeriesKey(test_set, protocol, MAIN))
     if not values or not all(map(math.isfinite, values.values())):
         return None
     return values
@@ -89,7 +90,7 @@ class Comparison:
         """Count and mean in words."""
         return (
             f"better on {self.better} of {counted(len(self.ours), 'image')}, "
-            f"{difference_text('PSNR', self.difference)} dB"
+            f"{difference_text(MAIN, self.difference)}{unit(MAIN)}"
         )
 
 
@@ -191,12 +192,12 @@ def draw(plan: FigurePlan, results: Path) -> Drawing:
         ((MARGIN + width) / 2 / width, 0.06 / height, best.label, 0),
         (0.06 / width, (MARGIN + height) / 2 / height, ours, 90),
     ):
-        words = f"PSNR (dB), {label}"
+        words = f"{METRICS[MAIN].label}, {label}"
         at = {"ha": "left", "va": "center"} if turn else {"ha": "center", "va": "bottom"}
         figure.text(x, y, words, rotation=turn, fontsize=FONT_SIZE, parse_math=False, **at)
     words = "; ".join(f"{each.label}: {each.text}" for each in found)
     return Drawing(
         figure,
-        alt=with_symbols(f"Scatter plots of PSNR, {ours} against {best.label}. {words}."),
+        alt=with_symbols(f"Scatter plots of {MAIN}, {ours} against {best.label}. {words}."),
         details=f"Best of the others: {best.label}. {words}.",
     )

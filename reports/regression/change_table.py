@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from ndr.metrics.metric import FLOORS
+from ndr.metrics.metric import COMPARED, METRICS
 from reports.regression.comparison import FAILING, UNIT, Change, Comparison, Verdict
 
 LISTED = (
@@ -18,13 +18,12 @@ LISTED = (
 )
 """Verdicts whose cells are listed one by one, gravest first; of the others runs are named."""
 HEADERS = ("verdict", "run", "test set", "protocol", "metric", "reference", "new", "change", "95 %")
-DECIMALS = {"PSNR": 4, "SSIM": 6}
 MOST_ROWS = 200
 """Lines of a verdict that are printed; of more, their number."""
 
 
 def _number(change: Change, value: float | None, sign: str = "") -> str:
-    return "" if value is None else f"{value:{sign}.{DECIMALS.get(change.key.metric, 4)}f}"
+    return "" if value is None else f"{value:{sign}.{METRICS[change.key.metric].digits + 2}f}"
 
 
 def _cells(change: Change) -> tuple[str, ...]:
@@ -89,7 +88,7 @@ def summary(comparison: Comparison) -> str:
 
 
 def _rule() -> str:
-    floors = ", ".join(f"{floor:g} {metric}" for metric, floor in FLOORS.items())
+    floors = ", ".join(f"{METRICS[name].regression_floor:g} {name}" for name in COMPARED)
     return (
         f"A trained network's mean must fall by more than the floor ({floors}) and the 95 % "
         "interval of the paired difference must lie below zero. Numbers of untrained methods must "

@@ -1,10 +1,10 @@
 """Compare measured with reference values, cell by cell.
 
-A trained network's number is a regression only where both hold: the mean fell by more than an
-absolute floor (`FLOORS`), and the 95 % interval of the paired per-image difference, scenes
-resampled together, lies below zero. The first keeps noise of the arithmetic out, the second the
-luck of single images. Numbers of untrained methods are the same everywhere: any change of an image
-by more than one unit of the last stored digit fails, upwards too.
+A trained network's number is a regression only where both hold: the mean fell by more than the
+metric's floor, and the 95 % interval of the paired per-image difference, scenes resampled together,
+lies below zero. The first keeps noise of the arithmetic out, the second the luck of single images.
+Numbers of untrained methods are the same everywhere: any change of an image by more than one unit
+of the last stored digit fails, upwards too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from enum import Enum
 
 import numpy as np
 
-from ndr.metrics.metric import FLOORS
+from ndr.metrics.metric import METRICS
 from ndr.records.per_image import Series, SeriesKey, mean
 from reports.analysis.bootstrap import Interval, Sample, mean_interval
 from reports.regression.measured_values import DIGITS, MeasuredValues, ReferenceValues
@@ -120,8 +120,9 @@ def _trained(
         # An exact copy that is none any more, or became one.
         verdict = Verdict.IMPROVED if difference > 0 else Verdict.REGRESSION
         return Change(run, key, verdict, before, after, None, images=len(images))
+    floor = METRICS[key.metric].regression_floor or 0.0
     # A fall of the floor itself is allowed, whatever binary fractions make of it.
-    if abs(difference) <= FLOORS[key.metric] + UNIT / 2:
+    if abs(difference) <= floor + UNIT / 2:
         verdict = Verdict.EQUAL if abs(difference) <= UNIT else Verdict.WITHIN
         return Change(run, key, verdict, before, after, difference, images=len(images))
     sample = Sample(np.array(differences), tuple(scenes[image] for image in images))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ndr.atomic_file import write_json, write_text
-from ndr.metrics.metric import FLOORS
+from ndr.metrics.metric import COMPARED
 from ndr.records.per_image import Series, SeriesKey, mean
 from ndr.records.provenance import ProvenanceError, evaluation_folder, read_provenance
 from reports.analysis.run_results import read_run_results
@@ -141,7 +141,7 @@ def write_reference(folder: Path, values: ReferenceValues) -> None:
         )
         for run, series in sorted(values.series.items())
         for key in sorted(series, key=lambda key: (key.test_set, key.protocol, key.metric))
-        if key.metric in FLOORS
+        if key.metric in COMPARED
     ]
     write_text(folder / "values.csv", _csv(VALUES_HEADER, lines))
     # Read back: the means of what is stored, so that the files agree to the last digit.
@@ -196,12 +196,12 @@ def measured_values(results: Path, runs: Iterable[str]) -> MeasuredValues:
             continue
         evaluation = found.evaluation
         for key, reasons in evaluation.problems.items():
-            if key.metric in FLOORS:
+            if key.metric in COMPARED:
                 unusable[f"{run} {key.test_set} {key.protocol} {key.metric}"] = "; ".join(reasons)
         series[run] = {
             key: dict(values)
             for key in evaluation.series
-            if key.metric in FLOORS and (values := evaluation.sound(key))
+            if key.metric in COMPARED and (values := evaluation.sound(key))
         }
         for test_set in {key.test_set for key in series[run]}:
             scenes.setdefault(test_set, {}).update(evaluation.scenes[test_set])

@@ -82,7 +82,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const low = Math.min(...finite);
     const high = Math.max(...finite);
     const mean = finite.reduce((sum, value) => sum + value, 0) / finite.length;
-    const number = (value) => value.toFixed(series.metric === "SSIM" ? 4 : 2);
+    const number = (value) => value.toFixed(series.digits);
     const said = `${series.metric} of ${finite.length} images, from ${number(low)} to ${number(high)}${unit}, mean ${number(mean)}${unit}${beyond}`;
     // Drawn at the size that it has on the screen, so that its text stays readable on a phone.
     const [width, height, left, bottom] = [Math.min(700, Math.max(240, innerWidth - 60)), 120, 10, 96];

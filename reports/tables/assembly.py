@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ndr.metrics.metric import METRICS
 from ndr.records import table_result as t
 from ndr.records.per_image import SeriesKey, mean
 from ndr.records.table_result import Cell, Column, Number, Row, SeedRun, Shown, TableResult
 from ndr.specs.table_plan import PlannedColumn, PlannedRow, TablePlan
 from reports.analysis.run_results import RunResults, read_run_results
-from reports.number_format import LOWER_IS_BETTER
 from reports.paper.printed_values import NOT_PRINTED, PrintedValue, printed_value
 from reports.tables.marks import FilledRow, marked_blocks
 from reports.tables.row_results import RowResults, number
@@ -20,15 +20,12 @@ CONTROL_METHODS = ("identity", "oracle", "bicubic")
 """Methods that bound the others and do not compete with them."""
 
 
-def _better(metric: str, value: float, than: float) -> bool:
-    return value < than if metric in LOWER_IS_BETTER else value > than
-
-
 def _shown(
     metric: str, ours: Number | None, printed: PrintedValue, degraded_input: float | None
 ) -> Shown:
     value = ours.value if ours else None
     paper = printed.value
+    goodness = METRICS[metric].goodness
     finite_input = degraded_input is not None and math.isfinite(degraded_input)
     return Shown(
         metric=metric,
@@ -40,7 +37,7 @@ def _shown(
         degraded_input=degraded_input if finite_input else None,
         below_input=ours is not None
         and degraded_input is not None
-        and not _better(metric, ours.as_float, degraded_input),
+        and goodness(ours.as_float) <= goodness(degraded_input),
     )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from ndr.metrics.metric import METRICS
 from ndr.records import table_result as t
 from ndr.records.table_result import Block, Cell, Row, Shown, TableResult
 from reports.number_format import MISSING, difference_text, metric_text
-from reports.tables.marks import tolerance
 
 
 def escaped(text: str) -> str:
@@ -51,7 +51,7 @@ def _cell(cell: Cell) -> list[str]:
 
 def _tolerances(table: TableResult) -> str:
     """How far `close` reaches, for the table's metrics."""
-    parts = [f"{metric} {tolerance(metric):g}" for metric in table.metrics]
+    parts = [f"{metric} {METRICS[metric].tolerance:g}" for metric in table.metrics]
     return f"within {', '.join(parts)}"
 
 

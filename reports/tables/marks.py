@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ndr.metrics.metric import METRICS
 from ndr.records import table_result as t
 from ndr.records.per_image import SeriesKey
 from ndr.records.table_result import CLOSE, INSIDE, OFF, Block, Cell, Row, Shown
@@ -25,24 +26,7 @@ from reports.analysis.comparison import (
     p_value,
     paired_differences,
 )
-from reports.number_format import LOWER_IS_BETTER
 from reports.tables.row_results import RowResults
-
-TOLERANCES: Mapping[str, float] = {"PSNR": 0.1, "SSIM": 0.005}
-OTHER_TOLERANCE = 1.0
-"""For metrics without reference, whose scales go to 100."""
-
-
-def tolerance(metric: str) -> float:
-    """How far outside the interval the paper's number still counts as close.
-
-    A tenth of a decibel and half a hundredth of SSIM are what the unspecified choices of a
-    protocol (rounding, crop, window) move.
-
-    >>> tolerance("PSNR")
-    0.1
-    """
-    return TOLERANCES.get(metric, OTHER_TOLERANCE)
 
 
 def agreement(metric: str, paper: float | None, interval: tuple[float, float] | None) -> str:
@@ -60,7 +44,7 @@ def agreement(metric: str, paper: float | None, interval: tuple[float, float] | 
     distance = round(max(low - paper, paper - high), 9)
     if distance <= 0:
         return INSIDE
-    return CLOSE if distance <= tolerance(metric) else OFF
+    return CLOSE if distance <= METRICS[metric].tolerance else OFF
 
 
 def ranks(values: Sequence[float | None]) -> list[int]:
@@ -272,7 +256,7 @@ class _Marks:
 def _rank_value(shown: Shown) -> float | None:
     """The number that ranks compare: larger is better."""
     value = math.inf if shown.infinite else shown.value
-    return -value if value is not None and shown.metric in LOWER_IS_BETTER else value
+    return None if value is None else METRICS[shown.metric].goodness(value)
 
 
 def _evaluated_on_all(rows: Sequence[FilledRow], test_set: str) -> list[bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ndr.records import table_result as t
 from ndr.records.table_result import Block, Cell, Row, Shown, TableResult
-from reports.number_format import DECIMALS, INFINITE, MINUS, MISSING, metric_text
+from reports.number_format import INFINITE, MINUS, MISSING, digits, metric_text
 
 ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -53,7 +53,7 @@ def _interval(shown: Shown) -> str:
     if shown.interval is None or shown.value is None:
         return ""
     # Percentiles lie beside the mean on rare occasions: the sign is part of the distance.
-    down, up = (f"{end - shown.value:+.{DECIMALS.get(shown.metric, 4)}f}" for end in shown.interval)
+    down, up = (f"{end - shown.value:+.{digits(shown.metric)}f}" for end in shown.interval)
     return rf"{{\scriptsize $^{{{up}}}_{{{down}}}$}}"
 
 

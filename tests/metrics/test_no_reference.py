@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ndr.metrics import quality_networks
-from ndr.metrics.no_reference import METRICS, score, unavailable
+from ndr.metrics.no_reference import score, unavailable
 from ndr.metrics.piqe import piqe
 from ndr.metrics.quality_networks import WEIGHTS, MetricWeights, MetricWeightsError, rate
 from ndr.nearest_name import UnknownNameError
@@ -73,15 +73,6 @@ def test_values_are_clipped_first() -> None:
     wide = np.where(image > 0.9, image + 3, image)
     clipped = np.clip(wide, 0, 1)
     assert score(wide, ["PIQE"], Path("."))["PIQE"] == piqe(clipped)
-
-
-def test_directions() -> None:
-    assert {name: metric.higher_is_better for name, metric in METRICS.items()} == {
-        "DBCNN": True,
-        "MUSIQ": True,
-        "PIQE": False,
-    }
-    assert set(WEIGHTS) == {name for name, metric in METRICS.items() if metric.needs_weights}
 
 
 @pytest.fixture

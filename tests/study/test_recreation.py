@@ -174,4 +174,4 @@ def test_shuffling_moves_pixels_and_nothing_else() -> None:
 
 def test_psnr_of_equal_images_stays_finite() -> None:
     image = np.full((1, 4, 4, 3), 0.5)
-    assert recreation.psnr(image, image).tolist() == [recreation.LARGEST_PSNR]
+    assert recreation.psnr_of_each(image, image).tolist() == [recreation.LARGEST_PSNR]

@@ -17,6 +17,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ndr.metrics.metric import METRICS
 from ndr.records import table_result as t
 from ndr.records.per_image import SeriesKey
 from ndr.records.provenance import evaluation_folder, read_provenance, run_folder
@@ -32,9 +33,7 @@ from ndr.records.table_result import (
 from ndr.specs.report_description import ReportDescription
 from reports.analysis.origin import commit_text, machine_text, versions_text
 from reports.number_format import (
-    LOWER_IS_BETTER,
     MISSING,
-    UNITS,
     count_text,
     csv_number,
     difference_text,
@@ -247,13 +246,17 @@ class CellPanels:
         content["series"] = name
         if name in self._series:
             return
+        facts = METRICS[key.metric]
         self._series[name] = {
             "metric": key.metric,
-            "unit": UNITS.get(key.metric, ""),
-            "values": [None if math.isinf(v) else round(v, 3) for v in values.values()],
+            "unit": facts.unit,
+            "digits": facts.digits,
+            "values": [
+                None if math.isinf(v) else round(v, facts.digits + 1) for v in values.values()
+            ],
         }
         images = self._kept.images(row.run, key.test_set)
-        chosen = chosen_images(values, images, key.metric in LOWER_IS_BETTER)
+        chosen = chosen_images(values, images, not facts.higher_is_better)
         if chosen:
             self._series[name]["kept"] = len(images)
             self._chosen[name] = (key, row.run, chosen)

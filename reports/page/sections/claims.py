@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ndr.metrics.metric import METRICS
 from ndr.records.claim_results import MILLIONS, RATIO, ClaimResult, PartResult, read_claim_results
 from reports.claims.verdicts import (
     MINIMUM_SCENES,
@@ -15,7 +16,7 @@ from reports.claims.verdicts import (
     UNDECIDED,
     VERDICTS,
 )
-from reports.number_format import MINUS, MISSING, UNITS, counted, difference_text
+from reports.number_format import MINUS, MISSING, counted, difference_text
 from reports.page.table_view import anchor
 from reports.paper.printed_values import with_symbols
 
@@ -167,7 +168,8 @@ def _value(unit: str, value: float | None) -> str:
 
 
 def _unit(unit: str) -> str:
-    return "" if unit == RATIO else f" {UNITS.get(unit, unit)}"
+    known = METRICS[unit].unit if unit in METRICS else ""
+    return "" if unit == RATIO else f" {known or unit}"
 
 
 def _with_unit(unit: str, value: float | None) -> str:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from ndr.metrics.metric import MAIN
 from ndr.records import table_result as t
 from ndr.records.per_image import Evaluation, ResultFileError, SeriesKey, read_evaluation
 from ndr.records.provenance import evaluation_folder
@@ -217,7 +218,7 @@ def picture_rows(
                 kept=kept,
                 store=store,
                 column=column,
-                key=SeriesKey(test_set, tables[0].protocol, "PSNR"),
+                key=SeriesKey(test_set, tables[0].protocol, MAIN),
                 image=image,
             )
             # In the order of the sources, whichever is read first: equal results, equal page.

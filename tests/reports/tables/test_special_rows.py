@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ndr.metrics.no_reference import METRICS
 from ndr.records import table_result as t
 from ndr.records.table_result import Cell, TableResult
 from ndr.specs.table_plan import PlannedColumn, PlannedRow
-from reports.number_format import LOWER_IS_BETTER
 from reports.summarise import summarise
 from reports.tables.csv_export import table_csv
 from reports.tables.markdown_export import table_markdown
@@ -153,12 +151,6 @@ def test_less_piqe_is_better_and_missing_metrics_say_why(results: Path) -> None:
     (warning,) = cell(table, "NDR-Restore", NOISE).warnings
     assert warning.startswith("MUSIQ: its weights are not there")
     assert messages(table, "invalid") == []
-
-
-def test_pages_and_metrics_agree_on_what_is_better() -> None:
-    """The pages do not import the metrics, which would cost each of them SciPy's start."""
-    lower = {name for name, metric in METRICS.items() if not metric.higher_is_better}
-    assert lower == LOWER_IS_BETTER
 
 
 def test_announced_systems_keep_their_mark(results: Path) -> None:
