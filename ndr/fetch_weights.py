@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from ndr.atomic_file import write_json
+from ndr.data.fetch.fetch_errors import FetchError
 from ndr.data.fetch.obtaining import obtain
 from ndr.data.fetch.source import Download
-from ndr.data.fetch.transfer import FetchError, Waits, new_session
+from ndr.data.fetch.transfer import Waits, new_session
 from ndr.method import WEIGHT_ENDINGS, OfficialWeights
 from ndr.nearest_name import unknown_name
 from ndr.registry import method_class

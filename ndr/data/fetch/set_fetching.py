@@ -13,9 +13,10 @@ from typing import Any
 
 from ndr.atomic_file import atomic_path, write_json
 from ndr.data.catalogue import Catalogue, FolderSet
+from ndr.data.fetch.fetch_errors import FetchError
 from ndr.data.fetch.obtaining import BY_HAND, Obtained, held, obtain
 from ndr.data.fetch.source import Download, Terms
-from ndr.data.fetch.transfer import FetchError, Waits, new_session
+from ndr.data.fetch.transfer import Waits, new_session
 from ndr.data.fetch.unpacking import Limits, move_into, unpack
 from ndr.data.fetch.ways import local_folder
 from ndr.data.folder_set import SetNotFoundError, complete_count, find_source, found_pairs

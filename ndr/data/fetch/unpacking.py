@@ -23,7 +23,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Literal
 
-from ndr.data.fetch.transfer import DISK_FULL, BadFileError, FetchError, disk_error, size_text
+from ndr.data.fetch.fetch_errors import DISK_FULL, BadFileError, FetchError, disk_error, size_text
 
 PIECE = 2**16
 DAMAGED = (

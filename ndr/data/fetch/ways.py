@@ -19,6 +19,13 @@ from gdown.exceptions import DownloadError, FileURLRetrievalError
 from huggingface_hub import get_hf_file_metadata, hf_hub_url
 from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
 
+from ndr.data.fetch.fetch_errors import (
+    SourceError,
+    TemporaryError,
+    UnreachableError,
+    check_room,
+    disk_error,
+)
 from ndr.data.fetch.source import (
     Download,
     GoogleDriveFile,
@@ -34,13 +41,8 @@ from ndr.data.fetch.transfer import (
     TIMEOUT,
     Address,
     Partial,
-    SourceError,
-    TemporaryError,
-    UnreachableError,
     Waits,
-    check_room,
     connection_problem,
-    disk_error,
     download,
     open_url,
     read_page,

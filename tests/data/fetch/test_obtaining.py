@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import requests
 
+from ndr.data.fetch.fetch_errors import BadFileError, FetchError, ManualStepError, SourceError
 from ndr.data.fetch.obtaining import Obtained, obtain
 from ndr.data.fetch.source import Download
-from ndr.data.fetch.transfer import BadFileError, FetchError, ManualStepError, SourceError, Waits
+from ndr.data.fetch.transfer import Waits
 from tests.data.fetch.misbehaving_server import MisbehavingServer, Served
 
 CONTENT = bytes(range(256)) * 400

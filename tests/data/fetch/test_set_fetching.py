@@ -19,8 +19,9 @@ import yaml
 from ndr.data.catalogue import load_catalogue
 from ndr.data.fetch import set_fetching
 from ndr.data.fetch.__main__ import main
+from ndr.data.fetch.fetch_errors import FetchError
 from ndr.data.fetch.set_fetching import FetchPlaces, fetch_set
-from ndr.data.fetch.transfer import PIECE, FetchError, Waits
+from ndr.data.fetch.transfer import PIECE, Waits
 from tests.data.fetch.made_archives import write_tar, write_zip
 from tests.data.fetch.misbehaving_server import MisbehavingServer, Served
 

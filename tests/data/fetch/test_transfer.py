@@ -11,16 +11,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from ndr.data.fetch.transfer import (
-    PIECE,
-    Address,
-    DiskError,
-    Partial,
-    SourceError,
-    TemporaryError,
-    Waits,
-    download,
-)
+from ndr.data.fetch.fetch_errors import DiskError, SourceError, TemporaryError
+from ndr.data.fetch.transfer import PIECE, Address, Partial, Waits, download
 from tests.data.fetch.misbehaving_server import MisbehavingServer, Served
 
 CONTENT = random.Random(1).randbytes(700_000)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ndr.data.fetch import unpacking as archive_members
-from ndr.data.fetch.transfer import BadFileError
+from ndr.data.fetch.fetch_errors import BadFileError
 from ndr.data.fetch.unpacking import Limits, move_into, safe_path, unpack
 from tests.data.fetch.made_archives import FILES, tar_entry, write_rar, write_tar, write_zip
 
