@@ -1,12 +1,11 @@
-"""The page's section on what D represents: files of the runs to what the template needs."""
+"""The section on what D represents, with its figure."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ndr.records.representation import (
     LEVELS,
@@ -18,8 +17,8 @@ from ndr.records.representation import (
 )
 from ndr.specs.typed_file import ResultFileError
 from reports.figures import style
+from reports.page.sections import representation_findings
 from reports.page.sections.representation_findings import Finding, findings
-from reports.page.sections.representation_rows import RowGroup, row_groups
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -171,40 +170,21 @@ def data_uri(figure: Figure) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(style.svg_bytes(figure)).decode("ascii")
 
 
-@dataclass(frozen=True, slots=True)
-class RunFindings:
-    """The sentences of one run."""
-
-    label: str
-    run: str
-    findings: tuple[Finding, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RepresentationSection:
-    """What `_representation.html.j2` renders; without files it says why there is nothing."""
-
-    files: tuple[RepresentationFile, ...]
-    groups: tuple[RowGroup, ...] = ()
-    runs: tuple[RunFindings, ...] = ()
-    figure: str = ""
-    """`data:` URI of the figure of the first run."""
-    figure_alt: str = ""
-    problems: tuple[str, ...] = ()
-    """Files that could not be read."""
-
-
 def _alt(file: RepresentationFile, said: Sequence[Finding]) -> str:
     """The figure in words: the verdicts that its panels show."""
     verdicts = ". ".join(f"{each.question} {each.verdict}" for each in said)
     return f"Four panels on D of {file.run}. {verdicts}."
 
 
-def representation_section(paths: Sequence[Path] | None) -> RepresentationSection:
+def representation_section(paths: Sequence[Path] | None) -> dict[str, Any]:
     """Read the files of `python -m ndr.represent`.
 
     Args:
         paths: one JSON file per run, the main run first; None or empty where none was asked for.
+
+    Returns:
+        The runs with their findings, the figure of the first, files that could not be read, and
+        how numbers are printed.
     """
     files: list[RepresentationFile] = []
     problems: list[str] = []
@@ -213,14 +193,12 @@ def representation_section(paths: Sequence[Path] | None) -> RepresentationSectio
             files.append(read_representation(path))
         except (ResultFileError, OSError) as error:
             problems.append(str(error))
-    if not files:
-        return RepresentationSection((), problems=tuple(problems))
-    runs = tuple(RunFindings(file.label, file.run, tuple(findings(file))) for file in files)
-    return RepresentationSection(
-        tuple(files),
-        row_groups(files),
-        runs,
-        data_uri(draw(files[0])),
-        _alt(files[0], runs[0].findings),
-        tuple(problems),
-    )
+    runs = [(file, list(findings(file))) for file in files]
+    return {
+        "runs": runs,
+        "problems": problems,
+        "feeds": next((file.feeds for file in files if file.feeds), ()),
+        "figure": data_uri(draw(files[0])) if files else "",
+        "figure_alt": _alt(*runs[0]) if files else "",
+        "forms": representation_findings,
+    }

@@ -1,4 +1,4 @@
-"""What the numbers say, in sentences: every word of a verdict follows from an interval."""
+"""Findings on D in sentences: every word of a verdict follows from an interval."""
 
 from __future__ import annotations
 
@@ -14,14 +14,7 @@ from ndr.records.representation import (
     RepresentationFile,
     difference,
 )
-from reports.page.sections.representation_rows import (
-    decibel,
-    interval_text,
-    percent,
-    plain,
-    shown,
-    vectors,
-)
+from reports.number_format import MINUS, MISSING
 
 FALLS = 0.5
 """D settles where its change falls to less than this part, whichever way the rate is taken out."""
@@ -31,6 +24,80 @@ UNLIKE = 0.1
 """Part by which a mean cosine differs from that of random matrices before it is called another."""
 
 TOO_FEW = "undecided: too few pictures"
+
+
+def percent(value: float) -> str:
+    """A share in per cent.
+
+    >>> percent(0.734)
+    '73 %'
+    """
+    return f"{100 * value:.0f} %"
+
+
+def decibel(value: float) -> str:
+    """A PSNR.
+
+    >>> decibel(22.134)
+    '22.13 dB'
+    """
+    return f"{value:.2f} dB"
+
+
+def plain(value: float) -> str:
+    """A number with two decimals and a real minus sign.
+
+    >>> plain(-0.128)
+    '−0.13'
+    """
+    text = f"{value:.2f}"
+    return (MINUS + text[1:] if text.startswith("-") else text).replace(f"{MINUS}0.00", "0.00")
+
+
+def vectors(value: float) -> str:
+    """A number of vectors.
+
+    >>> vectors(17.04)
+    '17.0'
+    """
+    return f"{value:.1f}"
+
+
+def cosine(value: float) -> str:
+    """A mean cosine.
+
+    >>> cosine(0.0714)
+    '0.071'
+    """
+    return f"{value:.3f}"
+
+
+def shown(number: Number, form: Callable[[float], str]) -> str:
+    """A number, or a dash."""
+    return MISSING if number.value is None else form(number.value)
+
+
+def interval_text(number: Number, form: Callable[[float], str]) -> str:
+    """The ends of the 95 % interval; empty where there is none."""
+    interval = number.interval
+    return "" if interval is None else f"{form(interval.low)} to {form(interval.high)}"
+
+
+def settling(file: RepresentationFile) -> tuple[float, float, float] | str:
+    """How many times as large the change of D becomes from the first kept interval to the last.
+
+    Per step; divided by the learning rate; against a random walk. Or why that is not known.
+    """
+    if len(file.settling) < 2:
+        return "fewer than three snapshots of D were kept"
+    first, last = file.settling[0], file.settling[-1]
+    if not (first.change_per_step and first.scaled and first.walk):
+        return "D did not change at the start of the training"
+    return (
+        last.change_per_step / first.change_per_step,
+        last.scaled / first.scaled,
+        last.walk / first.walk,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,23 +263,20 @@ def _similarity(file: RepresentationFile) -> Finding:
     elif trained < (1 - UNLIKE) * drawn:
         verdict = "more than random vectors are"
     text = (
-        f"Mean absolute cosine {trained:.3f}; random matrices of {file.vectors} vectors of "
-        f"{file.dimension} numbers have {drawn:.3f}, D before training "
-        f"{shown(file.similarity[UNTRAINED], lambda value: f'{value:.3f}')}."
+        f"Mean absolute cosine {cosine(trained)}; random matrices of {file.vectors} vectors of "
+        f"{file.dimension} numbers have {cosine(drawn)}, D before training "
+        f"{shown(file.similarity[UNTRAINED], cosine)}."
     )
     return Finding(question, verdict, text)
 
 
 def _settling(file: RepresentationFile) -> Finding:
     question = "Does D settle while it is trained?"
-    if len(file.settling) < 2:
-        return Finding(question, "not measured", "Fewer than three snapshots of D were kept.")
+    found = settling(file)
+    if isinstance(found, str):
+        return Finding(question, "not measured", _sentence(found))
+    raw, scaled, walk = found
     first, last = file.settling[0], file.settling[-1]
-    if not (first.change_per_step and first.scaled and first.walk):
-        return Finding(question, "not measured", "D did not change at the start of the training.")
-    raw, scaled, walk = (
-        getattr(last, name) / getattr(first, name) for name in ("change_per_step", "scaled", "walk")
-    )
     if scaled < FALLS and walk < FALLS:
         verdict = "yes, beyond what the learning rate does"
     elif min(raw, scaled) < FALLS:
