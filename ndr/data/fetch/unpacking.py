@@ -20,10 +20,13 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, Self
 
 from ndr.data.fetch.fetch_errors import DISK_FULL, BadFileError, FetchError, disk_error, size_text
+
+log = logging.getLogger(__name__)
 
 PIECE = 2**16
 DAMAGED = (
@@ -39,22 +42,24 @@ DAMAGED = (
 )
 """What Python's readers raise at damaged or truncated archives."""
 
+Kind = Literal["file", "folder", "symbolic link", "hard link", "device", "end"]
+"""`end`: what follows the last member; it is read so that a stream's checksum is compared."""
+
+
+class MissingReaderError(FetchError):
+    """No library to read this format is installed; the message says which."""
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
     """One entry of an archive."""
 
     path: str
-    kind: Literal["file", "folder", "symbolic link", "hard link", "device", "end"]
-    """`end`: what follows the last member; it is read so that a stream's checksum is compared."""
+    kind: Kind
     pieces: Callable[[], Iterator[bytes]]
     """The bytes of a file."""
     link: str = ""
     """What a link points to: symbolic ones from their own folder, hard ones from the root."""
-
-
-class MissingReaderError(FetchError):
-    """No library to read this format is installed; the message says which."""
 
 
 def _read_in_pieces(file: IO[bytes]) -> Iterator[bytes]:
@@ -62,47 +67,44 @@ def _read_in_pieces(file: IO[bytes]) -> Iterator[bytes]:
         yield piece
 
 
-def _nothing() -> Iterator[bytes]:
-    return iter(())
-
-
 def _zip_pieces(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
     with archive.open(entry) as file:
         yield from _read_in_pieces(file)  # checks the CRC at the end
+
+
+def _zip_kind(entry: zipfile.ZipInfo) -> Kind:
+    mode = stat.S_IFMT(entry.external_attr >> 16)
+    if entry.is_dir() or mode == stat.S_IFDIR:
+        return "folder"
+    if mode == stat.S_IFLNK:
+        return "symbolic link"
+    return "file" if mode in (0, stat.S_IFREG) else "device"
 
 
 def zip_members(path: Path) -> Iterator[Member]:
     """Members of a zip file, by its central directory."""
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
-            mode = stat.S_IFMT(entry.external_attr >> 16)
-            if entry.is_dir() or mode == stat.S_IFDIR:
-                yield Member(entry.filename, "folder", _nothing)
-            elif mode == stat.S_IFLNK:
-                target = archive.read(entry) if entry.file_size < 4096 else b"/"
-                yield Member(entry.filename, "symbolic link", _nothing, target.decode())
-            elif mode in (0, stat.S_IFREG):
-                yield Member(
-                    entry.filename, "file", lambda entry=entry: _zip_pieces(archive, entry)
-                )
-            else:
-                yield Member(entry.filename, "device", _nothing)
+            kind, link = _zip_kind(entry), ""
+            if kind == "symbolic link":
+                link = archive.read(entry).decode() if entry.file_size < 4096 else "/"
+            yield Member(entry.filename, kind, partial(_zip_pieces, archive, entry), link)
 
 
 class _CompleteHeaders(tarfile.TarInfo):
     """Headers of a tar file that must end with its end mark: the reader alone stops quietly."""
 
     @classmethod
-    def fromtarfile(cls, archive: tarfile.TarFile) -> _CompleteHeaders:
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
         try:
             return super().fromtarfile(archive)
-        except tarfile.EOFHeaderError:
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
             raise  # the mark
         except tarfile.HeaderError as error:
             raise BadFileError(f"ends or breaks within a header ({error})") from error
 
 
-def _tar_kind(entry: tarfile.TarInfo) -> Any:
+def _tar_kind(entry: tarfile.TarInfo) -> Kind:
     if entry.isreg():
         return "file"
     if entry.isdir():
@@ -118,7 +120,7 @@ def _tar_pieces(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> Iterator[by
         yield from _read_in_pieces(file)
 
 
-_DECOMPRESS: dict[bytes, Callable[[Path], IO[bytes]]] = {
+_DECOMPRESS: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
     b"\xfd7zXZ\x00": lzma.open,
@@ -129,23 +131,17 @@ def tar_members(path: Path) -> Iterator[Member]:
     """Members of a tar file, compressed or not, in one pass."""
     with path.open("rb") as raw:
         head = raw.read(8)
-    opened = next(
-        (open_file(path) for magic, open_file in _DECOMPRESS.items() if head.startswith(magic)),
-        None,
-    )
+    opener = next((o for magic, o in _DECOMPRESS.items() if head.startswith(magic)), Path.open)
     with (
-        opened or path.open("rb") as file,
+        opener(path, "rb") as file,
         tarfile.open(fileobj=file, mode="r|", tarinfo=_CompleteHeaders) as archive,
     ):
         while (entry := archive.next()) is not None:
-            yield Member(
-                entry.name,
-                _tar_kind(entry),
-                lambda entry=entry: _tar_pieces(archive, entry),
-                entry.linkname,
-            )
-            archive.members.clear()  # the reader remembers every member, 72,135 of them in OTS
-        yield Member("", "end", lambda: _read_in_pieces(file))
+            pieces = partial(_tar_pieces, archive, entry)
+            yield Member(entry.name, _tar_kind(entry), pieces, entry.linkname)
+            # The reader remembers every member, 72,135 of them in OTS.
+            archive.members.clear()  # type: ignore[attr-defined]
+        yield Member("", "end", partial(_read_in_pieces, file))
 
 
 @contextlib.contextmanager
@@ -163,7 +159,7 @@ def _rar_pieces(entry: Any) -> Iterator[bytes]:
         yield from entry.get_blocks(PIECE)
 
 
-def _rar_kind(entry: Any) -> Any:
+def _rar_kind(entry: Any) -> Kind:
     if entry.issym:
         return "symbolic link"
     if entry.islnk or entry.linkpath:
@@ -189,22 +185,18 @@ def rar_members(path: Path) -> Iterator[Member]:
         ) from error
     with _rar_problems(), libarchive.file_reader(str(path)) as entries:
         for entry in entries:
-            yield Member(
-                entry.pathname,
-                _rar_kind(entry),
-                lambda entry=entry: _rar_pieces(entry),
-                entry.linkpath or "",
-            )
+            pieces = partial(_rar_pieces, entry)
+            yield Member(entry.pathname, _rar_kind(entry), pieces, entry.linkpath or "")
 
 
-_READERS: tuple[tuple[Callable[[bytes], bool], Callable[[Path], Iterator[Member]]], ...] = (
-    (lambda head: head.startswith((b"PK\x03\x04", b"PK\x05\x06")), zip_members),
-    (lambda head: head.startswith(b"Rar!\x1a\x07"), rar_members),
-    (
-        lambda head: head[257:262] == b"ustar" or head.startswith(tuple(_DECOMPRESS)),
-        tar_members,
-    ),
-)
+def _reader(head: bytes) -> Callable[[Path], Iterator[Member]] | None:
+    """What reads an archive that begins with these 512 bytes."""
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return zip_members
+    if head.startswith(b"Rar!\x1a\x07"):
+        return rar_members
+    is_tar = head[257:262] == b"ustar" or head.startswith(tuple(_DECOMPRESS))
+    return tar_members if is_tar else None
 
 
 @contextlib.contextmanager
@@ -223,7 +215,7 @@ def opened_archive(path: Path, name: str) -> Iterator[Iterator[Member]]:
     """
     with path.open("rb") as file:
         head = file.read(512)
-    members = next((reader for is_so, reader in _READERS if is_so(head)), None)
+    members = _reader(head)
     if members is None:
         raise BadFileError(f"{name}: expected a zip, tar or rar archive, found {head[:16]!r}...")
     try:
@@ -236,9 +228,6 @@ def opened_archive(path: Path, name: str) -> Iterator[Iterator[Member]]:
         if isinstance(error, FetchError) or error.errno is not None:
             raise
         raise BadFileError(f"{name}: damaged ({error})") from error  # bz2 says it so
-
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +248,7 @@ class _Count:
 
     limits: Limits
     archive_bytes: int
-    bytes: int = 0
+    unpacked: int = 0
     members: int = 0
     files: int = 0
 
@@ -268,25 +257,19 @@ class _Count:
         if self.members > self.limits.files:
             raise BadFileError(f"holds more than {self.limits.files} members")
 
-    def add(self, count: int) -> None:
-        self.bytes += count
-        if self.bytes > self.limits.bytes:
-            raise BadFileError(
-                f"unpacks to more than {size_text(self.limits.bytes)}; if that is right, raise "
-                "unpacked_bytes of this download in the catalogue"
-            )
-        if (
-            self.bytes > self.limits.ratio_from
-            and self.bytes > self.limits.ratio * self.archive_bytes
-        ):
-            raise BadFileError(
-                f"unpacks to more than {self.limits.ratio:g} times its {self.archive_bytes} bytes: "
-                "a decompression bomb"
-            )
-
     def counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         for piece in pieces:
-            self.add(len(piece))
+            self.unpacked += len(piece)
+            if self.unpacked > self.limits.bytes:
+                raise BadFileError(
+                    f"unpacks to more than {size_text(self.limits.bytes)}; if that is right, raise "
+                    "unpacked_bytes of this download in the catalogue"
+                )
+            if self.unpacked > max(self.limits.ratio_from, self.limits.ratio * self.archive_bytes):
+                raise BadFileError(
+                    f"unpacks to more than {self.limits.ratio:g} times its {self.archive_bytes} "
+                    "bytes: a decompression bomb"
+                )
             yield piece
 
 
@@ -335,8 +318,7 @@ def _copied(member: Member, folder: Path) -> Iterator[bytes]:
             f"member {member.path!r} is a link to {member.link!r}, which is no file before it"
         )
     with source.open("rb") as file:
-        while piece := file.read(PIECE):
-            yield piece
+        yield from _read_in_pieces(file)
 
 
 def _unpack_member(member: Member, folder: Path, only: tuple[str, ...], count: _Count) -> None:
@@ -392,18 +374,14 @@ def unpack(
         if count.files == 0:
             what = f"no member matches {', '.join(only)}" if only else "it holds no files"
             raise BadFileError(f"{name}: {what}")
-    except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+    except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise BadFileError(f"{name}: a member is both a file and a folder: {error}") from error
-    except OSError as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        if error.errno in DISK_FULL:
+        if isinstance(error, FileExistsError | IsADirectoryError | NotADirectoryError):
+            raise BadFileError(f"{name}: a member is both a file and a folder: {error}") from error
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
             raise disk_error(folder, error) from error
         raise
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    log.info("%s: %d files, %s", name, count.files, size_text(count.bytes))
+    log.info("%s: %d files, %s", name, count.files, size_text(count.unpacked))
     return count.files
 
 

@@ -9,6 +9,7 @@ import shutil
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
@@ -161,25 +162,23 @@ def local_folder(mirror: str) -> Path | None:
     return Path(unquote(parts.path)) if parts.scheme == "file" else Path(mirror)
 
 
-def _copy(source: Path, partial: Partial) -> None:
+def _copy(source: Path, target: Partial) -> None:
     if not source.is_file():
         raise SourceError(f"{source}: no such file")
-    partial.path.parent.mkdir(parents=True, exist_ok=True)
-    check_room(partial.path, source.stat().st_size)
+    target.path.parent.mkdir(parents=True, exist_ok=True)
+    check_room(target.path, source.stat().st_size)
     try:
-        shutil.copyfile(source, partial.path)
+        shutil.copyfile(source, target.path)
     except OSError as error:
-        raise disk_error(partial.path, error) from error
+        raise disk_error(target.path, error) from error
 
 
 def _local_way(source: Path) -> Way:
-    return Way(str(source), lambda partial: _copy(source, partial))
+    return Way(str(source), partial(_copy, source))
 
 
 def _web_way(label: str, file: Download, waits: Waits, locate: Callable[[], Address]) -> Way:
-    def bring(partial: Partial) -> Address:
-        return download(locate, partial, name=file.file, wanted_bytes=file.bytes, waits=waits)
-
+    bring = partial(download, locate, name=file.file, wanted_bytes=file.bytes, waits=waits)
     return Way(label, bring)
 
 
@@ -201,18 +200,18 @@ def _packed_folder(folder: Path, files: dict[str, Path], target: Path) -> None:
 def _whole_folder_way(label: str, folder_id: str, waits: Waits, session: requests.Session) -> Way:
     """All files of a Drive folder; those that an earlier run brought are not asked for again."""
 
-    def bring(partial: Partial) -> None:
-        folder = partial.path.with_name(f"{partial.path.name}.files")
+    def bring(packed: Partial) -> None:
+        folder = packed.path.with_name(f"{packed.path.name}.files")
         files = {}
         for path, file_id in folder_files(folder_id).items():
             files[path] = folder / file_id
             download(
-                lambda file_id=file_id: file_address(file_id, session),
+                partial(file_address, file_id, session),
                 Partial(folder / file_id),
                 name=path,
                 waits=waits,
             )
-        _packed_folder(folder, files, partial.path)
+        _packed_folder(folder, files, packed.path)
 
     return Way(label, bring)
 
@@ -224,16 +223,15 @@ def _source_way(
         here = local_folder(source.url)
         if here is not None:
             return _local_way(here)
-        return _web_way(source.url, file, waits, lambda: Address(source.url, session))
+        return _web_way(source.url, file, waits, partial(Address, source.url, session))
     if isinstance(source, GoogleDriveFile):
         label = f"Google Drive file {source.google_drive}"
-        locate = lambda: file_address(source.google_drive, session)  # noqa: E731
-        return _web_way(label, file, waits, locate)
+        return _web_way(label, file, waits, partial(file_address, source.google_drive, session))
     if isinstance(source, GoogleDriveFolder):
         return _folder_way(source, file, waits, session)
     if isinstance(source, HuggingFaceFile):
         label = f"Hugging Face {source.repository_type} {source.hugging_face}, {source.path}"
-        return _web_way(label, file, waits, lambda: hub_address(source, session))
+        return _web_way(label, file, waits, partial(hub_address, source, session))
     return None
 
 
@@ -271,7 +269,7 @@ def ways_of(
         folder = local_folder(mirror)
         if folder is None:
             url = f"{mirror.rstrip('/')}/{quote(place)}/{quote(file.file)}"
-            yield _web_way(url, file, waits, lambda url=url: Address(url, session))
+            yield _web_way(url, file, waits, partial(Address, url, session))
         elif (folder / place / file.file).is_file():
             yield _local_way(folder / place / file.file)
     for source in file.sources:

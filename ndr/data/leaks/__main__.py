@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ndr.data.image_files import processors
 from ndr.data.leaks.scan import scan
-from ndr.data.leaks.scanned_set import available_cores
 from ndr.records.leak_findings import IDENTICAL, NEAR_DUPLICATE, LeakFindings
 
 
@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--workers",
         type=_positive,
-        default=available_cores(),
+        default=processors(),
         help="pictures decoded at the same time (default: the cores, %(default)s)",
     )
     return parser

@@ -4,96 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
-from tqdm import tqdm
 
 from ndr.atomic_file import atomic_path
-from ndr.data.image_files import check_rgb, pixels_sha256, read_rgb
+from ndr.data.image_files import in_order, pixels_sha256, read_rgb
+from ndr.data.leaks.likeness import SIDE, VERSION, thumbnail
 from ndr.data.manifest import FILE_NAME, Manifest, ManifestError, ManifestRow
 
-SIDE = 64
-"""Pixels on each side, whatever the shape of the photograph."""
-VERSION = 1
-"""Raised when `thumbnail` changes, so that stored thumbnails of the old kind are not used."""
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-MINIMUM_CONTRAST = 2.0
-"""Grey levels between the darkest and the brightest point; below it a thumbnail is flat."""
-
-ORIENTATIONS = (
-    "as it is",
-    "mirrored",
-    "upside down",
-    "turned by 180 degrees",
-    "transposed",
-    "turned by 90 degrees",
-    "turned by 270 degrees",
-    "transposed across the other diagonal",
-)
-"""Names of what `oriented` returns: flips and transposes, the augmentations of training."""
-
-
-def thumbnail(image: np.ndarray) -> np.ndarray:
-    """Shrink a photograph to a square grey picture with its contrast stretched to 8 bits.
-
-    Each point is a weighted mean of the luma around it, so that compression and another size
-    change it little. The weights fall off linearly: they are symmetric, unlike those of Pillow's
-    box filter, so that a flipped photograph has the flipped thumbnail. The stretch makes hazy
-    pictures as precise as clear ones.
-
-    Args:
-        image: uint8 array (H, W, 3).
-
-    Returns:
-        uint8 array (64, 64); all zeros where the photograph is flat.
-    """
-    check_rgb(image, "picture to shrink")
-    grey = image.astype(np.float32) @ LUMA
-    small = np.asarray(Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
-    darkest, contrast = small.min(), float(np.ptp(small))
-    if contrast < MINIMUM_CONTRAST:
-        return np.zeros((SIDE, SIDE), dtype=np.uint8)
-    return np.rint((small - darkest) * (255.0 / contrast)).astype(np.uint8)
-
-
-def flat(thumbnails: np.ndarray) -> np.ndarray:
-    """Which thumbnails show nothing that could be compared; bool (N,)."""
-    return thumbnails.reshape(len(thumbnails), -1).max(axis=1, initial=0) == 0
-
-
-def oriented(thumbnails: np.ndarray) -> np.ndarray:
-    """All thumbnails in all eight orientations.
-
-    Args:
-        thumbnails: (N, S, S).
-
-    Returns:
-        (8, N, S, S), in the order of `ORIENTATIONS`.
-    """
-    transposed = thumbnails.transpose(0, 2, 1)
-    return np.stack(
-        [
-            thumbnails,
-            thumbnails[:, :, ::-1],
-            thumbnails[:, ::-1],
-            thumbnails[:, ::-1, ::-1],
-            transposed,
-            transposed[:, ::-1],
-            transposed[:, :, ::-1],
-            transposed[:, ::-1, ::-1],
-        ]
-    )
-
-
 log = logging.getLogger(__name__)
+
+SIDES = ("clean", "degraded")
+PICTURES_PER_FILE = 2048
+"""A scan that is cut off loses at most the work on as many pictures."""
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
@@ -142,11 +69,6 @@ class ThumbnailCache:
         with atomic_path(self.folder / f"thumbnails-v{VERSION}-{name}.npz") as temporary:
             np.savez(temporary, keys=keys, thumbnails=np.stack(list(thumbnails.values())))
         self._known |= thumbnails
-
-
-SIDES = ("clean", "degraded")
-PICTURES_PER_FILE = 2048
-"""A scan that is cut off loses at most the work on as many pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +126,8 @@ def read_set(sets_folder: str | Path, name: str) -> ScannedSet:
     return ScannedSet(name, manifest, {key: tuple(found) for key, found in places.items()})
 
 
-def _checked_thumbnail(pixels: str, path: Path) -> tuple[str, np.ndarray]:
+def _checked_thumbnail(picture: tuple[str, Path]) -> tuple[str, np.ndarray]:
+    pixels, path = picture
     image = read_rgb(path)
     found = pixels_sha256(image)
     if found != pixels:
@@ -213,19 +136,6 @@ def _checked_thumbnail(pixels: str, path: Path) -> tuple[str, np.ndarray]:
             f"found {found}; delete the set's folder and prepare it again"
         )
     return pixels, thumbnail(image)
-
-
-def _batches(items: Iterable[tuple[str, Path]]) -> Iterator[list[tuple[str, Path]]]:
-    items = iter(items)
-    while batch := list(islice(items, PICTURES_PER_FILE)):
-        yield batch
-
-
-def available_cores() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def fill_cache(sets: Sequence[ScannedSet], cache: ThumbnailCache, workers: int) -> int:
@@ -249,15 +159,11 @@ def fill_cache(sets: Sequence[ScannedSet], cache: ThumbnailCache, workers: int) 
         for pixels in one_set.pictures
         if pixels not in cache
     }
-    # Threads: decoding and hashing run outside of Python's lock.
-    with (
-        ThreadPoolExecutor(workers) as pool,
-        tqdm(total=len(wanted), desc="pictures", unit="image", disable=None) as progress,
-    ):
-        for batch in _batches(wanted.items()):
-            made = {}
-            for pixels, small in pool.map(_checked_thumbnail, *zip(*batch, strict=True)):
-                made[pixels] = small
-                progress.update()
+    made: dict[str, np.ndarray] = {}
+    for pixels, small in in_order(_checked_thumbnail, list(wanted.items()), "pictures", workers):
+        made[pixels] = small
+        if len(made) == PICTURES_PER_FILE:
             cache.add(made)
+            made = {}
+    cache.add(made)
     return len(wanted)

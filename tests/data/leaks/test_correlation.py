@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ndr.data.leaks.scan import MINIMUM_CORRELATION, correlations, details
-from ndr.data.leaks.scanned_set import thumbnail
+from ndr.data.leaks.likeness import MINIMUM_CORRELATION, correlations, details, thumbnail
 from tests.data.leaks.leaked_sets import FILES, as_jpeg, hazy, noisy, photograph, resized
 
 

@@ -7,15 +7,15 @@ import math
 import numpy as np
 import pytest
 
-from ndr.data.leaks.scan import (
+from ndr.data.leaks.likeness import (
     BITS,
     FREQUENCIES,
     MAXIMUM_DISTANCE,
     distances,
     near_pairs,
     perceptual_hashes,
+    thumbnail,
 )
-from ndr.data.leaks.scanned_set import thumbnail
 from tests.data.leaks.leaked_sets import FILES, as_jpeg, photograph, resized
 
 

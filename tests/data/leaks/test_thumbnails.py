@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ndr.data.leaks.scanned_set import ORIENTATIONS, SIDE, flat, oriented, thumbnail
+from ndr.data.leaks.likeness import ORIENTATIONS, SIDE, flat, oriented, thumbnail
 from tests.data.leaks.leaked_sets import photograph
 
 
