@@ -1,7 +1,7 @@
 """How alike two photographs are: thumbnails of them, hashes of these, and their correlation.
 
-Compression, another size, flips and turns do not matter. The hashes are quick: they choose the pairs
-whose correlation is computed, and that decides.
+Compression, another size, flips and turns do not matter. The hashes are quick: they choose the
+pairs whose correlation is computed, and that decides.
 """
 
 from __future__ import annotations
