@@ -56,12 +56,15 @@ class TierRecipe(_Model):
     batch: int
     patch: int
     learning_rate: float
+    optimiser: str = "adam"
+    betas: tuple[float, ...] = (0.9, 0.999)
     weight_decay: float = 1e-8
     schedule: str
     milestones: tuple[int, ...] = ()
     gamma: float = 0.5
     warmup_steps: int = 0
     minimum_learning_rate: float = 0.0
+    ema_decay: float | None = None
 
 
 class DownFirst(_Model):

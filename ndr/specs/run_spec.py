@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ndr.nearest_name import check_names
-from ndr.specs.typed_file import CanonicalSpec, SpecError
+from ndr.specs.typed_file import LATER, CanonicalSpec, SpecError
 
 BALANCES = ("task_uniform", "release_ratio", "promptir_ratio", "airnet_cycle")
 NOISE_VARIANTS = ("float_clip", "uint8_trunc", "uint8_round", "float_noclip")
 NOISE_SEEDINGS = ("image_name", "zero_per_image")
 PRECISIONS = ("fp32", "bf16")
+TIMM_OPTIMISERS = ("adamp", "adopt", "lamb", "lion", "muon", "nadamw", "radam")
+TIMM_SCHEDULES = ("poly", "tanh")
 X2_ORDERS = ("degrade_then_down", "down_then_degrade")
 UNTRAINED = "no_training"
 """Setting of a method that nothing is trained for."""
@@ -90,27 +92,36 @@ class Recipe:
     """Side of the square training patch, in pixels of the clean image."""
     learning_rate: float
     optimiser: str = "adam"
+    """`adam`, `adamw`, or one of `TIMM_OPTIMISERS` as timm defines it."""
     betas: tuple[float, ...] = (0.9, 0.999)
     weight_decay: float = 1e-8
     schedule: str = "multistep"
+    """`multistep`, `cosine`, `constant`, or one of `TIMM_SCHEDULES`."""
     milestones: tuple[int, ...] = ()
     """Steps after which `multistep` multiplies the rate by `gamma`."""
     gamma: float = 0.5
     warmup_steps: int = 0
     minimum_learning_rate: float = 0.0
-    """End of the `cosine` schedule."""
+    """End of all schedules but `multistep` and `constant`."""
     gradient_clip_norm: float | None = 10.0
     pixel_loss: str = "l1"
     augment: tuple[str, ...] = ("horizontal_flip", "vertical_flip", "transpose")
+    ema_decay: float | None = field(default=None, metadata=LATER)
+    """The results are an exponential moving average of the weights over the steps: what is
+    evaluated, restores photographs, and gives D. 0.999 is usual for long trainings. None: the
+    weights after the last step."""
 
     def __post_init__(self) -> None:
-        _check_choice("optimiser", self.optimiser, ("adam", "adamw"))
-        _check_choice("schedule", self.schedule, ("multistep", "cosine", "constant"))
+        _check_choice("optimiser", self.optimiser, ("adam", "adamw", *TIMM_OPTIMISERS))
+        schedules = ("multistep", "cosine", "constant", *TIMM_SCHEDULES)
+        _check_choice("schedule", self.schedule, schedules)
         _check_choice("pixel loss", self.pixel_loss, ("l1", "l2"))
         check_names("augmentation", self.augment, ("horizontal_flip", "vertical_flip", "transpose"))
         for name in ("steps", "batch", "patch"):
             if getattr(self, name) < 1:
                 raise SpecError(f"recipe: {name} must be at least 1, found {getattr(self, name)}")
+        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
+            raise SpecError(f"recipe: ema_decay must lie between 0 and 1, found {self.ema_decay}")
 
 
 @dataclass(frozen=True, slots=True)

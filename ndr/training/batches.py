@@ -49,10 +49,6 @@ def _leave_signals_to_the_parent(_: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _unchanged(batch: Batch) -> Batch:
-    return batch
-
-
 def batches(
     mixture: Mixture, share: range, first_step: int, workers: int
 ) -> Generator[Batch, None, None]:
@@ -76,7 +72,6 @@ def batches(
             sampler=steps,
             num_workers=workers,
             worker_init_fn=_leave_signals_to_the_parent,
-            collate_fn=_unchanged,
         )
     )
     try:

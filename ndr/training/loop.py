@@ -11,6 +11,7 @@ import contextlib
 import logging
 import math
 import time
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from ndr.method import Batch, TrainingContext
 from ndr.specs.run_spec import RunSpec
 from ndr.training.batches import batches
 from ndr.training.optimisation import (
+    Optimiser,
     autocast,
     clipped_gradient_norm,
     learning_rate,
@@ -68,7 +70,7 @@ def train(
     module = loss_module(state.method.train(), processes)
     share = processes.share(spec.recipe.batch)
     if state.step == 0:
-        state.snapshots.take(0, state.method.representation())
+        state.snapshots.take(0, state.result.representation())
     earlier, started = state.seconds, time.perf_counter()
     last_saved = started
     with (
@@ -83,7 +85,9 @@ def train(
                     module,
                     state.optimisers,
                     batch.to(processes.device),
-                    (spec, state.step, rate),
+                    spec=spec,
+                    step=state.step,
+                    rate=rate,
                     processes=processes,
                     stop=interruption.signal is not None,
                 )
@@ -91,8 +95,10 @@ def train(
                 raise NonFiniteError(f"{error}\n{_where(state, mixture, resume)}") from None
             state.step += 1
             state.seconds = earlier + time.perf_counter() - started
+            if state.average is not None:
+                state.average.update(state.method)
             state.curve.add(state.step, rate, values, state.seconds)
-            state.snapshots.take(state.step, state.method.representation())
+            state.snapshots.take(state.step, state.result.representation())
             progress.update(state.step, rate, values)
             if stop and state.step < spec.recipe.steps:
                 _stop(state, processes, resume, interruption)
@@ -103,10 +109,12 @@ def train(
 
 def take_step(
     module: nn.Module,
-    optimisers: dict[str, torch.optim.Optimizer],
+    optimisers: Mapping[str, Optimiser],
     batch: Batch,
-    moment: tuple[RunSpec, int, float],
     *,
+    spec: RunSpec,
+    step: int,
+    rate: float,
     processes: Processes,
     stop: bool = False,
 ) -> tuple[dict[str, float], bool]:
@@ -118,7 +126,9 @@ def take_step(
         module: gives the loss terms of a batch (`processes.loss_module`).
         optimisers: by group.
         batch: this process's share, on its device.
-        moment: the spec, the step and its learning rate.
+        spec: the run.
+        step: counted from 0.
+        rate: its learning rate.
         processes: losses are averaged over them.
         stop: whether this process wants to end after the step.
 
@@ -130,7 +140,6 @@ def take_step(
     Raises:
         NonFiniteError: before the optimiser of the group has changed a weight.
     """
-    spec, step, rate = moment
     total, squared_norm, ends = 0.0, 0.0, False
     terms: dict[str, float] = {}
     for group, optimiser in optimisers.items():

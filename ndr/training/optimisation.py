@@ -1,15 +1,23 @@
-"""Losses, optimisers and learning rates that a recipe names."""
+"""What a recipe names (losses, optimisers, learning rates), initial weights, and equal bits.
+
+`adam`, `adamw` and the schedules of the tiers are computed with PyTorch alone, all others by timm.
+Importing timm, or letting `torch.optim`'s classes import PyTorch's compiler, costs a short training
+as much as everything else that it does; the results are the same, which tests hold.
+"""
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.adam import adam
 
 from ndr.method import Method, PixelLoss
 from ndr.nearest_name import check_names
@@ -18,34 +26,12 @@ from ndr.seeds import derived_seed
 from ndr.specs.run_spec import Recipe, RunSpec
 from ndr.specs.typed_file import SpecError
 
+if TYPE_CHECKING:
+    from timm.utils.model_ema import ModelEmaV3
+
 PIXEL_LOSSES: Mapping[str, PixelLoss] = {"l1": F.l1_loss, "l2": F.mse_loss}
 """Means over all pixels and channels. The paper prints 2-norms; its code uses the mean L1, and
 offers an l2 that is summed over the image."""
-
-
-class _WithoutCompiler:
-    """What `torch.optim` wraps to keep `torch.compile` out, unwrapped.
-
-    The wrappers import the compiler at their first call, which takes longer than importing
-    PyTorch: 2 seconds of each training.
-    """
-
-    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
-    zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
-    state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)
-    load_state_dict = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
-
-
-class Adam(_WithoutCompiler, torch.optim.Adam):
-    """PyTorch's Adam: weight decay is an L2 term of the gradient."""
-
-    step = torch.no_grad()(inspect.unwrap(torch.optim.Adam.step))
-
-
-class AdamW(_WithoutCompiler, torch.optim.AdamW):
-    """PyTorch's AdamW: weight decay shrinks the weights by itself."""
-
-    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
 
 
 def pixel_loss(recipe: Recipe) -> PixelLoss:
@@ -63,6 +49,7 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     - `cosine`: from the recipe's rate to `minimum_learning_rate`, which the last step nearly
       reaches: rate = minimum + (start - minimum) (1 + cos(pi t)) / 2, with t in [0, 1) counted
       from the end of the warm-up.
+    - `poly`, `tanh`: timm's, from the end of the warm-up, with its exponent 0.5 or bounds -7 and 3.
     - `warmup_steps`: the first steps rise linearly; the last of them has the full rate.
 
     >>> recipe = Recipe(steps=8, batch=1, patch=8, learning_rate=1.0, milestones=(4,))
@@ -76,6 +63,10 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     if recipe.schedule == "multistep":
         reached = sum(step >= milestone for milestone in recipe.milestones)
         return recipe.learning_rate * recipe.gamma**reached
+    if recipe.schedule != "cosine":
+        schedule = _timm_schedule(recipe)
+        schedule.step_update(step - recipe.warmup_steps)
+        return float(schedule.optimizer.param_groups[0]["lr"])
     progress = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
     fall = (1 + math.cos(math.pi * min(progress, 1.0))) / 2
     return recipe.minimum_learning_rate + fall * (
@@ -83,7 +74,83 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     )
 
 
-def build_optimisers(method: Method, recipe: Recipe) -> dict[str, torch.optim.Optimizer]:
+@functools.cache
+def _timm_schedule(recipe: Recipe) -> Any:
+    """One of timm's schedules, on an optimiser of its own that trains nothing."""
+    from timm.scheduler import PolyLRScheduler, TanhLRScheduler
+
+    kinds: dict[str, Any] = {"poly": PolyLRScheduler, "tanh": TanhLRScheduler}
+    return kinds[recipe.schedule](
+        torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=recipe.learning_rate),
+        t_initial=max(1, recipe.steps - recipe.warmup_steps),
+        lr_min=recipe.minimum_learning_rate,
+        t_in_epochs=False,
+    )
+
+
+class Adam:
+    """Adam, or AdamW, by PyTorch's functional form: the bits of `torch.optim.Adam(fused=True)`.
+
+    Adam's weight decay is an L2 term of the gradient; AdamW's shrinks the weights by itself. Fused,
+    because narrow networks spend a fifth of a step in one-by-one updates otherwise.
+    """
+
+    def __init__(self, parameters: list[nn.Parameter], recipe: Recipe) -> None:
+        group: dict[str, Any] = {"params": parameters, "lr": recipe.learning_rate}
+        self.param_groups = [group]
+        self._recipe = recipe
+        self._state: dict[int, dict[str, Tensor]] = {}
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for parameter in self.param_groups[0]["params"]:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move the parameters that have a gradient."""
+        group, recipe = self.param_groups[0], self._recipe
+        moved = {i: p for i, p in enumerate(group["params"]) if p.grad is not None}
+        for index in moved.keys() - self._state.keys():
+            zeros = [torch.zeros_like(moved[index]) for _ in range(2)]
+            count = torch.zeros((), dtype=torch.float32, device=moved[index].device)
+            self._state[index] = {"step": count, "exp_avg": zeros[0], "exp_avg_sq": zeros[1]}
+        states = [self._state[index] for index in moved]
+        adam(
+            list(moved.values()),
+            [parameter.grad for parameter in moved.values()],
+            [state["exp_avg"] for state in states],
+            [state["exp_avg_sq"] for state in states],
+            [],
+            [state["step"] for state in states],
+            fused=True,
+            amsgrad=False,
+            beta1=recipe.betas[0],
+            beta2=recipe.betas[1],
+            lr=group["lr"],
+            weight_decay=recipe.weight_decay,
+            decoupled_weight_decay=recipe.optimiser == "adamw",
+            eps=1e-8,
+            maximize=False,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a resumed training needs, under the names of `torch.optim`."""
+        return {"state": self._state}
+
+    def load_state_dict(self, content: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave."""
+        devices = [parameter.device for parameter in self.param_groups[0]["params"]]
+        self._state = {
+            index: {name: value.to(devices[index], copy=True) for name, value in state.items()}
+            for index, state in content["state"].items()
+        }
+
+
+Optimiser = Adam | torch.optim.Optimizer
+
+
+def build_optimisers(method: Method, recipe: Recipe) -> dict[str, Optimiser]:
     """One optimiser per group of the method, in the order in which they step.
 
     The paper's weight decay of 1e-4 is 10,000 times the released code's 1e-8.
@@ -91,26 +158,42 @@ def build_optimisers(method: Method, recipe: Recipe) -> dict[str, torch.optim.Op
     Raises:
         ValueError: the method has nothing to train, or a parameter stands in two groups.
     """
-    kind = {"adam": Adam, "adamw": AdamW}[recipe.optimiser]
     groups = method.optimiser_groups()
     members = [id(parameter) for group in groups.values() for parameter in group]
     if not members or not all(groups.values()):
         raise ValueError(f"{method.info.name}: a group of optimiser_groups() has no parameter")
     if len(set(members)) < len(members):
         raise ValueError(f"{method.info.name}: optimiser_groups() names a parameter twice")
+    if recipe.optimiser in ("adam", "adamw"):
+        return {name: Adam(parameters, recipe) for name, parameters in groups.items()}
+    from timm.optim import create_optimizer_v2
+
     return {
-        name: kind(
+        name: create_optimizer_v2(
             parameters,
+            opt=recipe.optimiser,
             lr=recipe.learning_rate,
-            betas=(recipe.betas[0], recipe.betas[1]),
             weight_decay=recipe.weight_decay,
-            fused=True,  # narrow networks spend a fifth of a step in one-by-one updates otherwise
+            betas=recipe.betas,
         )
         for name, parameters in groups.items()
     }
 
 
-def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+def averaged(method: Method, recipe: Recipe) -> ModelEmaV3 | None:
+    """An exponential moving average of weights and buffers that begins at the initial ones.
+
+    After each step average = decay * average + (1 - decay) * trained, without a warm-up of the
+    decay. None where the recipe has no `ema_decay`.
+    """
+    if recipe.ema_decay is None:
+        return None
+    from timm.utils.model_ema import ModelEmaV3
+
+    return ModelEmaV3(method, decay=recipe.ema_decay)
+
+
+def set_learning_rate(optimiser: Optimiser, rate: float) -> None:
     """Give all parameters of an optimiser one rate."""
     for group in optimiser.param_groups:
         group["lr"] = rate
@@ -135,7 +218,7 @@ def set_up_numerics(cpu_threads: int) -> None:
     # As use_deterministic_algorithms(True, warn_only=True), which imports the compiler for seconds.
     torch.set_deterministic_debug_mode("warn")
     # Filling every fresh tensor would only hide reads of unwritten memory, at a price.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
@@ -176,8 +259,4 @@ def seed_step(spec: RunSpec, step: int, rank: int) -> None:
 
     A resumed training so draws what it would have drawn; processes draw differently.
     """
-    seed = derived_seed(spec.suite_seed, "step", spec.seed, step, rank)
-    # torch.manual_seed does the same, and takes a millisecond to note its caller for later.
-    torch.default_generator.manual_seed(seed)
-    if torch.cuda.is_initialized():
-        torch.cuda.manual_seed(seed)
+    torch.manual_seed(derived_seed(spec.suite_seed, "step", spec.seed, step, rank))

@@ -8,8 +8,8 @@ continues an old state. It disappears when the results are complete.
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
+import json
 import logging
 import pickle
 import zipfile
@@ -27,7 +27,9 @@ from ndr.checkpoint import write_checkpoint
 from ndr.method import Method, load_strictly, parameter_count
 from ndr.records.provenance import Stopwatch
 from ndr.specs.run_spec import RunSpec
-from ndr.training.optimisation import build_optimisers
+from ndr.training.optimisation import averaged, build_optimisers
+
+log = logging.getLogger(__name__)
 
 CURVE_ROWS = 200
 """A curve has at most about this many rows, however long the training."""
@@ -129,14 +131,12 @@ class Snapshots:
         self._taken = dict(state)
 
 
-log = logging.getLogger(__name__)
-
-
 class TrainingState:
     """A training between two steps.
 
     `step` counts the steps done; it is the sampler's position (times the batch) and the
-    schedule's, both being functions of it. `seconds` is the time of all steps so far.
+    schedule's, both being functions of it. `seconds` is the time of all steps so far. With the
+    recipe's `ema_decay`, `average` is timm's exponential moving average of the weights.
     """
 
     def __init__(self, spec: RunSpec, method: Method) -> None:
@@ -144,11 +144,17 @@ class TrainingState:
         self.spec = spec
         self.method = method
         self.optimisers = build_optimisers(method, spec.recipe)
+        self.average = averaged(method, spec.recipe)
         self.curve = Curve(spec.recipe.steps)
         self.snapshots = Snapshots(spec.recipe.steps, spec.representation_snapshots)
         self.step = 0
         self.seconds = 0.0
         self.resumed_at: list[int] = []
+
+    @property
+    def result(self) -> Method:
+        """The method with the weights that the training is to leave: trained, or averaged."""
+        return self.method if self.average is None else self.average.module
 
     def content(self) -> dict[str, Any]:
         """The state as plain containers and tensors."""
@@ -157,6 +163,7 @@ class TrainingState:
             "seconds": self.seconds,
             "resumed_at": self.resumed_at,
             "model": self.method.state_dict(),
+            "average": None if self.average is None else self.result.state_dict(),
             "optimisers": {name: each.state_dict() for name, each in self.optimisers.items()},
             "curve": self.curve.state(),
             "snapshots": self.snapshots.state(),
@@ -172,6 +179,8 @@ class TrainingState:
             CheckpointError: it is of another network.
         """
         load_strictly(self.method, content["model"], source)
+        if self.average is not None:
+            load_strictly(self.result, content["average"], source)
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(content["optimisers"][name])
         self.curve.load(content["curve"])
@@ -311,6 +320,5 @@ def write_results(
         "cpu_threads": spec.cpu_threads,
     }
     write_json(destination.provenance, stopwatch.record(**record))
-    write_checkpoint(
-        destination.checkpoint, state.method, {**content, "spec": dataclasses.asdict(spec)}
-    )
+    spec_content = json.loads(spec.canonical_json())
+    write_checkpoint(destination.checkpoint, state.result, {**content, "spec": spec_content})

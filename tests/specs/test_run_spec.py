@@ -68,6 +68,13 @@ def test_equal_specs_have_one_identity_and_any_change_another() -> None:
     assert spec.sha256() != make_run_spec(recipe=longer).sha256()
 
 
+def test_an_average_of_the_weights_is_part_of_the_identity_where_it_is_asked_for() -> None:
+    assert "ema_decay" not in make_run_spec().canonical_json()
+    averaged = make_run_spec(recipe=dataclasses.replace(make_run_spec().recipe, ema_decay=0.99))
+    assert averaged.sha256() != make_run_spec().sha256()
+    assert RunSpec.from_json(averaged.canonical_json()) == averaged
+
+
 def test_order_of_arguments_does_not_count() -> None:
     other = make_run_spec(arguments={"heads": [1, 2], "width": 8})
     assert make_run_spec().canonical_json() == other.canonical_json()
@@ -97,5 +104,10 @@ def test_values_outside_the_known_choices_are_refused() -> None:
         SettingSpec("x", (TaskSpec("rain", ("c",), ("3",)),), balance="fair")
     with pytest.raises(SpecError, match="steps must be at least 1"):
         Recipe(steps=0, batch=1, patch=1, learning_rate=1)
+    for decay in (0.0, 1.0, -0.5):
+        with pytest.raises(SpecError, match=f"ema_decay must lie between 0 and 1, found {decay}"):
+            Recipe(steps=1, batch=1, patch=1, learning_rate=1, ema_decay=decay)
+    with pytest.raises(UnknownNameError, match=r"'adamm': did you mean"):
+        Recipe(steps=1, batch=1, patch=1, learning_rate=1, optimiser="adamm")
     with pytest.raises(SpecError, match="no task"):
         SettingSpec("x", ())

@@ -3,15 +3,17 @@ from __future__ import annotations
 import dataclasses
 import math
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from ndr.data.mixture import Mixture
 from ndr.method import TrainingContext
-from ndr.specs.run_spec import RunSpec
+from ndr.specs.run_spec import TIMM_OPTIMISERS, RunSpec
 from ndr.training.batches import StepBatches, batches
 from ndr.training.loop import NonFiniteError
 from ndr.training.optimisation import autocast, pixel_loss, seed_step
@@ -35,32 +37,26 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_sets(tmp_path_factory.mktemp("sets"))
 
 
+def tensors_of(content: object) -> Iterator[Tensor]:
+    """All tensors and numbers of nested containers, in order."""
+    if isinstance(content, dict):
+        content = list(content.values())
+    if isinstance(content, (list, tuple)):
+        for item in content:
+            yield from tensors_of(item)
+    elif isinstance(content, (Tensor, int, float)):
+        yield torch.as_tensor(content)
+
+
 def same(left: TrainingState, right: TrainingState) -> bool:
     """Whether two trainings are at the same place, bit for bit, but for the time they took."""
-    for mine, other in zip(
-        (left.method.state_dict(), *(o.state_dict()["state"] for o in left.optimisers.values())),
-        (right.method.state_dict(), *(o.state_dict()["state"] for o in right.optimisers.values())),
-        strict=True,
-    ):
-        flat = [
-            [v for e in s.values() for v in (e.values() if isinstance(e, dict) else [e])]
-            for s in (mine, other)
-        ]
-        if len(flat[0]) != len(flat[1]):
-            return False
-        if not all(torch.equal(a, b) for a, b in zip(*flat, strict=True)):
-            return False
-    rows = [
-        [{k: v for k, v in row.items() if k != "seconds"} for row in state.curve.rows]
-        for state in (left, right)
-    ]
-    snapshots = [state.snapshots.state() for state in (left, right)]
-    return (
-        left.step == right.step
-        and rows[0] == rows[1]
-        and snapshots[0].keys() == snapshots[1].keys()
-        and all(torch.equal(snapshots[0][step], snapshots[1][step]) for step in snapshots[0])
-    )
+    contents = []
+    for state in (left, right):
+        content = state.content()
+        rows = [{k: v for k, v in row.items() if k != "seconds"} for row in state.curve.rows]
+        kept = ("step", "model", "average", "optimisers", "snapshots")
+        contents.append([*tensors_of([rows, *(content[key] for key in kept)])])
+    return len(contents[0]) == len(contents[1]) and all(map(torch.equal, *contents))
 
 
 class StopsAfter(Interruption):
@@ -76,12 +72,21 @@ class StopsAfter(Interruption):
 
 
 @pytest.mark.parametrize("cls", [TinyMethod, TwoPlayers])
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"precision": "bf16"},
+        {"ema_decay": 0.9},
+        {"schedule": "tanh", "warmup_steps": 2},
+        *({"optimiser": name} for name in TIMM_OPTIMISERS),
+    ],
+)
 @pytest.mark.parametrize("stops", [(3,), (1, 2, 4)])
 def test_steps_with_interruptions_are_the_steps_without(
-    cls: type[TinyMethod], precision: str, stops: tuple[int, ...], sets: Path, tmp_path: Path
+    cls: type[TinyMethod], changes: dict, stops: tuple[int, ...], sets: Path, tmp_path: Path
 ) -> None:
-    spec = tiny_spec(steps=7, precision=precision)
+    spec = tiny_spec(steps=7, **changes)
     whole = train_tiny(tiny_state(spec, cls), spec, sets, resume_file(tmp_path / "none", spec))
     assert whole.step == 7
     for stop in stops:
@@ -99,7 +104,7 @@ def test_steps_with_interruptions_are_the_steps_without(
     train_tiny(state, spec, sets, file)
     assert same(state, whole)
     assert state.resumed_at == list(stops)
-    different = tiny_spec(steps=7, precision=precision, seed=1)
+    different = tiny_spec(steps=7, seed=1, **changes)
     other = train_tiny(tiny_state(different, cls), different, sets, file)
     assert not same(other, whole)
 
@@ -142,6 +147,32 @@ def test_the_loop_does_what_pytorch_spelt_out_does(clip: float, sets: Path, tmp_
     for mine, literal in zip(state.method.parameters(), method.parameters(), strict=True):
         assert torch.allclose(mine, literal, atol=1e-5)
     assert state.curve.rows[-1]["learning_rate"] == pytest.approx(5e-3)
+
+
+def test_an_average_of_the_weights_is_what_the_training_leaves(sets: Path, tmp_path: Path) -> None:
+    """Buffers as well, from the initial ones on; the snapshots of D follow it."""
+    spec = tiny_spec(steps=5, ema_decay=0.8, representation_snapshots=6)
+    plain = tiny_spec(steps=5)
+    expected = {key: value.clone() for key, value in tiny_state(plain).method.state_dict().items()}
+    begun, file = tiny_state(plain), resume_file(tmp_path, plain)
+    for stop in range(1, 6):
+        if stop < 5:
+            with pytest.raises(Interrupted):
+                train_tiny(begun, plain, sets, file, interruption=StopsAfter(1))
+        else:
+            train_tiny(begun, plain, sets, file)
+        assert begun.step == stop
+        for key, value in begun.method.state_dict().items():
+            still = value if not value.is_floating_point() else 0.8 * expected[key] + 0.2 * value
+            expected[key] = still.clone()
+    state = train_tiny(tiny_state(spec), spec, sets, resume_file(tmp_path / "none", spec))
+    found = state.result.state_dict()
+    assert found.keys() == expected.keys()
+    assert all(torch.allclose(found[key], expected[key], atol=1e-6) for key in found)
+    assert torch.equal(state.snapshots.state()[5], found["dictionary"])
+    trained = begun.method.state_dict()
+    assert all(torch.equal(value, trained[key]) for key, value in state.method.state_dict().items())
+    assert begun.result is begun.method
 
 
 def test_training_learns(sets: Path, tmp_path: Path) -> None:

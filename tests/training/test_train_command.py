@@ -26,6 +26,7 @@ from ndr.method import parameter_count
 from ndr.registry import create, method_arguments
 from ndr.specs.run_spec import RunSpec
 from ndr.train import main
+from ndr.training.optimisation import initialised_method
 from ndr.training.resume_state import ResumeFile
 from tests.training.tiny_training import (
     FINGERPRINT,
@@ -90,6 +91,24 @@ def test_two_runs_of_a_spec_are_equal_and_of_two_seeds_are_not(sets: Path, tmp_p
         assert main([*arguments, "--workers", workers]) == 0
         files.append((tmp_path / name / "checkpoint.safetensors").read_bytes())
     assert files[0] == files[1] != files[2]
+
+
+def test_the_checkpoint_holds_the_average_that_the_recipe_asks_for(
+    sets: Path, tmp_path: Path
+) -> None:
+    weights = {}
+    for decay in (None, 0.75):
+        spec, folder = spec_of_dncnn(steps=1, ema_decay=decay), tmp_path / str(decay)
+        assert main(arguments_of(spec, folder, sets)) == 0
+        method = create("dncnn", "smoke", **DNCNN)
+        metadata = load_run_checkpoint(method, folder / "checkpoint.safetensors", spec.sha256())
+        assert metadata["spec"]["recipe"].get("ema_decay") == decay
+        weights[decay] = method.state_dict()
+    initial = initialised_method(spec).state_dict()
+    for name, trained in weights[None].items():
+        if trained.is_floating_point():
+            expected = 0.75 * initial[name] + 0.25 * trained
+            assert torch.allclose(weights[0.75][name], expected, atol=1e-6)
 
 
 def broken(spec: RunSpec, **values: object) -> str:

@@ -197,6 +197,17 @@ def test_both_sources_are_two_lines() -> None:
     assert [row.label for row in rows if row.paper_method == "CBM3D"] == ["CBM3D"]
 
 
+def test_a_tier_may_ask_for_timms_optimiser_and_average(config_copy: Path) -> None:
+    file = config_copy / "tiers" / "smoke.yaml"
+    asked = {"optimiser": "lion", "betas": [0.9, 0.99], "schedule": "tanh", "ema_decay": 0.99}
+    content = read_yaml(file)
+    file.write_text(yaml.safe_dump({**content, "recipe": {**content["recipe"], **asked}}))
+    run = "ndr_restore__noise_rain_haze__seed_0"
+    spec = plan(config_copy).runs[run]
+    assert {key: getattr(spec.recipe, key) for key in asked} == asked | {"betas": (0.9, 0.99)}
+    assert spec.sha256() != plan().runs[run].sha256()
+
+
 def test_own_recipes_hold_at_the_papers_tier_only() -> None:
     own = plan(tier="paper", recipe="own").runs["nafnet__noise_rain_haze__seed_0"].recipe
     common = plan(tier="paper").runs["nafnet__noise_rain_haze__seed_0"].recipe
