@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ndr.metrics.metric import METRICS
 from ndr.records import table_result as t
@@ -97,170 +99,128 @@ class FilledRow:
         return weighted_interval(samples, weights, name=column) if samples else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """One number of a block."""
-
-    block: int
-    row: int
-    column: int
-    metric: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Comparison:
-    """A competitor against the best."""
-
-    place: _Place
-    interval: Interval | None
-    p_value: float
+def _comparison(
+    ours: FilledRow, best: FilledRow, column: str, metric: str
+) -> tuple[Interval | None, float]:
+    """Interval and p value of a competitor's difference from the best."""
+    pairs = list(zip(ours.samples(column, metric), best.samples(column, metric), strict=False))
+    fits = (column != t.AVERAGE or ours.weights == best.weights) and all(
+        one.clusters == other.clusters for one, other in pairs
+    )
+    if not pairs or not fits:
+        return None, 1.0
+    differences = [paired_differences(one, other) for one, other in pairs]
+    interval = ours.interval(column, differences)
+    if column == t.AVERAGE:
+        return interval, average_p_value(differences, list(ours.weights.values()), name=column)
+    return interval, p_value(differences[0])
 
 
-def marked_blocks(blocks: Mapping[str, Sequence[FilledRow]]) -> tuple[Block, ...]:
-    """The blocks with intervals, ranks, and what is not distinguishable from the best."""
-    return _Marks(blocks).blocks()
+Place = tuple[str, int, int, int]
+"""One number: block, row, column and metric."""
 
 
 class _Marks:
-    """A table's cells while their marks are written."""
+    """The marks of a table's numbers while they are worked out."""
 
     def __init__(self, blocks: Mapping[str, Sequence[FilledRow]]) -> None:
-        self.names = list(blocks)
-        self.rows = [list(rows) for rows in blocks.values()]
-        self.cells = [[list(filled.row.cells) for filled in rows] for rows in self.rows]
+        self.blocks = blocks
+        self.ranked: set[tuple[str, int, int]] = set()
+        self.facts: dict[Place, dict[str, Any]] = defaultdict(dict)
+        self.comparisons: dict[Place, tuple[Interval | None, float]] = {}
         # A row that lacks images in one column does not compete in the average either.
-        self.comparable = [[True] * len(rows) for rows in self.rows]
+        self.comparable = {name: [True] * len(rows) for name, rows in blocks.items()}
 
-    def blocks(self) -> tuple[Block, ...]:
-        """Mark column by column, so that a column's resamples are drawn once for all rows."""
-        comparisons: list[_Comparison] = []
-        for column in range(len(self.cells[0][0]) if self.cells else 0):
-            for block in range(len(self.rows)):
-                self._rank(block, column)
-                self._add_intervals(block, column)
-                comparisons += self._compare(block, column)
-        self._mark(comparisons)
-        return tuple(
-            Block(
-                name,
-                tuple(
-                    dataclasses.replace(filled.row, cells=tuple(cells))
-                    for filled, cells in zip(rows, own, strict=True)
-                ),
-            )
-            for name, rows, own in zip(self.names, self.rows, self.cells, strict=True)
-        )
-
-    def _change(self, place: _Place, **facts: object) -> None:
-        """Replace fields of one number."""
-        cell = self.cells[place.block][place.row][place.column]
-        shown = list(cell.shown)
-        shown[place.metric] = dataclasses.replace(shown[place.metric], **facts)
-        self.cells[place.block][place.row][place.column] = dataclasses.replace(
-            cell, shown=tuple(shown)
-        )
-
-    def _shown(self, place: _Place) -> Shown:
-        return self.cells[place.block][place.row][place.column].shown[place.metric]
-
-    def _column(self, block: int, column: int) -> list[Cell]:
-        return [own[column] for own in self.cells[block]]
-
-    def _rank(self, block: int, column: int) -> None:
-        """Best and second best; only rows evaluated on the same images compete."""
-        rows, cells = self.rows[block], self._column(block, column)
-        if cells[0].column != t.AVERAGE:
-            same = _evaluated_on_all(rows, cells[0].column)
-            joint = [a and b for a, b in zip(self.comparable[block], same, strict=True)]
-            self.comparable[block] = joint
-        else:
-            same = self.comparable[block]
-        competes = [
-            filled.row.kind == t.METHOD and cell.status in t.MEASURED and on_all
-            for filled, cell, on_all in zip(rows, cells, same, strict=True)
-        ]
-        for row, (cell, ranked) in enumerate(zip(cells, competes, strict=True)):
-            self.cells[block][row][column] = dataclasses.replace(cell, ranked=ranked)
+    def add_column(self, name: str, column: int) -> None:
+        """Rank, interval and comparison with the best of every number of a block's column."""
+        rows = self.blocks[name]
+        cells = [filled.row.cells[column] for filled in rows]
+        competes = self._competing(name, column, cells)
         for metric in range(len(cells[0].shown)):
             values = [
                 _rank_value(cell.shown[metric]) if ranked else None
                 for cell, ranked in zip(cells, competes, strict=True)
             ]
-            for row, rank in enumerate(ranks(values)):
-                self._change(_Place(block, row, column, metric), rank=rank)
+            placed = ranks(values)
+            # Equal bests need no comparison.
+            best = rows[placed.index(1)] if 1 in placed else None
+            for row, (filled, cell) in enumerate(zip(rows, cells, strict=True)):
+                place, shown = (name, row, column, metric), cell.shown[metric]
+                self.facts[place]["rank"] = placed[row]
+                if placed[row] == 1:
+                    self.facts[place]["from_best"] = t.BEST
+                elif best is not None and values[row] is not None:
+                    found = _comparison(filled, best, cell.column, shown.metric)
+                    self.comparisons[place] = found
+                if cell.status in t.MEASURED and _rank_value(shown) is not None:
+                    self.facts[place] |= _standing(filled, cell.column, shown)
 
-    def _add_intervals(self, block: int, column: int) -> None:
-        for row, (filled, cell) in enumerate(
-            zip(self.rows[block], self._column(block, column), strict=True)
-        ):
-            if cell.status not in t.MEASURED:
-                continue
-            for metric, shown in enumerate(cell.shown):
-                if shown.value is None and not shown.infinite:
-                    continue
-                found = filled.interval(cell.column, filled.samples(cell.column, shown.metric))
-                ends = None if found is None else (found.low, found.high)
-                self._change(
-                    _Place(block, row, column, metric),
-                    interval=ends,
-                    agreement=agreement(shown.metric, shown.paper, ends),
-                    seeds=len(filled.results.runs),
-                )
+    def _competing(self, name: str, column: int, cells: Sequence[Cell]) -> list[bool]:
+        """Which rows compete: only those that were evaluated on the same images."""
+        rows, same = self.blocks[name], self.comparable[name]
+        if cells[0].column != t.AVERAGE:
+            images = [filled.results.images(cells[0].column) for filled in rows]
+            everything = set().union(*images)
+            joint = [not own or own == everything for own in images]
+            self.comparable[name] = [a and b for a, b in zip(same, joint, strict=True)]
+            same = joint
+        competes = [
+            filled.row.kind == t.METHOD and cell.status in t.MEASURED and on_all
+            for filled, cell, on_all in zip(rows, cells, same, strict=True)
+        ]
+        self.ranked |= {(name, row, column) for row, ranked in enumerate(competes) if ranked}
+        return competes
 
-    def _compare(self, block: int, column: int) -> list[_Comparison]:
-        """Every competitor against the best of the column; equal bests need no comparison."""
-        cells = self._column(block, column)
-        comparisons = []
-        for metric in range(len(cells[0].shown)):
-            best = next((i for i, cell in enumerate(cells) if cell.shown[metric].rank == 1), None)
-            for row, cell in enumerate(cells):
-                number = cell.shown[metric]
-                has_value = number.infinite or number.value is not None
-                if best is not None and cell.ranked and has_value and number.rank != 1:
-                    place = _Place(block, row, column, metric)
-                    comparisons.append(self._comparison(place, best))
-        return comparisons
+    def mark_the_alike(self) -> None:
+        """Find what is not distinguishable from the best, over all comparisons of the table."""
+        adjusted = holm([p for _, p in self.comparisons.values()])
+        for (place, (interval, _)), p in zip(self.comparisons.items(), adjusted, strict=True):
+            if not distinguishable(interval, p):
+                self.facts[place]["from_best"] = t.NOT_DISTINGUISHABLE
 
-    def _comparison(self, place: _Place, best: int) -> _Comparison:
-        column = self.cells[place.block][place.row][place.column].column
-        metric = self._shown(place).metric
-        ours, theirs = (self.rows[place.block][row] for row in (place.row, best))
-        own, best_own = ours.samples(column, metric), theirs.samples(column, metric)
-        pairs = list(zip(own, best_own, strict=False))
-        fits = (column != t.AVERAGE or ours.weights == theirs.weights) and all(
-            one.clusters == other.clusters for one, other in pairs
-        )
-        if not pairs or not fits:
-            return _Comparison(place, None, 1.0)
-        differences = [paired_differences(one, other) for one, other in pairs]
-        interval = ours.interval(column, differences)
-        if column == t.AVERAGE:
-            test = average_p_value(differences, list(ours.weights.values()), name=column)
-        else:
-            test = p_value(differences[0])
-        return _Comparison(place, interval, test)
+    def row(self, name: str, row: int) -> Row:
+        """A row with its marks."""
+        unmarked = self.blocks[name][row].row
+        cells = [
+            dataclasses.replace(
+                cell,
+                ranked=(name, row, column) in self.ranked,
+                shown=tuple(
+                    dataclasses.replace(shown, **self.facts[name, row, column, metric])
+                    for metric, shown in enumerate(cell.shown)
+                ),
+            )
+            for column, cell in enumerate(unmarked.cells)
+        ]
+        return dataclasses.replace(unmarked, cells=tuple(cells))
 
-    def _mark(self, comparisons: Sequence[_Comparison]) -> None:
-        adjusted = holm([one.p_value for one in comparisons])
-        for one, p in zip(comparisons, adjusted, strict=True):
-            if not distinguishable(one.interval, p):
-                self._change(one.place, from_best=t.NOT_DISTINGUISHABLE)
-        for block, rows in enumerate(self.cells):
-            for row, cells in enumerate(rows):
-                for column, cell in enumerate(cells):
-                    for metric, shown in enumerate(cell.shown):
-                        if shown.rank == 1:
-                            self._change(_Place(block, row, column, metric), from_best=t.BEST)
+
+def _standing(filled: FilledRow, column: str, shown: Shown) -> dict[str, Any]:
+    """Interval of a number, where the paper's lies, and how many trainings are behind it."""
+    found = filled.interval(column, filled.samples(column, shown.metric))
+    ends = None if found is None else (found.low, found.high)
+    return {
+        "interval": ends,
+        "agreement": agreement(shown.metric, shown.paper, ends),
+        "seeds": len(filled.results.runs),
+    }
+
+
+def marked_blocks(blocks: Mapping[str, Sequence[FilledRow]]) -> tuple[Block, ...]:
+    """The blocks with intervals, ranks, and what is not distinguishable from the best."""
+    marks = _Marks(blocks)
+    # Column by column, so that a column's resamples are drawn once for all rows.
+    for column in range(max((len(rows[0].row.cells) for rows in blocks.values()), default=0)):
+        for name in blocks:
+            marks.add_column(name, column)
+    marks.mark_the_alike()
+    return tuple(
+        Block(name, tuple(marks.row(name, row) for row in range(len(rows))))
+        for name, rows in blocks.items()
+    )
 
 
 def _rank_value(shown: Shown) -> float | None:
-    """The number that ranks compare: larger is better."""
+    """The number that ranks compare, larger is better; None where there is none."""
     value = math.inf if shown.infinite else shown.value
     return None if value is None else METRICS[shown.metric].goodness(value)
-
-
-def _evaluated_on_all(rows: Sequence[FilledRow], test_set: str) -> list[bool]:
-    """Whether each row has every image of the test set that any row of the block has."""
-    images = [filled.results.images(test_set) for filled in rows]
-    everything = set().union(*images)
-    return [not own or own == everything for own in images]
