@@ -56,7 +56,7 @@ def p_value(differences: Sample) -> float:
 
 
 @functools.lru_cache(maxsize=1)
-def random_signs(name: str, units: int, resamples: int) -> NDArray[np.float64]:
+def random_signs(name: str, units: int, resamples: int) -> NDArray[np.floating]:
     """Signs +1 and -1, shape (resamples, units); equal names give equal signs."""
     drawn = numpy_generator(SEED, "signs", name).integers(0, 2, size=(resamples, units))
     signs = 2.0 * drawn - 1.0

@@ -81,7 +81,9 @@ def _generated(records: Iterable[Mapping[str, Any]]) -> datetime.datetime | None
     return max((end for end in map(finished_at, records) if end is not None), default=None)
 
 
-def _entries(commits: Sequence[str], versions: Sequence[str], machines: Sequence[str]):
+def _entries(
+    commits: Sequence[str], versions: Sequence[str], machines: Sequence[str]
+) -> Iterator[QualityEntry]:
     if any("uncommitted" in commit for commit in commits):
         yield report_entry(
             t.WARNING, "provenance", "Results were made from files that differ from the commit."

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ndr.records import table_result as t
-from ndr.records.table_result import Block, Cell, QualityEntry, Row, SeedRun, TableResult
+from ndr.records.table_result import Cell, QualityEntry, Row, SeedRun, TableResult
 from ndr.specs.run_spec import OFFICIAL
 from reports.number_format import metric_text, unit
 
@@ -35,60 +36,26 @@ EXPLANATIONS = {
 """What a reader may make of entries of a kind."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """The row of a table that entries are about."""
-
-    table: TableResult
-    block: Block
-    row: Row
-
-    def entry(
-        self,
-        severity: str,
-        kind: str,
-        message: str,
-        *,
-        column: str = "",
-        metric: str = "",
-        run: str | None = None,
-        value: float | None = None,
-        reference: float | None = None,
-    ) -> QualityEntry:
-        """An entry about this row."""
-        return QualityEntry(
-            severity=severity,
-            kind=kind,
-            table=self.table.label,
-            block=self.block.name,
-            row=self.row.label,
-            run=run or self.row.run,
-            column=column,
-            message=message,
-            metric=metric,
-            value=value,
-            reference=reference,
-        )
+Entry = Callable[..., QualityEntry]
+"""Makes an entry about one row of a table."""
 
 
-def _row_entries(place: _Place) -> Iterator[QualityEntry]:
+def _row_entries(row: Row, entry: Entry) -> Iterator[QualityEntry]:
     """What concerns the trainings and the evaluations behind a row, for each seed."""
-    row = place.row
     if row.run is None:
-        yield place.entry(t.NOTE, "left_out", row.reason or "no reason given")
+        yield entry(t.NOTE, "left_out", message=row.reason or "no reason given")
         return
     for one in (SeedRun(row.run, row.training, row.evaluation), *row.other_seeds):
-        yield from _run_entries(place, one)
+        yield from _run_entries(one, functools.partial(entry, run=one.run))
 
 
-def _run_entries(place: _Place, one: SeedRun) -> Iterator[QualityEntry]:
+def _run_entries(one: SeedRun, entry: Entry) -> Iterator[QualityEntry]:
     training, evaluation = one.training, one.evaluation
     if training is not None and training.steps_done < training.steps_planned:
-        yield place.entry(
+        yield entry(
             t.WARNING,
             "unfinished",
-            f"{training.steps_done:,} of {training.steps_planned:,} steps",
-            run=one.run,
+            message=f"{training.steps_done:,} of {training.steps_planned:,} steps",
             value=float(training.steps_done),
             reference=float(training.steps_planned),
         )
@@ -96,15 +63,13 @@ def _run_entries(place: _Place, one: SeedRun) -> Iterator[QualityEntry]:
         return
     if training is None:
         message = "the provenance of its training is not there"
-        yield place.entry(t.WARNING, "provenance", message, run=one.run)
+        yield entry(t.WARNING, "provenance", message=message)
     elif evaluation.training_sha256 != training.spec_sha256:
-        yield place.entry(
-            t.ERROR,
-            "stale",
+        message = (
             f"the evaluation names the training spec {evaluation.training_sha256[:12]}, the "
-            f"training has {training.spec_sha256[:12]}; run it again",
-            run=one.run,
+            f"training has {training.spec_sha256[:12]}; run it again"
         )
+        yield entry(t.ERROR, "stale", message=message)
 
 
 def _training(row: Row) -> str:
@@ -115,51 +80,46 @@ def _training(row: Row) -> str:
     return "its authors' weights" if official else "not trained"
 
 
-def _measured_entries(place: _Place, cell: Cell, column: str) -> Iterator[QualityEntry]:
+def _measured_entries(row: Row, cell: Cell, entry: Entry) -> Iterator[QualityEntry]:
     """What concerns a cell that has numbers."""
     for shown in cell.shown:
-        if shown.below_input and place.row.kind == t.METHOD:
+        if shown.below_input and row.kind == t.METHOD:
             ours = metric_text(shown.metric, shown.value, shown.infinite)
             given = metric_text(shown.metric, shown.degraded_input)
-            yield place.entry(
+            yield entry(
                 t.WARNING,
                 "below_input",
-                f"{ours}{unit(shown.metric)}, degraded input {given}{unit(shown.metric)}; "
-                f"{_training(place.row)}",
-                column=column,
+                message=f"{ours}{unit(shown.metric)}, degraded input {given}{unit(shown.metric)}; "
+                f"{_training(row)}",
                 metric=shown.metric,
                 value=shown.value,
                 reference=shown.degraded_input,
             )
     if cell.n is not None and cell.n_total is not None and cell.n < cell.n_total:
-        yield place.entry(
+        yield entry(
             t.WARNING,
             "subset",
-            f"{cell.n} of {cell.n_total} images",
-            column=column,
+            message=f"{cell.n} of {cell.n_total} images",
             value=float(cell.n),
             reference=float(cell.n_total),
         )
-    if place.row.kind == t.METHOD and not cell.ranked:
+    if row.kind == t.METHOD and not cell.ranked:
         message = "other images than the other rows: not compared with them"
-        yield place.entry(t.WARNING, "other_images", message, column=column)
+        yield entry(t.WARNING, "other_images", message=message)
     finite = [shown for shown in cell.shown if shown.value is not None]
-    if place.row.kind == t.METHOD and any(shown.interval is None for shown in finite):
+    if row.kind == t.METHOD and any(shown.interval is None for shown in finite):
         message = "fewer than two scenes, or an infinite value: no interval, no comparison"
-        yield place.entry(t.NOTE, "no_interval", message, column=column)
+        yield entry(t.NOTE, "no_interval", message=message)
     for warning in cell.warnings:
-        yield place.entry(t.WARNING, "protocol", warning, column=column)
+        yield entry(t.WARNING, "protocol", message=warning)
 
 
-def _cell_entries(place: _Place, cell: Cell, column: str) -> Iterator[QualityEntry]:
-    if cell.status == t.NOT_RUN:
-        yield place.entry(t.ERROR, "not_run", cell.reason, column=column)
-    elif cell.status == t.FAILED:
-        yield place.entry(t.WARNING, "failed", cell.reason, column=column)
-    elif cell.status == t.INVALID:
-        yield place.entry(t.ERROR, "invalid", cell.reason, column=column)
-    elif cell.status in t.MEASURED:
-        yield from _measured_entries(place, cell, column)
+UNMEASURED = {
+    t.NOT_RUN: (t.ERROR, "not_run"),
+    t.FAILED: (t.WARNING, "failed"),
+    t.INVALID: (t.ERROR, "invalid"),
+}
+"""Severity and kind of what is said of a cell without numbers."""
 
 
 def table_entries(table: TableResult) -> tuple[QualityEntry, ...]:
@@ -168,11 +128,17 @@ def table_entries(table: TableResult) -> tuple[QualityEntry, ...]:
     labels = {column.key: column.label for column in table.columns}
     for block in table.blocks:
         for row in block.rows:
-            place = _Place(table, block, row)
-            entries += _row_entries(place)
+            place = functools.partial(QualityEntry, table=table.label, block=block.name)
+            of_row = functools.partial(place, row=row.label, run=row.run, column="")
+            entries += _row_entries(row, of_row)
             for cell in row.cells:
-                if cell.column != t.AVERAGE:
-                    entries += _cell_entries(place, cell, labels[cell.column])
+                if cell.column == t.AVERAGE:
+                    continue
+                of_cell = functools.partial(of_row, column=labels[cell.column])
+                if cell.status in UNMEASURED:
+                    entries.append(of_cell(*UNMEASURED[cell.status], message=cell.reason))
+                elif cell.status in t.MEASURED:
+                    entries += _measured_entries(row, cell, of_cell)
     return tuple(entries)
 
 

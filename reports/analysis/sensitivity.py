@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ndr.atomic_file import write_text
-from ndr.records.per_image import Evaluation, SeriesKey, mean
+from ndr.metrics.metric import METRICS, mean
+from ndr.records.per_image import Evaluation, SeriesKey
 from ndr.specs.sensitivity_plan import SensitivityPlan
 from ndr.specs.typed_file import CanonicalSpec, SpecError
 from reports.analysis.bootstrap import Interval, Sample, mean_interval
@@ -98,13 +98,17 @@ class Sensitivity(CanonicalSpec):
     """Results that could not be used."""
 
 
+Source = tuple[str | None, str]
+"""Run and protocol of a column of numbers."""
+
+
 class Comparison:
     """One plan with its results read."""
 
     def __init__(self, plan: SensitivityPlan, results: Path) -> None:
         self.plan = plan
         self.problems: list[str] = []
-        self._evaluations: dict[str, Evaluation] = {}
+        self._evaluations: dict[str | None, Evaluation] = {}
         for run in plan.runs:
             read = read_run_results(results, run)
             if read.evaluation is None:
@@ -115,21 +119,9 @@ class Comparison:
     def result(self) -> Sensitivity:
         """Everything that the page shows."""
         plan = self.plan
-        groups: tuple[Group, ...] = ()
         reason = plan.reason
         if not reason and plan.run not in self._evaluations:
             reason = "the main run has no usable results"
-        if not reason:
-            protocols = tuple(self._protocol(name) for name in plan.protocols[1:])
-            restored = tuple(self._noise(one.variant, plan.run, one.run) for one in plan.noise)
-            given = tuple(
-                self._noise(one.variant, plan.input_run, one.input_run) for one in plan.noise
-            )
-            groups = (
-                Group("The same outputs, another protocol", protocols),
-                Group("The same photographs, noise added in another way", restored),
-                Group("The same for the degraded input, without any network", given),
-            )
         return Sensitivity(
             schema=SCHEMA,
             tier=plan.tier,
@@ -143,57 +135,61 @@ class Comparison:
                 MeasuredTestSet(one.name, one.label, self._images(one.name))
                 for one in plan.test_sets
             ),
-            groups=groups,
+            groups=() if reason else self._groups(),
             problems=tuple(self.problems),
         )
 
+    def _groups(self) -> tuple[Group, ...]:
+        plan, shown = self.plan, self.plan.protocols[0]
+        protocols = tuple(
+            Choice(name, self._cells((plan.run, shown), (plan.run, name)), self._order(name))
+            for name in plan.protocols[1:]
+        )
+        restored = tuple(
+            Choice(one.variant, self._cells((plan.run, shown), (one.run, shown)), None)
+            for one in plan.noise
+        )
+        given = tuple(
+            Choice(one.variant, self._cells((plan.input_run, shown), (one.input_run, shown)), None)
+            for one in plan.noise
+        )
+        return (
+            Group("The same outputs, another protocol", protocols),
+            Group("The same photographs, noise added in another way", restored),
+            Group("The same for the degraded input, without any network", given),
+        )
+
     def _images(self, test_set: str) -> int | None:
-        evaluation = self._evaluations.get(self.plan.run or "")
+        evaluation = self._evaluations.get(self.plan.run)
         return (len(evaluation.images(test_set)) or None) if evaluation else None
 
-    def _series(self, run: str | None, test_set: str, protocol: str, metric: str):
-        evaluation = self._evaluations.get(run or "")
-        return (
-            None if evaluation is None else evaluation.sound(SeriesKey(test_set, protocol, metric))
-        )
+    def _series(self, source: Source, test_set: str, metric: str) -> Mapping[str, float]:
+        """Values per image; none where they are missing or unsound."""
+        evaluation = self._evaluations.get(source[0])
+        key = SeriesKey(test_set, source[1], metric)
+        return (evaluation.sound(key) if evaluation else None) or {}
 
-    def _change(self, one, other, test_set: str, metric: str) -> Change | None:
-        """Mean of `other` minus `one` over their images; None where they cannot be paired."""
-        if not one or not other or one.keys() != other.keys():
-            return None
-        images = sorted(one)
-        differences = np.array([other[image] - one[image] for image in images])
-        if not np.isfinite(differences).all():
-            return None
-        scenes = self._evaluations[self.plan.run or ""].scenes[test_set]
-        sample = Sample(differences, tuple(scenes[image] for image in images))
-        name = f"sensitivity of {test_set}"
-        return Change(
-            metric, math.fsum(differences) / len(images), mean_interval(sample, name=name)
-        )
-
-    def _cells(
-        self, usual: tuple[str | None, str], other: tuple[str | None, str]
-    ) -> tuple[Change | None, ...]:
-        """Changes from one (run, protocol) to another, test set by test set, metrics within."""
+    def _cells(self, usual: Source, other: Source) -> tuple[Change | None, ...]:
+        """Changes from one source to another, test set by test set, metrics within."""
         return tuple(
-            self._change(
-                self._series(usual[0], test_set.name, usual[1], metric),
-                self._series(other[0], test_set.name, other[1], metric),
-                test_set.name,
-                metric,
-            )
+            self._change(usual, other, test_set.name, metric)
             for test_set in self.plan.test_sets
             for metric in self.plan.metrics
         )
 
-    def _protocol(self, protocol: str) -> Choice:
-        run, shown = self.plan.run, self.plan.protocols[0]
-        return Choice(protocol, self._cells((run, shown), (run, protocol)), self._order(protocol))
-
-    def _noise(self, variant: str, usual: str | None, changed: str) -> Choice:
-        shown = self.plan.protocols[0]
-        return Choice(variant, self._cells((usual, shown), (changed, shown)), None)
+    def _change(self, usual: Source, other: Source, test_set: str, metric: str) -> Change | None:
+        """Mean of `other` minus `usual` over their images; None where they cannot be paired."""
+        before, after = (self._series(source, test_set, metric) for source in (usual, other))
+        if not before or before.keys() != after.keys():
+            return None
+        images = sorted(before)
+        differences = np.array([after[image] - before[image] for image in images])
+        if not np.isfinite(differences).all():
+            return None
+        scenes = self._evaluations[self.plan.run].scenes[test_set]
+        sample = Sample(differences, tuple(scenes[image] for image in images))
+        interval = mean_interval(sample, name=f"sensitivity of {test_set}")
+        return Change(metric, mean(differences), interval)
 
     def _order(self, protocol: str) -> OrderChange | None:
         """Pairs of methods whose means stand in another order than under the shown protocol."""
@@ -202,11 +198,11 @@ class Comparison:
             means = []
             for row in self.plan.rows:
                 both = [
-                    self._series(row.run, test_set.name, name, metric)
+                    self._series((row.run, name), test_set.name, metric)
                     for name in (self.plan.protocols[0], protocol)
                 ]
                 if all(both):
-                    means.append(tuple(mean(values) for values in both))
+                    means.append([METRICS[metric].aggregate(values.values()) for values in both])
             for (a, a_other), (b, b_other) in itertools.combinations(means, 2):
                 pairs += 1
                 changed += (a - b) * (a_other - b_other) < 0

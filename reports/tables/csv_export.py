@@ -18,7 +18,7 @@ COLUMNS = (
     *("agreement", "degraded_input", "rank", "from_best"),
     *("training_spec_sha256", "evaluation_spec_sha256", "steps_done", "steps_planned"),
 )
-"""`shown` is `yes` for the protocol that the row shows; the columns from `seeds` to `from_best`
+"""`shown` is `yes` for the numbers that the table prints; the columns from `seeds` to `from_best`
 stand on those lines only. An infinite value is `inf`. `n` images were evaluated by each of `seeds`
 trainings; the interval is described in docs/statistics.md."""
 
