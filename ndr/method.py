@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from ndr.checkpoint import CheckpointError, load_strictly, read_state
 from ndr.image_batch import (
     ImageError,
     RestorationError,
@@ -27,7 +28,6 @@ from ndr.image_batch import (
     pad_by_reflection,
 )
 from ndr.nearest_name import check_names
-from ndr.state_dict import CheckpointError, load_strictly, read_state
 
 __all__ = [
     "TASKS",

@@ -27,7 +27,6 @@ FLOORS = {
     "ndr.device": 1,
     "ndr.nearest_name": 1,
     "ndr.source_fingerprint": 1,
-    "ndr.state_dict": 1,
     "ndr.network.layout": 4,
     "ndr.network.parameter_counts": 4,
     "ndr.network": 2,

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ndr.checkpoint import load_strictly, read_state
 from ndr.records.provenance import file_sha256
-from ndr.state_dict import load_strictly, read_state
 
 log = logging.getLogger(__name__)
 
