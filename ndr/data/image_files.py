@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError, features
+from PIL import Image, ImageFile, UnidentifiedImageError, features
 from tqdm import tqdm
 
 from ndr.atomic_file import atomic_path
@@ -56,7 +56,7 @@ def _check_size(path: Path, image: Image.Image) -> None:
         raise _refuse(path, f"too many pixels (more than {limit})", "cut it into parts")
 
 
-def _check_depth(path: Path, image: Image.Image) -> None:
+def _check_depth(path: Path, image: ImageFile.ImageFile) -> None:
     """Refuse more than 8 bits: Pillow would cut a 16-bit PNG to 8 bits without a word."""
     raw_modes = [str(tile[3]) for tile in image.tile]
     if image.mode.startswith(("I", "F")) or any(";16" in mode for mode in raw_modes):
@@ -71,8 +71,7 @@ def _to_rgb(path: Path, image: Image.Image) -> Image.Image:
     """Convert without loss, or refuse."""
     if image.mode in ALPHA_MODES or "transparency" in image.info:
         image = image.convert("RGBA")
-        lowest, _ = image.getchannel("A").getextrema()
-        if lowest < 255:
+        if np.asarray(image.getchannel("A")).min() < 255:
             raise _refuse(
                 path,
                 "transparent pixels",
@@ -97,10 +96,9 @@ def _read_image(path: Path, content: bytes | None) -> Image.Image:
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             _check_size(path, image)
-            if getattr(image, "n_frames", 1) > 1:
-                raise _refuse(
-                    path, f"{image.n_frames} frames", "save the frame that you mean as PNG"
-                )
+            frames = getattr(image, "n_frames", 1)
+            if frames > 1:
+                raise _refuse(path, f"{frames} frames", "save the frame that you mean as PNG")
             _check_depth(path, image)
             image.load()
             return _to_rgb(path, image)

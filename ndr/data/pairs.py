@@ -115,7 +115,7 @@ class ImageCache:
         return {"limit_bytes": self.limit_bytes}
 
     def __setstate__(self, state: dict[str, int]) -> None:
-        self.__init__(state["limit_bytes"])
+        ImageCache.__init__(self, **state)
 
     def _guard(self) -> threading.Lock:
         if self._process != os.getpid():

@@ -22,10 +22,10 @@ from ndr.data.catalogue import (
     SynthesisedSet,
     load_catalogue,
 )
+from ndr.data.derived_sets import subset_manifest, synthesised_manifest
 from ndr.data.folder_set import folder_manifest, for_committing
 from ndr.data.manifest import FILE_NAME, Manifest, ManifestError
 from ndr.data.sample_photographs import check_photographs, photograph_manifest
-from ndr.data.synthesised_set import subset_manifest, synthesised_manifest
 
 log = logging.getLogger(__name__)
 

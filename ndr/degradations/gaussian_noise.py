@@ -11,30 +11,13 @@ from ndr.nearest_name import unknown_name
 
 Image = np.ndarray
 
-
-def _float_clip(levels: Image, noise: Image) -> Image:
-    return np.clip(levels + noise, 0, 255)
-
-
-def _uint8_trunc(levels: Image, noise: Image) -> Image:
-    return np.floor(np.clip(levels + noise, 0, 255))
-
-
-def _uint8_round(levels: Image, noise: Image) -> Image:
-    return np.rint(np.clip(levels + noise, 0, 255))
-
-
-def _float_noclip(levels: Image, noise: Image) -> Image:
-    return levels + noise
-
-
-VARIANTS: dict[str, Callable[[Image, Image], Image]] = {
-    "float_clip": _float_clip,
-    "uint8_trunc": _uint8_trunc,
-    "uint8_round": _uint8_round,
-    "float_noclip": _float_noclip,
+VARIANTS: dict[str, Callable[[Image], Image]] = {
+    "float_clip": lambda noisy: np.clip(noisy, 0, 255),
+    "uint8_trunc": lambda noisy: np.floor(np.clip(noisy, 0, 255)),
+    "uint8_round": lambda noisy: np.rint(np.clip(noisy, 0, 255)),
+    "float_noclip": lambda noisy: noisy,
 }
-"""How grey levels 0..255 and noise are joined.
+"""What becomes of grey levels 0..255 with noise added.
 
 `float_clip` is NDR-Restore's released code, `uint8_trunc` AirNet's, PromptIR's and AdaIR's (a cast
 to unsigned byte, which truncates and so darkens by half a level), `uint8_round` what a saved PNG
@@ -77,10 +60,11 @@ def add_gaussian_noise(
     if generator is None:
         raise ValueError("noise: pass a generator, e.g. from ndr.seeds.numpy_generator(...)")
     check_image(image, "image to add noise to")
+    draws: Image
     if isinstance(generator, np.random.RandomState):
         draws = generator.standard_normal(image.shape)
     else:
         draws = generator.standard_normal(image.shape, dtype=np.float32)
     # In double precision, k / 255 in float32 times 255 is never below k: truncation is safe.
     levels = image.astype(np.float64) * 255
-    return (VARIANTS[variant](levels, draws * float(sigma)) / 255).astype(np.float32)
+    return (VARIANTS[variant](levels + draws * float(sigma)) / 255).astype(np.float32)

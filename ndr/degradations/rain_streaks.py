@@ -309,5 +309,6 @@ def add_rain(
     True
     """
     check_image(image, "image to add rain to")
-    layer = streak_layer(*image.shape[:2], parameters, generator)[..., None]
+    height, width = image.shape[:2]
+    layer = streak_layer(height, width, parameters, generator)[..., None]
     return COMPOSITES[parameters.composite](image, layer, parameters).astype(np.float32)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ndr.data.pairs import PairedSet
 from ndr.degradations.downsampling import downsample_bicubic
-from ndr.degradations.sequence import apply_sequence, x2_steps
+from ndr.degradations.synthesis import apply_sequence, x2_steps
 from ndr.evaluation.degraded_images import EvaluationError
 from ndr.seeds import numpy_generator
 from ndr.specs.run_spec import EvaluationSpec, TestSetSpec

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from ndr.data.catalogue import load_catalogue
+from ndr.data.derived_sets import read_disparity, resolve_cycles
 from ndr.data.image_files import pixels_sha256, read_rgb, to_uint8, write_png
 from ndr.data.manifest import Manifest, ManifestError
 from ndr.data.pairs import PairedSet
 from ndr.data.prepare import Places, prepare_set
-from ndr.data.synthesised_set import read_disparity, resolve_cycles
 from ndr.degradations.downsampling import downsample_bicubic
 from ndr.degradations.synthesis import synthesise
 from ndr.nearest_name import UnknownNameError

@@ -11,8 +11,7 @@ from ndr.degradations.gaussian_noise import add_gaussian_noise
 from ndr.degradations.haze import HazeParameters, add_haze
 from ndr.degradations.rain_streaks import RainParameters, add_rain
 from ndr.degradations.scene_depth import depth_from_disparity
-from ndr.degradations.sequence import STEPS, X2_ORDERS, apply_sequence, x2_steps
-from ndr.degradations.synthesis import KINDS, synthesise
+from ndr.degradations.synthesis import KINDS, STEPS, X2_ORDERS, apply_sequence, synthesise, x2_steps
 from ndr.nearest_name import UnknownNameError
 from ndr.seeds import numpy_generator
 

@@ -1,4 +1,4 @@
-"""Sets made by a seeded synthesis on the images of another set."""
+"""Sets made of other prepared sets: degraded by a seeded synthesis, or a part of one."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ from ndr.degradations.synthesis import synthesise
 from ndr.nearest_name import check_names
 from ndr.records.provenance import file_sha256
 from ndr.seeds import numpy_generator
+
+log = logging.getLogger(__name__)
 
 HALVING = "down_x2"
 """The one kind of synthesis that changes an image's size."""
@@ -228,9 +230,6 @@ def synthesised_manifest(
     if synthesis.scale != 1:
         notes["scale"] = str(synthesis.scale)
     return Manifest(tuple(rows), folder, notes)
-
-
-log = logging.getLogger(__name__)
 
 
 def _moved(row: ManifestRow, source: Manifest, folder: Path) -> ManifestRow:
