@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 
 class UnknownNameError(ValueError):
@@ -33,6 +34,16 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError
     else:
         hint = "none exist"
     return UnknownNameError(f"unknown {kind} {name!r}: {hint}")
+
+
+EntryT = TypeVar("EntryT")
+
+
+def named_entry(kind: str, name: str, known: Mapping[str, EntryT]) -> EntryT:
+    """What stands under `name`; raises `UnknownNameError` with the nearest names."""
+    if name not in known:
+        raise unknown_name(kind, name, known)
+    return known[name]
 
 
 def check_names(kind: str, names: Iterable[str], known: Iterable[str]) -> None:

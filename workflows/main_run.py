@@ -1,28 +1,25 @@
-"""The main run and the degraded input once more, under each other way of adding noise.
+"""The runs that the report turns around, named once: the paper's main run and the controls.
 
 Papers add the same Gaussian noise in four ways (`ndr.specs.run_spec.NOISE_VARIANTS`) and print the
-results side by side. What the choice is worth is measured here on one network.
+results side by side. What the choice is worth is measured on the main run and its degraded input.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from ndr.specs.run_spec import NOISE_VARIANTS, UNTRAINED, EvaluationSpec, run_id
+from ndr.specs.sensitivity_plan import ComparedNoise
 
 METHOD, SETTING = "ndr_restore", "noise_rain_haze"
-INPUT = "identity"
-
-
-@dataclass(frozen=True, slots=True)
-class NoiseVariantRuns:
-    """Ids of the runs under one variant."""
-
-    variant: str
-    run: str
-    input_run: str
+TABLE = "table_05"
+"""The table whose last block is that of the main run."""
+INPUT_CONTROLS = {1: "identity", 2: "bicubic"}
+"""The method that shows the degraded input, by scale: as it is, or enlarged."""
+TRUTH_CONTROL = "oracle"
+CONTROLS = (*INPUT_CONTROLS.values(), TRUTH_CONTROL)
+"""Methods that bound the others and do not compete with them."""
 
 
 def main_run(seed: int) -> str:
@@ -30,48 +27,45 @@ def main_run(seed: int) -> str:
     return run_id(METHOD, SETTING, {}, seed)
 
 
-def other_variants(in_use: str, seeds: tuple[int, ...]) -> tuple[NoiseVariantRuns, ...]:
-    """Runs under each variant but the one that the suite uses.
+def main_input(seed: int) -> str:
+    """The degraded input of the main run's test sets."""
+    return run_id(INPUT_CONTROLS[1], UNTRAINED, {}, seed)
 
-    Args:
-        in_use: the configuration's variant.
-        seeds: the configuration's seeds; the first is taken.
-    """
+
+def other_noise(in_use: str, seed: int) -> tuple[ComparedNoise, ...]:
+    """The two runs under each noise variant but the one that the configuration uses."""
     return tuple(
-        NoiseVariantRuns(
+        ComparedNoise(
             variant,
-            run_id(METHOD, SETTING, {"noise": variant}, seeds[0]),
-            run_id(INPUT, UNTRAINED, {"noise": variant}, seeds[0]),
+            run_id(METHOD, SETTING, {"noise": variant}, seed),
+            run_id(INPUT_CONTROLS[1], UNTRAINED, {"noise": variant}, seed),
         )
         for variant in NOISE_VARIANTS
         if variant != in_use
     )
 
 
-def variant_evaluations(
-    evaluations: Mapping[str, EvaluationSpec], in_use: str, seeds: tuple[int, ...]
+def noise_evaluations(
+    evaluations: Mapping[str, EvaluationSpec], in_use: str, seed: int
 ) -> dict[str, EvaluationSpec]:
-    """Evaluations of the noisy test sets at scale 1; empty where the main run is not planned.
+    """Evaluations under the other variants, on the noisy test sets of the main run.
 
     Args:
-        evaluations: all others, by run.
+        evaluations: all others, by run; without the main run's there is nothing to compare.
         in_use: the configuration's variant.
-        seeds: the configuration's seeds.
+        seed: of the main run.
     """
-    main = evaluations.get(main_run(seeds[0]))
-    control = evaluations.get(run_id(INPUT, UNTRAINED, {}, seeds[0]))
+    main, control = evaluations.get(main_run(seed)), evaluations.get(main_input(seed))
     if main is None or control is None:
         return {}
     names = {test_set.name for test_set in main.test_sets}
     found = {}
-    for runs in other_variants(in_use, seeds):
-        for run, spec in ((runs.run, main), (runs.input_run, control)):
+    for one in other_noise(in_use, seed):
+        for run, spec in ((one.run, main), (one.input_run, control)):
             noisy = tuple(
-                dataclasses.replace(
-                    test_set, noise=dataclasses.replace(test_set.noise, variant=runs.variant)
-                )
-                for test_set in spec.test_sets
-                if test_set.noise is not None and test_set.name in names
+                dataclasses.replace(t, noise=dataclasses.replace(t.noise, variant=one.variant))
+                for t in spec.test_sets
+                if t.noise is not None and t.name in names
             )
             if noisy:
                 found[run] = dataclasses.replace(spec, run=run, test_sets=noisy, pictures=0)

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ndr.method import OfficialWeights
 from ndr.metrics.protocol import PROTOCOLS
 from ndr.nearest_name import check_names
 from ndr.registry import method_names
-from ndr.specs.run_spec import OFFICIAL, EvaluationSpec, RunSpec, run_id
+from ndr.specs.run_spec import OFFICIAL, EvaluationSpec, RunSpec
 from ndr.specs.table_plan import PlannedColumn, PlannedRow, TablePlan
 from workflows.configuration import (
     CONFIG,
@@ -31,20 +31,27 @@ from workflows.configuration import (
     read_table,
     read_tier,
 )
-from workflows.main_run import variant_evaluations
+from workflows.main_run import INPUT_CONTROLS, noise_evaluations
 from workflows.rows import (
-    INPUT_CONTROLS,
     RowSpecs,
     SetIdentities,
-    columns_of,
     input_row,
-    left_out,
+    method_info,
     official_run,
     truth_row,
-    untrained_rows,
     weights_of,
-    why_none,
+    why_no_weights,
 )
+
+
+@dataclass(slots=True)
+class _AskedRun:
+    """A run that is to be evaluated, and all test sets that something shows it on."""
+
+    row: TableRow
+    training: str | None
+    weights: OfficialWeights | None
+    columns: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,11 @@ class Plan:
     tier: Tier
     rows: RowSpecs
     folder: Path = CONFIG
+
+    @property
+    def seed(self) -> int:
+        """The first seed: that of all that is shown once."""
+        return self.config.seeds[0]
 
     @functools.cached_property
     def all_tables(self) -> Mapping[str, Table]:
@@ -67,20 +79,6 @@ class Plan:
         """Every figure: which test sets a run is scored on depends on them too."""
         return {name: read_figure(name, self.folder) for name in names_in("figures", self.folder)}
 
-    def scale_of(self, label: str, columns: Sequence[str]) -> int:
-        """Scale of the test sets of a table or figure, which must be one."""
-        scales = {self.rows.test_set(column).scale for column in columns}
-        if len(scales) != 1:
-            raise ConfigurationError(
-                f"{label}: expected columns of one scale, found scales {sorted(scales)}"
-            )
-        return scales.pop()
-
-    def _input_run(self, table: Table) -> str:
-        """Run of the control that shows the degraded input of a table's columns."""
-        scale = self.scale_of(table.label, table.columns)
-        return self.rows.run_of(input_row(scale), self.config.seeds[0])
-
     @functools.cached_property
     def tables(self) -> Mapping[str, TablePlan]:
         """Plans of all tables by name."""
@@ -89,79 +87,63 @@ class Plan:
     @functools.cached_property
     def runs(self) -> Mapping[str, RunSpec]:
         """Specs of all trainings by run id, for every seed."""
-        specs = {}
-        for table in self.all_tables.values():
-            for row in table.rows:
-                if self.rows.info(row).trainable:
-                    for seed in self.config.seeds:
-                        spec = self.rows.run_spec(row, seed)
-                        specs[spec.run] = spec
-        return specs
+        specs = [
+            self.rows.run_spec(row, seed)
+            for table in self.all_tables.values()
+            for row in table.rows
+            if method_info(row).trainable
+            for seed in self.config.seeds
+        ]
+        return {spec.run: spec for spec in specs}
 
     @functools.cached_property
     def evaluations(self) -> Mapping[str, EvaluationSpec]:
         """Specs of all evaluations by run id, the controls' included."""
-        columns: dict[str, set[str]] = {}
+        specs = {
+            run: self.rows.evaluation_spec(
+                run,
+                asked.row,
+                asked.columns,
+                None if asked.training is None else self.runs[asked.training],
+                asked.weights,
+            )
+            for run, asked in sorted(self._asked_runs().items())
+        }
+        return specs | noise_evaluations(specs, self.config.noise_variant, self.seed)
+
+    def _asked_runs(self) -> dict[str, _AskedRun]:
+        """All runs that a table, a figure or a picture of the page shows."""
+        found: dict[str, _AskedRun] = {}
+
+        def ask(row: TableRow, seed: int, columns: Iterable[str]) -> None:
+            asked = _AskedRun(row, self.rows.training_of(row, seed), None)
+            found.setdefault(self.rows.run_of(row, seed), asked).columns.update(columns)
+
         for table in self.all_tables.values():
             for row in table.rows:
-                runs = [self.rows.run_of(row, seed) for seed in self.config.seeds]
-                weights = weights_of(self.rows.info(row), row)
-                if weights is not None:
-                    runs.append(official_run(row, weights))
-                for run in runs:
-                    columns.setdefault(run, set()).update(self.rows.columns_of(row, table))
+                columns = self.rows.table_columns(row, table)
+                for seed in self.config.seeds:
+                    ask(row, seed, columns)
+                if weights := weights_of(row):
+                    asked = _AskedRun(row, None, weights)
+                    found.setdefault(official_run(row, weights), asked).columns.update(columns)
         for figure in self.all_figures.values():
             for system in figure.rows:
-                run = self.rows.run_of(system.row, self.config.seeds[0])
-                columns.setdefault(run, set()).update(columns_of(self.rows, system, figure))
+                run = self.rows.training_of(system.row, self.seed)
+                if run is not None and run not in self.runs:
+                    raise ConfigurationError(
+                        f"{figure.label}: expected a system of a table, found {system.method} in "
+                        f"{system.setting} ({run}); add the row to a table, or name one that has "
+                        "a row"
+                    )
+                ask(system.row, self.seed, self.rows.figure_columns(system, figure))
         for scale in INPUT_CONTROLS:
-            own = {name: t for name, t in self.tier.test_sets.items() if t.scale == scale}
-            known = [name for name, test_set in own.items() if test_set.reference]
-            for row, names in ((input_row(scale), own), (truth_row(scale), known)):
-                if names:
-                    run = self.rows.run_of(row, self.config.seeds[0])
-                    columns.setdefault(run, set()).update(names)
-        specs = {run: self._evaluation(run, columns[run]) for run in sorted(columns)}
-        return specs | variant_evaluations(specs, self.config.noise_variant, self.config.seeds)
-
-    def _evaluation(self, run: str, columns: set[str]) -> EvaluationSpec:
-        if run in self.official_runs:
-            row, weights = self.official_runs[run]
-            return self.rows.evaluation_spec(run, row, columns, None, weights)
-        row, _ = self._row_and_seed[run]
-        training = self._training_run(run)
-        spec = None if training is None else self.runs[training]
-        return self.rows.evaluation_spec(run, row, columns, spec, None)
-
-    @functools.cached_property
-    def _row_and_seed(self) -> Mapping[str, tuple[TableRow, int]]:
-        """A row that each run fills, and the run's seed."""
-        rows = [row for table in self.all_tables.values() for row in table.rows]
-        rows += untrained_rows(self.rows, self.all_figures.values())
-        rows += [row for scale in INPUT_CONTROLS for row in (input_row(scale), truth_row(scale))]
-        return {
-            self.rows.run_of(row, seed): (row, seed) for row in rows for seed in self.config.seeds
-        }
-
-    @functools.cached_property
-    def official_runs(self) -> Mapping[str, tuple[TableRow, OfficialWeights]]:
-        """Runs that evaluate published checkpoints: a row that each fills, and the checkpoint."""
-        return {
-            official_run(row, weights): (row, weights)
-            for table in self.all_tables.values()
-            for row in table.rows
-            if (weights := weights_of(self.rows.info(row), row)) is not None
-        }
-
-    def _training_run(self, run: str) -> str | None:
-        """Id of the training whose checkpoint a run evaluates; None where nothing is trained.
-
-        It is another one than the run's own where the evaluation adds a self-ensemble.
-        """
-        row, seed = self._row_and_seed[run]
-        if not self.rows.info(row).trainable:
-            return None
-        return run_id(row.method, row.setting, self.rows.changes(row), seed)
+            own = [name for name, each in self.tier.test_sets.items() if each.scale == scale]
+            known = [name for name in own if self.tier.test_sets[name].reference]
+            for row, columns in ((input_row(scale), own), (truth_row(scale), known)):
+                if columns:
+                    ask(row, self.seed, columns)
+        return found
 
     @property
     def input_runs(self) -> list[str]:
@@ -174,7 +156,7 @@ class Plan:
         return self._controls(truth_row)
 
     def _controls(self, row_of: Callable[[int], TableRow]) -> list[str]:
-        runs = [self.rows.run_of(row_of(scale), self.config.seeds[0]) for scale in INPUT_CONTROLS]
+        runs = [self.rows.run_of(row_of(scale), self.seed) for scale in INPUT_CONTROLS]
         return [run for run in runs if run in self.evaluations]
 
     def runs_of_table(self, name: str) -> list[str]:
@@ -183,7 +165,23 @@ class Plan:
         runs = {run for row in plan.rows for run in row.runs}
         return sorted(runs | {plan.degraded_input_run})
 
+    def runs_of_tables(self, names: Iterable[str] | None = None) -> list[str]:
+        """Runs of several tables, each once; by default those that the configuration asks for."""
+        names = self.config.tables if names is None else names
+        return list(dict.fromkeys(run for name in names for run in self.runs_of_table(name)))
+
+    def scale_of(self, label: str, columns: Sequence[str]) -> int:
+        """Scale of the test sets of a table or figure, which must be one."""
+        scales = {self.rows.test_set(column).scale for column in columns}
+        if len(scales) != 1:
+            raise ConfigurationError(
+                f"{label}: expected columns of one scale, found scales {sorted(scales)}"
+            )
+        return scales.pop()
+
     def _table_plan(self, name: str, table: Table) -> TablePlan:
+        scale = self.scale_of(table.label, table.columns)
+        test_sets = {column: self.rows.test_set(column) for column in table.columns}
         return TablePlan(
             name=name,
             label=table.label,
@@ -192,24 +190,19 @@ class Plan:
             metrics=table.metrics,
             protocol=table.protocol or self.config.protocols[0],
             columns=tuple(
-                PlannedColumn(
-                    self.rows.test_set(c).name,
-                    self.rows.test_set(c).label,
-                    self.rows.test_set(c).paper_column or c,
-                    self.rows.test_set(c).stand_in,
-                )
-                for c in table.columns
+                PlannedColumn(each.name, each.label, each.paper_column or column, each.stand_in)
+                for column, each in test_sets.items()
             ),
             rows=tuple(
                 self._official_row(row, table)
-                if source == OFFICIAL and self.rows.info(row).trainable
+                if source == OFFICIAL and method_info(row).trainable
                 else self._planned_row(row, table)
                 for row in table.rows
                 for source in self._sources_of(row)
             ),
-            degraded_input_run=self._input_run(table),
+            degraded_input_run=self.rows.run_of(input_row(scale), self.seed),
             average=bool(table.average),
-            average_weights=tuple(table.average[c] for c in table.columns)
+            average_weights=tuple(table.average[column] for column in table.columns)
             if isinstance(table.average, Mapping)
             else (),
             own_metrics=table.own_metrics,
@@ -219,14 +212,13 @@ class Plan:
 
     def _sources_of(self, row: TableRow) -> tuple[str, ...]:
         """Where the numbers of a row come from: one line of the table each."""
-        return self.config.sources if self.rows.info(row).trainable else self.config.sources[:1]
+        return self.config.sources if method_info(row).trainable else self.config.sources[:1]
 
     def _official_row(self, row: TableRow, table: Table) -> PlannedRow:
         """The row with the weights that the method's authors publish."""
         planned = self._planned_row(row, table)
-        info = self.rows.info(row)
-        weights = weights_of(info, row)
-        reason = planned.reason or ("" if weights else why_none(info, row))
+        weights = weights_of(row)
+        reason = planned.reason or ("" if weights else why_no_weights(row))
         return dataclasses.replace(
             planned,
             label=planned.label + (", authors' weights" if len(self.config.sources) > 1 else ""),
@@ -240,16 +232,15 @@ class Plan:
         )
 
     def _planned_row(self, row: TableRow, table: Table) -> PlannedRow:
-        setting = self.rows.setting(row.setting)
-        reason = left_out(self.config, row)
-        runs = dict.fromkeys(self.rows.run_of(row, seed) for seed in self.config.seeds)
-        first, *others = runs
+        reason = self.rows.left_out(row)
+        columns = self.rows.table_columns(row, table)
+        first, *others = dict.fromkeys(self.rows.run_of(row, seed) for seed in self.config.seeds)
         return PlannedRow(
-            block=setting.block,
+            block=self.rows.setting(row.setting).block,
             label=row.label or row.paper_method,
             paper_method=row.paper_method,
             run=None if reason else first,
-            columns=tuple(self.rows.test_set(c).name for c in self.rows.columns_of(row, table)),
+            columns=tuple(self.rows.test_set(column).name for column in columns),
             reason=reason,
             printed=row.printed,
             other_seeds=() if reason else tuple(others),
@@ -277,13 +268,3 @@ def make_plan(config: SuiteConfig, catalogue: SetIdentities, folder: Path = CONF
     check_names("method in only_methods", config.only_methods, method_names())
     tier = read_tier(config.tier, folder)
     return Plan(config, tier, RowSpecs(config, tier, settings, catalogue), folder)
-
-
-def sets_of_training(spec: RunSpec) -> list[str]:
-    """Prepared sets that a training reads, each once."""
-    return list(dict.fromkeys(name for task in spec.setting.tasks for name in task.sets))
-
-
-def sets_of_evaluation(spec: EvaluationSpec) -> list[str]:
-    """Prepared sets that an evaluation reads, each once."""
-    return list(dict.fromkeys(test_set.set for test_set in spec.test_sets))

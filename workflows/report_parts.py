@@ -1,58 +1,37 @@
-"""The report beside its tables: figures, runs whose D is studied, the comparison of protocols.
+"""Which runs the report shows beside its tables: in figures, in the section on D, as comparisons.
 
-Plain functions of the configuration, as `workflows.planning` is for the tables, and their jobs in
-the shape that Snakemake's rules take.
+Plain functions of the plan. None of them asks for a training that no table asks for.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
-from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable
 
 from ndr.metrics.protocol import NO_REFERENCE, description
-from ndr.nearest_name import check_names, unknown_name
+from ndr.nearest_name import check_names, named_entry
 from ndr.registry import method_class
-from ndr.source_fingerprint import source_fingerprint
 from ndr.specs.figure_plan import KINDS, REPRESENTATION_KINDS, FigurePlan, FigureRow
-from ndr.specs.run_spec import UNTRAINED, RunSpec, run_id
-from ndr.specs.sensitivity_plan import (
-    ComparedNoise,
-    ComparedRow,
-    ComparedTestSet,
-    SensitivityPlan,
-)
-from workflows.configuration import ConfigurationError, Figure, FigureSystem
-from workflows.main_run import INPUT, METHOD, SETTING, main_run, other_variants
+from ndr.specs.sensitivity_plan import ComparedRow, ComparedTestSet, SensitivityPlan
+from workflows.configuration import Figure, FigureSystem
+from workflows.main_run import METHOD, SETTING, TABLE, main_input, main_run, other_noise
 from workflows.planning import Plan
 from workflows.rows import (
-    columns_of,
     input_row,
-    left_out,
+    method_info,
     official_run,
     truth_row,
     weights_of,
-    why_none,
+    why_no_weights,
 )
 
-REPORTS = Path(__file__).resolve().parent.parent / "reports"
-NETWORK_LAYOUT = "network_layout.json"
-"""What `network_drawing` draws from, below `results/<tier>`."""
 RETRAINED = "retrained"
 """Source of numbers of the networks that are trained here."""
+DRAWING = "network_drawing"
+"""Kind of figures that show the network as it is built, and no run."""
 WITH_CONTROLS = ("picture_grid", "residuals")
-"""Kinds that show the degraded input and the truth beside the rows."""
-
-
-def fingerprint_with_files(*modules: str, folders: Iterable[str]) -> str:
-    """Hash of modules of `reports` and of the committed files that they read, by folder."""
-    digest = hashlib.sha256(source_fingerprint(*modules).encode())
-    for folder in folders:
-        for path in sorted((REPORTS / folder).iterdir()):
-            digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
+"""Kinds of figures that show the degraded input and the truth beside the rows."""
+REPRESENTED: tuple[dict[str, object], ...] = ({}, {"lambda_degrad": 0})
+"""Changes of the runs whose D the report shows: as published, and without the degradation loss."""
 
 
 def figure_plan(plan: Plan, name: str) -> FigurePlan:
@@ -60,29 +39,28 @@ def figure_plan(plan: Plan, name: str) -> FigurePlan:
 
     Raises:
         UnknownNameError: unknown figure, kind, setting, method or column, with the nearest names.
-        ConfigurationError: a row that no table has, or test sets of two scales.
+        ConfigurationError: test sets of two scales, or a system that no table has.
     """
-    if name not in plan.all_figures:
-        raise unknown_name("figure", name, plan.all_figures)
-    figure = plan.all_figures[name]
+    figure = named_entry("figure", name, plan.all_figures)
     check_names(f"kind of {name}", [figure.kind], KINDS)
     sets = [plan.rows.test_set(column) for column in figure.test_sets]
     scale = plan.scale_of(figure.label, figure.test_sets) if sets else 1
-    seed = plan.config.seeds[0]
     judged = not sets or any(each.reference for each in sets)
     protocol = plan.config.protocols[0] if judged else NO_REFERENCE
+    stand_ins = [text for text in dict.fromkeys(each.stand_in for each in sets) if text]
+    here = [f"Here: {', '.join(stand_ins)}."] if stand_ins else []
     return FigurePlan(
         name=name,
         label=figure.label,
         title=figure.title,
-        caption=_caption(figure, [each.stand_in for each in sets]),
+        caption=" ".join([figure.caption.strip(), *here]),
         kind=figure.kind,
         tier=plan.config.tier,
         rows=tuple(_figure_row(plan, system, figure) for system in figure.rows),
         test_sets=tuple(each.name for each in sets),
         test_set_labels=tuple(each.label for each in sets),
-        input_run=plan.rows.run_of(input_row(scale), seed),
-        truth_run=plan.rows.run_of(truth_row(scale), seed) if sets and judged else "",
+        input_run=plan.rows.run_of(input_row(scale), plan.seed),
+        truth_run=plan.rows.run_of(truth_row(scale), plan.seed) if sets and judged else "",
         paper=figure.paper,
         protocol=protocol,
         protocol_description=description(protocol),
@@ -90,28 +68,18 @@ def figure_plan(plan: Plan, name: str) -> FigurePlan:
     )
 
 
-def _caption(figure: Figure, stand_ins: Iterable[str]) -> str:
-    shown = [text for text in dict.fromkeys(stand_ins) if text]
-    return " ".join([figure.caption.strip(), *([f"Here: {', '.join(shown)}."] if shown else [])])
-
-
 def _figure_row(plan: Plan, system: FigureSystem, figure: Figure) -> FigureRow:
-    row = system.row
-    run = plan.rows.run_of(row, plan.config.seeds[0])
-    info = plan.rows.info(row)
-    if info.trainable and run not in plan.runs:
-        raise ConfigurationError(
-            f"{figure.label}: expected a system of a table, found {system.method} in "
-            f"{system.setting} ({run}); add the row to a table, or name one that has a row"
-        )
-    reason = left_out(plan.config, row)
+    row, info = system.row, method_info(system.row)
+    run = plan.rows.run_of(row, plan.seed)
+    reason = plan.rows.left_out(row)
     if info.trainable and RETRAINED not in plan.config.sources:
-        weights = weights_of(info, row)
+        weights = weights_of(row)
         if figure.kind in REPRESENTATION_KINDS:
             reason = reason or "it is drawn from a training of this suite (sources: retrained)"
         run = run if weights is None else official_run(row, weights)
-        reason = reason or ("" if weights else why_none(info, row))
-    asked = [plan.rows.test_set(column).name for column in columns_of(plan.rows, system, figure)]
+        reason = reason or ("" if weights else why_no_weights(row))
+    columns = plan.rows.figure_columns(system, figure)
+    asked = [plan.rows.test_set(column).name for column in columns]
     scored = {test_set.name for test_set in plan.evaluations[run].test_sets}
     return FigureRow(
         label=system.label or info.paper_label,
@@ -124,7 +92,7 @@ def _figure_row(plan: Plan, system: FigureSystem, figure: Figure) -> FigureRow:
 
 def figure_runs(figure: FigurePlan) -> list[str]:
     """Runs whose evaluations a figure is drawn from, the controls' included."""
-    if figure.kind in REPRESENTATION_KINDS or figure.kind == "network_drawing":
+    if figure.kind in (*REPRESENTATION_KINDS, DRAWING):
         return []
     runs = [row.run for row in figure.rows if row.run is not None]
     if figure.kind in WITH_CONTROLS:
@@ -141,13 +109,12 @@ def representation_runs(figure: FigurePlan) -> list[str]:
 
 def figures_of_tables(plan: Plan, tables: Iterable[str]) -> list[str]:
     """Figures that need no training and no authors' weights beyond those that the tables need."""
-    at_hand = {_costly_part(plan, run) for table in tables for run in plan.runs_of_table(table)}
+    at_hand = {_costly_part(plan, run) for run in plan.runs_of_tables(tables)} | {None}
     names = []
     for name in plan.all_figures:
         figure = figure_plan(plan, name)
-        runs = [row.run for row in figure.rows if row.run is not None]
-        needed = {_costly_part(plan, run) for run in runs} - {None}
-        if figure.kind == "network_drawing" or (runs and needed <= at_hand):
+        needed = {_costly_part(plan, row.run) for row in figure.rows if row.run is not None}
+        if figure.kind == DRAWING or (needed and needed <= at_hand):
             names.append(name)
     return names
 
@@ -158,179 +125,42 @@ def _costly_part(plan: Plan, run: str) -> str | None:
     return evaluation.training_run or (run if evaluation.official_weights else None)
 
 
-DRAWN_NETWORK = ("ndr_restore", "noise_rain_haze")
-"""Method and setting of the network that Figures 2, 3 and 6 draw."""
-
-
-class FigureJobs:
-    """How the figures of one configuration are drawn.
-
-    Args:
-        plan: the plan of the suite.
-        results: `results/<tier>`.
-        evaluation_results: the files that the evaluations of runs leave.
-    """
-
-    def __init__(
-        self, plan: Plan, results: str, evaluation_results: Callable[[list[str]], list[str]]
-    ) -> None:
-        self._plan = plan
-        self._results = results
-        self._evaluation_results = evaluation_results
-
-    @functools.cached_property
-    def _figures(self) -> dict[str, FigurePlan]:
-        return {name: figure_plan(self._plan, name) for name in self._plan.all_figures}
-
-    def _figure(self, name: str) -> FigurePlan:
-        if name not in self._figures:
-            raise unknown_name("figure", name, self._figures)
-        return self._figures[name]
-
-    @property
-    def names(self) -> list[str]:
-        """All figures of the suite."""
-        return list(self._figures)
-
-    @property
-    def plots(self) -> list[str]:
-        """Figures that are also written as an SVG."""
-        return [name for name, figure in self._figures.items() if figure.has_svg]
-
-    @property
-    def pictures(self) -> list[str]:
-        """Figures that are written as a PNG alone."""
-        return [name for name, figure in self._figures.items() if not figure.has_svg]
-
-    def inputs(self, wildcards: Any) -> list[str]:
-        """Files that a figure is drawn from."""
-        figure = self._figure(wildcards.figure)
-        runs = figure_runs(figure)
-        folders = [
-            f"{self._results}/evaluations/{run}/pictures"
-            for run in runs
-            if figure.kind in ("picture_grid", "residuals")
-        ]
-        tensors = [
-            f"{self._results}/representation/{run}.npz" for run in representation_runs(figure)
-        ]
-        layout = [f"{self._results}/{NETWORK_LAYOUT}"] if figure.kind == "network_drawing" else []
-        return self._evaluation_results(runs) + folders + tensors + layout
-
-    def plan(self, wildcards: Any) -> str:
-        """The figure plan as canonical JSON."""
-        return self._figure(wildcards.figure).canonical_json()
-
-    def fingerprint(self, wildcards: Any) -> str:
-        """Hash of the code that draws a figure, and of its templates."""
-        kind = self._figure(wildcards.figure).kind
-        folders = ["figures/drawings"] if kind == "network_drawing" else []
-        modules = "reports.figures.draw", f"reports.figures.{kind}"
-        return fingerprint_with_files(*modules, folders=folders)
-
-    @property
-    def of_report(self) -> list[str]:
-        """Records of the figures that need no training beyond those of the report's tables."""
-        names = figures_of_tables(self._plan, self._plan.config.tables)
-        return [f"{self._results}/figures/{name}.json" for name in names]
-
-    @property
-    def network_spec(self) -> str:
-        """Spec of the network that is drawn, as canonical JSON."""
-        method, setting = DRAWN_NETWORK
-        run = run_id(method, setting, {}, self._plan.config.seeds[0])
-        return self._plan.runs[run].canonical_json()
-
-
-CHANGES: tuple[dict[str, Any], ...] = ({}, {"lambda_degrad": 0})
-"""The runs of the report's section: as published, and without the degradation loss."""
-FIGURE_IMAGES = 4
-"""Images per test set whose inner maps are kept for the figures."""
-
-
-class RepresentationJobs:
-    """Which runs are studied, and how.
-
-    Args:
-        plan: the plan of the suite.
-        results: `results/<tier>`.
-    """
-
-    def __init__(self, plan: Plan, results: str) -> None:
-        self._plan = plan
-        self._results = results
-
-    def _training(self, run: str) -> RunSpec:
-        if run not in self._plan.runs:
-            raise unknown_name("trained run", run, self._plan.runs)
-        return self._plan.runs[run]
-
-    def snapshots(self, wildcards: Any) -> str:
-        """Snapshots of D that the training kept."""
-        return f"{self._results}/runs/{wildcards.run}/representation.safetensors"
-
-    def figure_images(self, wildcards: Any) -> int:
-        """How many images per test set leave their maps: none of runs that no figure shows."""
-        changes = self._training(wildcards.run).changes
-        return FIGURE_IMAGES if not changes.keys() - {"upscale"} else 0
-
-    def fingerprint(self, wildcards: Any) -> str:
-        """Hash of the code that looks at a run."""
-        method = self._training(wildcards.run).method
-        return source_fingerprint("ndr.represent", method_class(method).__module__)
-
-    def runs_of_tables(self, tables: Iterable[str]) -> list[str]:
-        """Runs that the section on D shows, of those that the tables ask for, main run first."""
-        asked = {run for table in tables for run in self._plan.runs_of_table(table)}
-        seed = self._plan.config.seeds[0]
-        return [
-            run
-            for changes in CHANGES
-            for run, spec in self._plan.runs.items()
-            if run in asked
-            and (spec.method, spec.setting.name, spec.seed) == (METHOD, SETTING, seed)
-            and spec.changes == changes
-        ]
-
-    @property
-    def of_report(self) -> list[str]:
-        """Numbers that the report's section shows."""
-        runs = self.runs_of_tables(self._plan.config.tables)
-        return [f"{self._results}/representation/{run}.json" for run in runs]
-
-
-TABLE = "table_05"
-"""One of its blocks is that of the main run."""
+def represented_runs(plan: Plan) -> list[str]:
+    """Runs that the section on D shows, of those that the tables ask for, main run first."""
+    asked = plan.runs_of_tables()
+    return [
+        run
+        for changes in REPRESENTED
+        for run, spec in plan.runs.items()
+        if run in asked
+        and (spec.method, spec.setting.name, spec.seed) == (METHOD, SETTING, plan.seed)
+        and spec.changes == changes
+    ]
 
 
 def sensitivity_plan(plan: Plan) -> SensitivityPlan:
     """The main run, its rivals of Table V and the noise variants.
 
-    Rivals are those whose runs some table of the configuration asks for: the comparison trains
-    nothing of its own.
+    Rivals are those whose runs some table of the configuration asks for.
     """
-    seeds = plan.config.seeds
-    main = main_run(seeds[0])
-    asked = {run for name in plan.config.tables for run in plan.runs_of_table(name)}
+    asked = plan.runs_of_tables()
+    main = main_run(plan.seed)
     table = plan.tables[TABLE]
     block = plan.rows.setting(SETTING).block
-    rows = [row for row in table.rows if row.block == block and row.run in asked]
-    reason = ""
-    if main not in asked:
-        reason = "no table of this configuration asks for the main run"
     return SensitivityPlan(
         tier=plan.config.tier,
-        run=None if reason else main,
-        reason=reason,
+        run=main if main in asked else None,
+        reason="" if main in asked else "no table of this configuration asks for the main run",
         label=method_class(METHOD).info.paper_label,
-        input_run=run_id(INPUT, UNTRAINED, {}, seeds[0]),
+        input_run=main_input(plan.seed),
         test_sets=tuple(ComparedTestSet(c.test_set, c.label) for c in table.columns),
         metrics=table.metrics,
         protocols=plan.config.protocols,
         noise_in_use=plan.config.noise_variant,
-        noise=tuple(
-            ComparedNoise(one.variant, one.run, one.input_run)
-            for one in other_variants(plan.config.noise_variant, seeds)
+        noise=other_noise(plan.config.noise_variant, plan.seed),
+        rows=tuple(
+            ComparedRow(row.label, row.run)
+            for row in table.rows
+            if row.block == block and row.run is not None and row.run in asked
         ),
-        rows=tuple(ComparedRow(row.label, row.run) for row in rows if row.run is not None),
     )

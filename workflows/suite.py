@@ -1,75 +1,74 @@
-"""What the rules ask: the plan, answered per wildcard."""
+"""What the rules ask of the plan: files, parameters and options of each job, by name."""
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-from ndr.data.catalogue import Catalogue, FolderSet, load_catalogue
+from ndr.data.catalogue import FolderSet, load_catalogue
 from ndr.fetch_weights import official_weights
-from ndr.nearest_name import unknown_name
+from ndr.nearest_name import named_entry
 from ndr.registry import method_class
 from ndr.source_fingerprint import source_fingerprint
+from ndr.specs.figure_plan import FigurePlan
+from ndr.specs.report_description import ReportDescription, TestSetSource
+from ndr.specs.run_spec import EvaluationSpec, RunSpec
 from ndr.specs.sensitivity_plan import SensitivityPlan
+from ndr.specs.table_plan import TablePlan
 from workflows.configuration import SuiteConfig
-from workflows.planning import (
-    Plan,
-    make_plan,
-    sets_of_evaluation,
-    sets_of_training,
-)
+from workflows.main_run import main_run
+from workflows.planning import make_plan
 from workflows.report_parts import (
-    FigureJobs,
-    RepresentationJobs,
-    fingerprint_with_files,
+    DRAWING,
+    figure_plan,
+    figure_runs,
+    figures_of_tables,
+    representation_runs,
+    represented_runs,
     sensitivity_plan,
 )
 
 ROOT = Path(__file__).resolve().parent.parent
+REPORTS = ROOT / "reports"
 SETS = "data/sets"
 ORIGINALS = "data/originals"
 WEIGHTS = "data/weights"
+NETWORK_LAYOUT = "network_layout.json"
+"""What the drawings of the network are drawn from, below `results/<tier>`."""
+FIGURE_IMAGES = 4
+"""Images per test set whose inner maps are kept for the figures."""
 
 
-def _manifest(set_name: str) -> str:
+def manifest(set_name: str) -> str:
+    """The file that says a set is prepared."""
     return f"{SETS}/{set_name}/manifest.csv"
 
 
-class Suite:
-    """One configuration's plan in the shape that Snakemake's rules take.
+def report_fingerprint(*modules: str, folders: Iterable[str] = ()) -> str:
+    """Hash of modules of `reports` and of the committed files that they read, by folder."""
+    digest = hashlib.sha256(source_fingerprint(*modules).encode())
+    for folder in folders:
+        for path in sorted((REPORTS / folder).iterdir()):
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
-    The methods with `wildcards` are input and parameter functions. Parameters decide what
-    re-runs, so each is canonical text: equal content, equal text.
+
+class Suite:
+    """One configuration's plan.
+
+    Parameters of a rule decide what re-runs, so each is canonical text: equal content, equal text.
     """
 
     def __init__(self, config: SuiteConfig) -> None:
         self.config = config
-        self.catalogue: Catalogue = load_catalogue(ROOT / "config" / "datasets.yaml")
-        self.plan: Plan = make_plan(config, self.catalogue)
+        self.catalogue = load_catalogue(ROOT / "config" / "datasets.yaml")
+        self.plan = make_plan(config, self.catalogue)
+        self.tier = config.tier
         self.results = f"results/{config.tier}"
-        self.figures = FigureJobs(self.plan, self.results, self._evaluation_results)
-        self.representation = RepresentationJobs(self.plan, self.results)
-
-    @property
-    def tier(self) -> str:
-        """Name of the budget; part of every result's path."""
-        return self.config.tier
-
-    def results_folder(self, wildcards: Any) -> str:
-        """Folder of the tier's results."""
-        return self.results
-
-    @property
-    def device(self) -> str:
-        """`auto`, `cpu` or `cuda`."""
-        return self.config.device
-
-    @property
-    def cpu_threads(self) -> int:
-        """Threads of one training or evaluation."""
-        return self.plan.tier.cpu_threads
+        self.cpu_threads = self.plan.tier.cpu_threads
 
     @functools.cached_property
     def gpus(self) -> int:
@@ -80,49 +79,25 @@ class Suite:
             return 0
         return int(self.config.device == "cuda" or torch.cuda.is_available())
 
-    @property
-    def table_names(self) -> list[str]:
-        """All tables of the suite."""
-        return list(self.plan.all_tables)
+    # ---- Data sets and weights ----
 
-    @property
-    def run_names(self) -> list[str]:
-        """All runs of the suite, the controls' included."""
-        return list(self.plan.evaluations)
-
-    @staticmethod
-    def fingerprint(module: str) -> str:
-        """Hash of a module's code and of what it imports here."""
-        return source_fingerprint(module)
-
-    def prepared_from(self, wildcards: Any) -> list[str]:
+    def prepared_from(self, set_name: str) -> list[str]:
         """What a set is prepared from: manifests of other sets, or the record of its fetching."""
-        if isinstance(self.catalogue.entry(wildcards.set), FolderSet):
-            return [f"{ORIGINALS}/{wildcards.set}/fetched.json"]
-        return [_manifest(name) for name in self.catalogue.entry(wildcards.set).made_from]
+        entry = self.catalogue.entry(set_name)
+        if isinstance(entry, FolderSet):
+            return [f"{ORIGINALS}/{set_name}/fetched.json"]
+        return [manifest(name) for name in entry.made_from]
 
-    def downloads(self, wildcards: Any) -> str:
-        """Downloads and terms of a published set, as canonical JSON."""
-        entry = self.catalogue.entry(wildcards.set)
-        downloads = [download.model_dump(mode="json") for download in entry.downloads]
-        return json.dumps({"downloads": downloads, "terms": entry.terms}, sort_keys=True)
-
-    @property
-    def fetch_options(self) -> list[str]:
-        """Options of fetching: mirrors, accepted terms, and the leave to be partial."""
-        options = [o for mirror in self.config.data_mirrors for o in ("--mirror", mirror)]
-        if self.config.accepted_terms:
-            options += ["--accept-terms", *self.config.accepted_terms]
-        return options + (["--partial"] if self._partial_allowed else [])
-
-    @property
-    def _partial_allowed(self) -> bool:
-        allowed = self.config.allow_partial_sets
-        return self.plan.tier.allow_partial_sets if allowed is None else allowed
-
-    def set_identity(self, wildcards: Any) -> str:
+    def set_identity(self, set_name: str) -> str:
         """Identity of a set."""
-        return self.catalogue.identity(wildcards.set, self.config.suite_seed)
+        return self.catalogue.identity(set_name, self.config.suite_seed)
+
+    def prepare_options(self, set_name: str) -> list[str]:
+        """Options of the preparation; the permission to be partial only where it can matter."""
+        options = ["--suite-seed", str(self.config.suite_seed)]
+        if isinstance(self.catalogue.entry(set_name), FolderSet):
+            options += ["--originals", ORIGINALS, *self._partial_option]
+        return options
 
     @property
     def mirror_options(self) -> list[str]:
@@ -134,61 +109,31 @@ class Suite:
         folders = [mirror for mirror in self.config.data_mirrors if Path(mirror).is_dir()]
         return [option for folder in folders for option in ("--mirror", folder)]
 
-    def prepare_options(self, wildcards: Any) -> list[str]:
-        """Options of the preparation; the leave to be partial only where it can matter."""
-        options = ["--suite-seed", str(self.config.suite_seed)]
-        if isinstance(self.catalogue.entry(wildcards.set), FolderSet):
-            options += ["--originals", ORIGINALS]
-            if self._partial_allowed:
-                options.append("--partial")
-        return options
+    def downloads(self, set_name: str) -> str:
+        """Downloads and terms of a published set, as canonical JSON."""
+        entry = self.catalogue.entry(set_name)
+        if not isinstance(entry, FolderSet):
+            raise TypeError(f"{set_name} is made here: expected a published set")
+        downloads = [download.model_dump(mode="json") for download in entry.downloads]
+        return json.dumps({"downloads": downloads, "terms": entry.terms}, sort_keys=True)
 
-    def _training(self, run: str) -> Any:
-        if run not in self.plan.runs:
-            raise unknown_name("run", run, self.plan.runs)
-        return self.plan.runs[run]
+    @property
+    def fetch_options(self) -> list[str]:
+        """Options of fetching: mirrors, accepted terms, and the permission to be partial."""
+        options = [o for mirror in self.config.data_mirrors for o in ("--mirror", mirror)]
+        if self.config.accepted_terms:
+            options += ["--accept-terms", *self.config.accepted_terms]
+        return options + self._partial_option
 
-    def _evaluation(self, run: str) -> Any:
-        if run not in self.plan.evaluations:
-            raise unknown_name("run", run, self.plan.evaluations)
-        return self.plan.evaluations[run]
+    @property
+    def _partial_option(self) -> list[str]:
+        allowed = self.config.allow_partial_sets
+        allowed = self.plan.tier.allow_partial_sets if allowed is None else allowed
+        return ["--partial"] if allowed else []
 
-    def training_manifests(self, wildcards: Any) -> list[str]:
-        """Manifests of the sets that a training reads."""
-        return [_manifest(name) for name in sets_of_training(self._training(wildcards.run))]
-
-    def run_spec(self, wildcards: Any) -> str:
-        """The run spec as canonical JSON."""
-        return self._training(wildcards.run).canonical_json()
-
-    def training_fingerprint(self, wildcards: Any) -> str:
-        """Hash of the code that a training runs."""
-        module = method_class(self._training(wildcards.run).method).__module__
-        return source_fingerprint("ndr.train", module)
-
-    def evaluation_manifests(self, wildcards: Any) -> list[str]:
-        """Manifests of the sets that an evaluation reads."""
-        return [_manifest(name) for name in sets_of_evaluation(self._evaluation(wildcards.run))]
-
-    def evaluation_spec(self, wildcards: Any) -> str:
-        """The evaluation spec as canonical JSON."""
-        return self._evaluation(wildcards.run).canonical_json()
-
-    def evaluation_fingerprint(self, wildcards: Any) -> str:
-        """Hash of the code that an evaluation runs."""
-        module = method_class(self._evaluation(wildcards.run).method).__module__
-        return source_fingerprint("ndr.evaluate", module)
-
-    def fetched_weights(self, wildcards: Any) -> list[str]:
-        """The record of the authors' weights that a run evaluates; nothing for other runs."""
-        spec = self._evaluation(wildcards.run)
-        if spec.official_weights is None:
-            return []
-        return [f"{WEIGHTS}/{spec.method}__{spec.official_weights}.json"]
-
-    def weights_facts(self, wildcards: Any) -> str:
+    def weights_facts(self, method: str, name: str) -> str:
         """What is published of a checkpoint, as canonical JSON: another file is fetched anew."""
-        weights = official_weights(wildcards.method, wildcards.weights)
+        weights = official_weights(method, name)
         facts = {"url": weights.url, "sha256": weights.sha256, "bytes": weights.bytes}
         return json.dumps(facts, sort_keys=True)
 
@@ -197,40 +142,123 @@ class Suite:
         """Mirrors of authors' weights."""
         return [o for mirror in self.config.weights_mirrors for o in ("--mirror", mirror)]
 
-    def checkpoints(self, wildcards: Any) -> list[str]:
-        """The checkpoint of a trained run; nothing for a method without training."""
-        training = self._evaluation(wildcards.run).training_run
-        return (
-            [] if training is None else [f"{self.results}/runs/{training}/checkpoint.safetensors"]
-        )
+    # ---- Runs ----
 
-    def checkpoint_option(self, wildcards: Any) -> list[str]:
+    def training(self, run: str) -> RunSpec:
+        """The spec of a training; raises `UnknownNameError` with the nearest runs."""
+        return named_entry("trained run", run, self.plan.runs)
+
+    def training_manifests(self, run: str) -> list[str]:
+        """Manifests of the sets that a training reads."""
+        return [manifest(name) for name in self.training(run).sets]
+
+    def training_fingerprint(self, run: str) -> str:
+        """Hash of the code that a training runs."""
+        return source_fingerprint("ndr.train", method_class(self.training(run).method).__module__)
+
+    def evaluation(self, run: str) -> EvaluationSpec:
+        """The spec of an evaluation; raises `UnknownNameError` with the nearest runs."""
+        return named_entry("run", run, self.plan.evaluations)
+
+    def evaluation_manifests(self, run: str) -> list[str]:
+        """Manifests of the sets that an evaluation reads."""
+        return [manifest(name) for name in self.evaluation(run).sets]
+
+    def evaluation_fingerprint(self, run: str) -> str:
+        """Hash of the code that an evaluation runs."""
+        module = method_class(self.evaluation(run).method).__module__
+        return source_fingerprint("ndr.evaluate", module)
+
+    def checkpoints(self, run: str) -> list[str]:
+        """The checkpoint of a trained run; nothing for a method without training."""
+        training = self.evaluation(run).training_run
+        return [f"{self.results}/runs/{training}/checkpoint.safetensors"] if training else []
+
+    def fetched_weights(self, run: str) -> list[str]:
+        """The record of the authors' weights that a run evaluates; nothing for other runs."""
+        spec = self.evaluation(run)
+        name = spec.official_weights
+        return [f"{WEIGHTS}/{spec.method}__{name}.json"] if name else []
+
+    def checkpoint_option(self, run: str) -> list[str]:
         """The command-line option that names the checkpoint, or the record of the authors'."""
-        trained = [part for path in self.checkpoints(wildcards) for part in ("--checkpoint", path)]
-        official = self.fetched_weights(wildcards)
+        trained = [part for path in self.checkpoints(run) for part in ("--checkpoint", path)]
+        official = self.fetched_weights(run)
         return trained + [part for path in official for part in ("--official-weights", path)]
 
-    def _evaluation_results(self, runs: list[str]) -> list[str]:
-        """Scores, and the provenance that tables and page quote."""
-        files = [
-            f"{self.results}/evaluations/{run}/{name}"
-            for run in runs
-            for name in ("per_image.csv", "provenance.json")
-        ]
-        trained = [self.plan.evaluations[run].training_run for run in runs]
-        return files + [
-            f"{self.results}/runs/{run}/provenance.json" for run in dict.fromkeys(trained) if run
-        ]
+    def evaluation_results(self, runs: Iterable[str]) -> list[str]:
+        """Scores of runs, and the provenance that tables and page quote."""
+        files: list[str] = []
+        trainings: dict[str | None, None] = {}
+        for run in runs:
+            folder = f"{self.results}/evaluations/{run}"
+            files += [f"{folder}/per_image.csv", f"{folder}/provenance.json"]
+            trainings[self.plan.evaluations[run].training_run] = None
+        return files + [f"{self.results}/runs/{run}/provenance.json" for run in trainings if run]
 
-    def table_results(self, wildcards: Any) -> list[str]:
+    # ---- Tables ----
+
+    def table(self, name: str) -> TablePlan:
+        """The plan of a table; raises `UnknownNameError` with the nearest."""
+        return named_entry("table", name, self.plan.tables)
+
+    def table_results(self, name: str) -> list[str]:
         """Result files that fill a table."""
-        return self._evaluation_results(self.plan.runs_of_table(wildcards.table))
+        return self.evaluation_results(self.plan.runs_of_table(self.table(name).name))
 
-    def table_plan(self, wildcards: Any) -> str:
-        """The table plan as canonical JSON."""
-        if wildcards.table not in self.plan.tables:
-            raise unknown_name("table", wildcards.table, self.plan.tables)
-        return self.plan.tables[wildcards.table].canonical_json()
+    @functools.cached_property
+    def table_fingerprint(self) -> str:
+        """Hash of the code that summarises tables, and of the paper's numbers."""
+        return report_fingerprint("reports.summarise", folders=["paper_values"])
+
+    # ---- Figures, and what D represents ----
+
+    @functools.cached_property
+    def figures(self) -> Mapping[str, FigurePlan]:
+        """Plans of all figures by name."""
+        return {name: figure_plan(self.plan, name) for name in self.plan.all_figures}
+
+    def figure_inputs(self, name: str) -> list[str]:
+        """Files that a figure is drawn from."""
+        figure = self.figures[name]
+        runs = figure_runs(figure)
+        files = self.evaluation_results(runs)
+        if figure.kind in ("picture_grid", "residuals"):
+            files += [f"{self.results}/evaluations/{run}/pictures" for run in runs]
+        if figure.kind == DRAWING:
+            files.append(f"{self.results}/{NETWORK_LAYOUT}")
+        return files + [
+            f"{self.results}/representation/{run}.npz" for run in representation_runs(figure)
+        ]
+
+    def figure_fingerprint(self, name: str) -> str:
+        """Hash of the code that draws a figure, and of its templates."""
+        kind = self.figures[name].kind
+        folders = ["figures/drawings"] if kind == DRAWING else []
+        return report_fingerprint(
+            "reports.figures.draw", f"reports.figures.{kind}", folders=folders
+        )
+
+    @property
+    def drawn_network(self) -> str:
+        """Spec of the network that is drawn, as canonical JSON."""
+        return self.training(main_run(self.plan.seed)).canonical_json()
+
+    def figure_images(self, run: str) -> int:
+        """Images per test set of which D's maps are kept: none of runs that no figure shows."""
+        return FIGURE_IMAGES if not self.training(run).changes.keys() - {"upscale"} else 0
+
+    def representation_fingerprint(self, run: str) -> str:
+        """Hash of the code that studies a run."""
+        module = method_class(self.training(run).method).__module__
+        return source_fingerprint("ndr.represent", module)
+
+    # ---- The report ----
+
+    @functools.cached_property
+    def sensitivity(self) -> SensitivityPlan:
+        """What the table of protocol and noise choices compares."""
+        return sensitivity_plan(self.plan)
 
     @property
     def report_tables(self) -> list[str]:
@@ -240,80 +268,57 @@ class Suite:
     @property
     def report_evaluations(self) -> list[str]:
         """Results whose pictures, curves and provenance the report shows."""
-        runs = self.plan.input_runs + self.plan.truth_runs
-        for table in self.config.tables:
-            runs += self.plan.runs_of_table(table)
-        return self._evaluation_results(list(dict.fromkeys(runs)))
-
-    @functools.cached_property
-    def _sensitivity(self) -> SensitivityPlan:
-        return sensitivity_plan(self.plan)
+        controls = self.plan.input_runs + self.plan.truth_runs
+        return self.evaluation_results(dict.fromkeys(controls + self.plan.runs_of_tables()))
 
     @property
-    def sensitivity_plan(self) -> str:
-        """What the table of protocol and noise choices compares, as canonical JSON."""
-        return self._sensitivity.canonical_json()
+    def report_representation(self) -> list[str]:
+        """Numbers of the section on D."""
+        return [f"{self.results}/representation/{run}.json" for run in represented_runs(self.plan)]
 
     @property
-    def sensitivity_results(self) -> list[str]:
-        """Results of the runs that it compares."""
-        return self._evaluation_results(list(self._sensitivity.runs))
+    def report_figures(self) -> list[str]:
+        """Records of the figures that need no training beyond those of the report's tables."""
+        names = figures_of_tables(self.plan, self.config.tables)
+        return [f"{self.results}/figures/{name}.json" for name in names]
 
-    @property
-    def leak_train_sets(self) -> list[str]:
-        """Prepared sets that the runs of the report's tables train on."""
-        return self._sets_of(sets_of_training, self.plan.runs)
-
-    @property
-    def leak_test_sets(self) -> list[str]:
-        """Prepared sets that the runs of the report's tables are evaluated on."""
-        return self._sets_of(sets_of_evaluation, self.plan.evaluations)
+    def leak_sets(self, specs: Mapping[str, RunSpec | EvaluationSpec]) -> list[str]:
+        """Prepared sets that the trainings, or the evaluations, of the report's tables read."""
+        runs = self.plan.runs_of_tables()
+        return sorted({name for run in runs if run in specs for name in specs[run].sets})
 
     @property
     def leak_manifests(self) -> list[str]:
-        """Manifests of the sets that the leak scan compares."""
-        return [_manifest(name) for name in sorted({*self.leak_train_sets, *self.leak_test_sets})]
-
-    def _sets_of(self, sets: Any, specs: Any) -> list[str]:
-        runs = [run for table in self.config.tables for run in self.plan.runs_of_table(table)]
-        return sorted({name for run in runs if run in specs for name in sets(specs[run])})
-
-    @functools.cached_property
-    def report_description(self) -> str:
-        """What the page says beside its tables, as canonical JSON."""
-        test_sets = [test_set.set for test_set in self.plan.tier.test_sets.values()]
-        train_sets = [name for names in self.plan.tier.train_sets.values() for name in names]
-        sets = list(dict.fromkeys(train_sets + test_sets))
-        return json.dumps(
-            {
-                "tier": self.tier,
-                "tier_note": self.plan.tier.note.strip(),
-                "comparable_with_paper": self.plan.tier.comparable_with_paper,
-                "balance": self.config.balance or self.plan.tier.balance,
-                "noise_variant": self.config.noise_variant,
-                "attributions": self.catalogue.attributions(sets),
-                "sources": [
-                    {"test_set": test_set.name, "prepared_set": test_set.set}
-                    for test_set in self.plan.tier.test_sets.values()
-                ],
-                "input_runs": self.plan.input_runs,
-                "truth_runs": self.plan.truth_runs,
-            },
-            sort_keys=True,
-        )
+        """Manifests of the sets that the scan for leaks compares."""
+        sets = {*self.leak_sets(self.plan.runs), *self.leak_sets(self.plan.evaluations)}
+        return [manifest(name) for name in sorted(sets)]
 
     @functools.cached_property
     def claims_fingerprint(self) -> str:
         """Hash of the code that judges claims, and of the paper's numbers."""
-        return fingerprint_with_files("reports.judge_claims", folders=["paper_values"])
+        return report_fingerprint("reports.judge_claims", folders=["paper_values"])
 
     @functools.cached_property
-    def table_fingerprint(self) -> str:
-        """Hash of the code that summarises tables, and of the paper's numbers."""
-        return fingerprint_with_files("reports.summarise", folders=["paper_values"])
-
-    @functools.cached_property
-    def report_fingerprint(self) -> str:
+    def page_fingerprint(self) -> str:
         """Hash of the page's code, templates, styles and the paper's numbers."""
         folders = ["paper_values", "static", "templates"]
-        return fingerprint_with_files("reports.build", folders=folders)
+        return report_fingerprint("reports.build", folders=folders)
+
+    @functools.cached_property
+    def report_description(self) -> str:
+        """What the page says beside its tables, as canonical JSON."""
+        tier = self.plan.tier
+        test_sets = tier.test_sets.values()
+        sets = [name for names in tier.train_sets.values() for name in names]
+        sets += [test_set.set for test_set in test_sets]
+        return ReportDescription(
+            tier=self.tier,
+            tier_note=tier.note.strip(),
+            comparable_with_paper=tier.comparable_with_paper,
+            attributions=tuple(self.catalogue.attributions(list(dict.fromkeys(sets)))),
+            input_runs=tuple(self.plan.input_runs),
+            truth_runs=tuple(self.plan.truth_runs),
+            balance=self.config.balance or tier.balance,
+            noise_variant=self.config.noise_variant,
+            sources=tuple(TestSetSource(test_set.name, test_set.set) for test_set in test_sets),
+        ).canonical_json()

@@ -122,10 +122,9 @@ def ablation_targets(plan: Plan) -> Mapping[str, list[str]]:
 
 def _unchanged(plan: Plan, row: PlannedRow) -> list[str] | None:
     """Runs of the same method and mix without the row's changes; None where nothing is changed."""
-    if row.run not in plan.runs:
-        return None
-    spec = plan.runs[row.run]
-    if set(spec.changes) <= {"upscale"}:  # how a network of scale 1 enlarges is no ablation
+    spec = plan.runs.get(row.run or "")
+    if spec is None or set(spec.changes) <= {"upscale"}:
+        # How a network of scale 1 enlarges is no ablation.
         return None
     return [
         run

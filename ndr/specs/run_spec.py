@@ -148,6 +148,11 @@ class RunSpec(CanonicalSpec):
         _check_choice("precision", self.precision, PRECISIONS)
 
     @property
+    def sets(self) -> tuple[str, ...]:
+        """Prepared sets that the training reads, each once."""
+        return tuple(dict.fromkeys(name for task in self.setting.tasks for name in task.sets))
+
+    @property
     def run(self) -> str:
         """Id of the run, e.g. `ndr_restore__noise_rain_haze__lambda_degrad_0.5__seed_0`."""
         return run_id(self.method, self.setting.name, self.changes, self.seed)
@@ -235,3 +240,8 @@ class EvaluationSpec(CanonicalSpec):
     """Restored images kept per test set."""
     pictures_of: tuple[str, ...] = field(default_factory=tuple)
     """Test sets to keep pictures of; empty: all."""
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """Prepared sets that the evaluation reads, each once."""
+        return tuple(dict.fromkeys(test_set.set for test_set in self.test_sets))

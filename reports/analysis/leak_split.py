@@ -13,8 +13,9 @@ from ndr.records.provenance import checkpoint_spec, evaluation_provenance, run_f
 from ndr.records.table_result import Block, Column, Row, TableResult
 from ndr.specs.report_description import ReportDescription
 from reports.analysis.run_results import RunResults, read_run_results
+from workflows.main_run import TABLE
 
-TABLE, PAPER_COLUMN = "table_05", "Rain100L"
+PAPER_COLUMN = "Rain100L"
 """The column in question: most of Rain100L's ground truths are photographs of BSD400."""
 
 

@@ -144,7 +144,7 @@ class Explanation:
         yield from _job_lines("training", facts)
         fingerprint = facts.get("source_fingerprint")
         yield f"training: code fingerprint {fingerprint}"
-        if fingerprint != self.suite.training_fingerprint(_Wildcards(run)):
+        if fingerprint != self.suite.training_fingerprint(run):
             yield "training: the code has changed since; Snakemake will train again"
         if facts.get("spec_sha256") != self.suite.plan.runs[run].sha256():
             yield "training: of another spec than the configuration's now; Snakemake will train it"
@@ -176,7 +176,8 @@ class Explanation:
             yield f"images: at most the first {spec.first_images} of the set"
 
     def _prepared_lines(self, name: str) -> Iterator[str]:
-        yield f"prepared set: data/sets/{name}/manifest.csv, identity {_identity(self.suite, name)}"
+        identity = self.suite.set_identity(name)
+        yield f"prepared set: data/sets/{name}/manifest.csv, identity {identity}"
         for source in [name, *reversed(self.suite.catalogue.sources(name))]:
             entry = self.suite.catalogue.entry(source)
             content = entry.model_dump(mode="json", by_alias=True)
@@ -203,17 +204,6 @@ class Explanation:
             path = f"{results}/evaluations/{run}/per_image.csv"
             yield "the evaluation alone, anew:"
             yield f"  {shlex.join([*whole, '--forcerun', 'evaluate_run', *config, '--', path])}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Wildcards:
-    """What the plan's answers take from Snakemake."""
-
-    run: str
-
-
-def _identity(suite: Suite, name: str) -> str:
-    return suite.catalogue.identity(name, suite.config.suite_seed)
 
 
 def _shown_line(shown: t.Shown, cell: t.Cell) -> str:

@@ -15,9 +15,7 @@ from reports.analysis.run_results import RunResults, read_run_results
 from reports.paper.printed_values import NOT_PRINTED, PrintedValue, printed_value
 from reports.tables.marks import FilledRow, marked_blocks
 from reports.tables.row_results import RowResults, number
-
-CONTROL_METHODS = ("identity", "oracle", "bicubic")
-"""Methods that bound the others and do not compete with them."""
+from workflows.main_run import CONTROLS, INPUT_CONTROLS
 
 
 def _shown(
@@ -87,7 +85,7 @@ class TableAssembly:
         degraded_input = PlannedRow(
             block=name,
             label="Degraded input"
-            if self.plan.degraded_input_run.startswith("identity__")
+            if self.plan.degraded_input_run.startswith(f"{INPUT_CONTROLS[1]}__")
             else "Degraded input, bicubic",
             paper_method="",
             run=self.plan.degraded_input_run,
@@ -95,7 +93,7 @@ class TableAssembly:
         )
         rows = [self._filled(degraded_input, t.DEGRADED_INPUT)]
         for row in planned:
-            control = row.run is not None and row.run.split("__")[0] in CONTROL_METHODS
+            control = row.run is not None and row.run.split("__")[0] in CONTROLS
             rows.append(self._filled(row, t.CONTROL if control else t.METHOD))
         return rows
 

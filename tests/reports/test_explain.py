@@ -112,7 +112,7 @@ def test_every_cell_has_a_target_of_its_own(suite: Suite, cells: list[PlannedCel
         assert targets[cell.name] == list(cell.row.runs)
         assert set(cell.row.runs) <= set(targets[cell.short_name])
         # Targets are rules: none may hide a run or a table.
-        assert not {cell.name, cell.short_name} & {*suite.run_names, *suite.table_names}
+        assert not {cell.name, cell.short_name} & {*suite.plan.evaluations, *suite.plan.all_tables}
     assert set(targets["table_05__ndr_restore__rain100l"]) == {
         f"ndr_restore__{mix}__seed_0" for mix in ("noise_rain", "rain_haze", "noise_rain_haze")
     }

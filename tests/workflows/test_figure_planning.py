@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -13,11 +11,10 @@ import yaml
 from ndr.method import TIERS
 from ndr.nearest_name import UnknownNameError
 from ndr.specs.figure_plan import FigurePlan
-from workflows import report_parts
+from workflows import suite as suite_module
 from workflows.configuration import CONFIG, ConfigurationError, read_figure, read_yaml, suite_config
 from workflows.planning import Plan, make_plan
 from workflows.report_parts import (
-    FigureJobs,
     figure_plan,
     figure_runs,
     figures_of_tables,
@@ -171,59 +168,49 @@ def test_an_unknown_figure_is_named(smoke: Plan) -> None:
         read_figure("figure_77")
 
 
-def jobs(suite: Plan) -> FigureJobs:
-    return FigureJobs(suite, "results/smoke", lambda runs: [f"{run}.csv" for run in runs])
+@pytest.fixture(scope="module")
+def suite() -> Suite:
+    return Suite(suite_config({**read_yaml(CONFIG / "config.yaml"), "tier": "smoke"}))
 
 
-def test_rules_get_the_files_that_a_kind_needs(smoke: Plan) -> None:
-    found = jobs(smoke)
-
-    def inputs(name: str) -> list[str]:
-        return found.inputs(SimpleNamespace(figure=name))
-
-    assert inputs("figure_04") == [f"results/smoke/representation/{NDR}.npz"]
-    assert inputs("figure_02") == ["results/smoke/network_layout.json"]
-    grid = inputs("figure_10")
-    assert "oracle__no_training__seed_0.csv" in grid
-    assert "results/smoke/evaluations/oracle__no_training__seed_0/pictures" in grid
-    assert len(grid) == 2 * (4 + 2)
-    plot = inputs("figure_scatter")
-    assert len(plot) == 5
+def test_rules_get_the_files_that_a_kind_needs(suite: Suite) -> None:
+    assert suite.figure_inputs("figure_04") == [f"results/smoke/representation/{NDR}.npz"]
+    assert suite.figure_inputs("figure_02") == ["results/smoke/network_layout.json"]
+    grid = suite.figure_inputs("figure_10")
+    truth = "results/smoke/evaluations/oracle__no_training__seed_0"
+    assert {f"{truth}/pictures", f"{truth}/per_image.csv"} <= set(grid)
+    assert len([name for name in grid if name.endswith("pictures")]) == 4 + 2
+    assert len([name for name in grid if name.endswith(".csv")]) == 4 + 2
+    plot = suite.figure_inputs("figure_scatter")
+    assert len([name for name in plot if name.endswith(".csv")]) == 5
     assert not any("pictures" in name for name in plot)
 
 
-def test_each_figure_has_one_rule(smoke: Plan) -> None:
-    found = jobs(smoke)
-    assert sorted(found.plots + found.pictures) == sorted(found.names)
-    assert "figure_scatter" in found.plots
-    assert "figure_07" in found.pictures
-    assert found.of_report == [f"results/smoke/figures/{name}.json" for name in PAPER + OWN]
+def test_plots_are_drawn_as_svg_too(suite: Suite) -> None:
+    assert suite.figures["figure_scatter"].has_svg
+    assert not suite.figures["figure_07"].has_svg
+    assert suite.report_figures == [f"results/smoke/figures/{name}.json" for name in PAPER + OWN]
 
 
-def test_code_that_draws_another_kind_does_not_redraw(smoke: Plan) -> None:
-    found = jobs(smoke)
-    marks = {name: found.fingerprint(SimpleNamespace(figure=name)) for name in PAPER + OWN}
+def test_code_that_draws_another_kind_does_not_redraw(suite: Suite) -> None:
+    marks = {name: suite.figure_fingerprint(name) for name in PAPER + OWN}
     assert marks["figure_07"] == marks["figure_10"] != marks["figure_scatter"]
 
 
 def test_a_changed_template_redraws_the_drawings(
-    smoke: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(ROOT / "reports" / "figures" / "drawings", tmp_path / "figures" / "drawings")
-    names = {name: SimpleNamespace(figure=name) for name in ("figure_02", "figure_04")}
-    before = {name: jobs(smoke).fingerprint(each) for name, each in names.items()}
-    monkeypatch.setattr(report_parts, "REPORTS", tmp_path)
-    assert before == {name: jobs(smoke).fingerprint(each) for name, each in names.items()}
+    names = ("figure_02", "figure_04")
+    before = [suite.figure_fingerprint(name) for name in names]
+    monkeypatch.setattr(suite_module, "REPORTS", tmp_path)
+    assert before == [suite.figure_fingerprint(name) for name in names]
     template = tmp_path / "figures" / "drawings" / "system.svg.j2"
     template.write_text(template.read_text(encoding="utf-8") + " ", encoding="utf-8")
-    after = {name: jobs(smoke).fingerprint(each) for name, each in names.items()}
-    assert after["figure_02"] != before["figure_02"]
-    assert after["figure_04"] == before["figure_04"]
+    drawing, heatmaps = (suite.figure_fingerprint(name) for name in names)
+    assert drawing != before[0]
+    assert heatmaps == before[1]
 
 
-def test_the_suite_has_the_figures() -> None:
-    config = suite_config({**read_yaml(CONFIG / "config.yaml"), "tier": "smoke"})
-    suite = Suite(config)
-    spec = dataclasses.asdict(suite.plan.runs[NDR])
-    assert f'"method":"{spec["method"]}"' in suite.figures.network_spec
-    assert (ROOT / "workflows" / "rules" / "figures.smk").is_file()
+def test_the_drawn_network_is_the_main_run(suite: Suite) -> None:
+    assert suite.drawn_network == suite.plan.runs[NDR].canonical_json()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 from tests.conftest import REPOSITORY
 from workflows.configuration import CONFIG, read_yaml, suite_config
@@ -21,8 +20,7 @@ def test_mirrors_are_in_no_parameter(tmp_path: Path) -> None:
     mirrored, plain = suite(str(tmp_path), "https://example.org/sets"), suite()
     assert mirrored.mirror_options == ["--mirror", str(tmp_path)]
     for name in ("cbsd68", "photographs_rain_test"):
-        wildcards = SimpleNamespace(set=name)
-        assert mirrored.prepare_options(wildcards) == plain.prepare_options(wildcards)
+        assert mirrored.prepare_options(name) == plain.prepare_options(name)
 
 
 def test_both_commands_are_told() -> None:

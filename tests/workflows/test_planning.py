@@ -12,7 +12,7 @@ import yaml
 from ndr.nearest_name import UnknownNameError
 from ndr.registry import method_arguments, method_class
 from workflows.configuration import CONFIG, ConfigurationError, names_in, read_yaml, suite_config
-from workflows.planning import Plan, make_plan, sets_of_evaluation, sets_of_training
+from workflows.planning import Plan, make_plan
 
 
 class NamedSets:
@@ -292,8 +292,8 @@ def test_every_tier_resolves(tier: str) -> None:
     resolved = plan(tier=tier)
     assert resolved.runs
     for spec in resolved.runs.values():
-        assert sets_of_training(spec)
+        assert spec.sets
     for spec in resolved.evaluations.values():
-        assert sets_of_evaluation(spec)
+        assert spec.sets
     for table in resolved.tables.values():
         assert table.tier == tier

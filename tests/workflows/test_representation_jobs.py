@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
 from ndr.nearest_name import UnknownNameError
@@ -21,7 +19,7 @@ def suite(**changes: object) -> Suite:
 
 def test_the_section_shows_the_runs_of_the_tables_that_are_asked_for() -> None:
     def files(*tables: str) -> list[str]:
-        return suite(tables=list(tables)).representation.of_report
+        return suite(tables=list(tables)).report_representation
 
     both = [f"results/smoke/representation/{run}.json" for run in (MAIN, WITHOUT_LOSS)]
     assert files("table_05", "table_11") == both
@@ -30,12 +28,12 @@ def test_the_section_shows_the_runs_of_the_tables_that_are_asked_for() -> None:
 
 
 def test_only_runs_of_figures_leave_their_maps() -> None:
-    jobs = suite().representation
-    assert jobs.figure_images(SimpleNamespace(run=MAIN)) > 0
-    assert jobs.figure_images(SimpleNamespace(run=X2)) > 0
-    assert jobs.figure_images(SimpleNamespace(run=WITHOUT_LOSS)) == 0
+    made = suite()
+    assert made.figure_images(MAIN) > 0
+    assert made.figure_images(X2) > 0
+    assert made.figure_images(WITHOUT_LOSS) == 0
     with pytest.raises(UnknownNameError, match=MAIN):
-        jobs.figure_images(SimpleNamespace(run=MAIN.replace("haze", "haz")))
+        made.figure_images(MAIN.replace("haze", "haz"))
 
 
 def test_the_fingerprint_covers_the_network_and_the_measurements() -> None:
@@ -45,4 +43,4 @@ def test_the_fingerprint_covers_the_network_and_the_measurements() -> None:
     assert "ndr.study.recreation" in modules
     assert "ndr.network.ndr_restore" in modules
     expected = source_fingerprint("ndr.represent", "ndr.network.method")
-    assert suite().representation.fingerprint(SimpleNamespace(run=MAIN)) == expected
+    assert suite().representation_fingerprint(MAIN) == expected

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import types
-
 import pytest
 
 from workflows.configuration import CONFIG, read_yaml, suite_config
@@ -51,7 +49,7 @@ def test_authors_weights_have_no_seeds() -> None:
 
 
 def test_a_table_depends_on_all_seeds(seeded: Suite) -> None:
-    files = seeded.table_results(types.SimpleNamespace(table="table_05"))
+    files = seeded.table_results("table_05")
     for seed in range(3):
         assert f"results/smoke/evaluations/{NDR}{seed}/per_image.csv" in files
         assert f"results/smoke/runs/{NDR}{seed}/provenance.json" in files

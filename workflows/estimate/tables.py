@@ -12,7 +12,7 @@ from ndr.data.catalogue import load_catalogue
 from workflows.configuration import CONFIG, suite_config
 from workflows.estimate.hours import RunTimes, StepCosts, finished_runs, read_assumptions
 from workflows.estimate.volumes import DataVolumes, Volume
-from workflows.planning import Plan, make_plan, sets_of_evaluation, sets_of_training
+from workflows.planning import Plan, make_plan
 from workflows.report_parts import (
     figure_plan,
     figure_runs,
@@ -119,8 +119,8 @@ class Estimator:
             else:
                 hours[time.basis] = hours.get(time.basis, 0.0) + time.hours
             weights += Volume(WEIGHT_BYTES * (time.parameters or 0))
-        sets = [name for run in left for name in sets_of_training(self._plan.runs[run])]
-        sets += [name for run in scores for name in sets_of_evaluation(self._plan.evaluations[run])]
+        sets = [name for run in left for name in self._plan.runs[run].sets]
+        sets += [name for run in scores for name in self._plan.evaluations[run].sets]
         download, disk = Volume(), weights
         for set_name in self._first_time("set", self._volumes.needed(sets)):
             volume = self._volumes.of(set_name)

@@ -2,7 +2,7 @@
 rule judge_claims:
     input:
         suite.report_evaluations,
-        suite.representation.of_report,
+        suite.report_representation,
         claims="config/claims.yaml",
         tables=suite.report_tables,
         counts="<results>/parameter_counts.json",
@@ -11,7 +11,7 @@ rule judge_claims:
     log:
         "<logs>/summarise/claims.log",
     params:
-        results=suite.results_folder,
+        results=lambda wildcards: suite.results,
         source=suite.claims_fingerprint,
     shell:
         "python -m reports.judge_claims"

@@ -2,9 +2,9 @@
 # process that imports PyTorch costs more than scoring a test set at the small tiers.
 rule evaluate_run:
     input:
-        sets=suite.evaluation_manifests,
-        checkpoint=suite.checkpoints,
-        weights=suite.fetched_weights,
+        sets=lambda wildcards: suite.evaluation_manifests(wildcards.run),
+        checkpoint=lambda wildcards: suite.checkpoints(wildcards.run),
+        weights=lambda wildcards: suite.fetched_weights(wildcards.run),
     output:
         per_image="<results>/evaluations/{run}/per_image.csv",
         provenance="<results>/evaluations/{run}/provenance.json",
@@ -17,10 +17,10 @@ rule evaluate_run:
     resources:
         gpu=suite.gpus,
     params:
-        spec=suite.evaluation_spec,
-        source=suite.evaluation_fingerprint,
-        device=suite.device,
-        checkpoint=suite.checkpoint_option,
+        spec=lambda wildcards: suite.evaluation(wildcards.run).canonical_json(),
+        source=lambda wildcards: suite.evaluation_fingerprint(wildcards.run),
+        device=suite.config.device,
+        checkpoint=lambda wildcards: suite.checkpoint_option(wildcards.run),
     shell:
         "python -m ndr.evaluate"
         " --spec-json {params.spec:q}"

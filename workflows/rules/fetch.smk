@@ -12,7 +12,7 @@ rule fetch_set:
     benchmark:
         "benchmarks/fetch/{set}.jsonl"
     params:
-        downloads=suite.downloads,
+        downloads=lambda wildcards: suite.downloads(wildcards.set),
     shell:
         "python -m ndr.data.fetch"
         " --set {wildcards.set:q}"

@@ -2,7 +2,7 @@
 # each needs only the runs that it shows. Two rules, because pictures are no SVG.
 rule draw_pictures:
     input:
-        suite.figures.inputs,
+        lambda wildcards: suite.figure_inputs(wildcards.figure),
     output:
         png=report(
             "<results>/figures/{figure}.png",
@@ -13,11 +13,11 @@ rule draw_pictures:
     log:
         "<logs>/figures/{figure}.log",
     wildcard_constraints:
-        figure="|".join(suite.figures.pictures),
+        figure="|".join(n for n, f in suite.figures.items() if not f.has_svg),
     params:
-        plan=suite.figures.plan,
-        results=suite.results_folder,
-        source=suite.figures.fingerprint,
+        plan=lambda wildcards: suite.figures[wildcards.figure].canonical_json(),
+        results=lambda wildcards: suite.results,
+        source=lambda wildcards: suite.figure_fingerprint(wildcards.figure),
     shell:
         "python -m reports.figures.draw"
         " --figure-json {params.plan:q}"
@@ -29,7 +29,7 @@ rule draw_pictures:
 
 rule draw_plot:
     input:
-        suite.figures.inputs,
+        lambda wildcards: suite.figure_inputs(wildcards.figure),
     output:
         png=report(
             "<results>/figures/{figure}.png",
@@ -41,11 +41,11 @@ rule draw_plot:
     log:
         "<logs>/figures/{figure}.log",
     wildcard_constraints:
-        figure="|".join(suite.figures.plots),
+        figure="|".join(n for n, f in suite.figures.items() if f.has_svg),
     params:
-        plan=suite.figures.plan,
-        results=suite.results_folder,
-        source=suite.figures.fingerprint,
+        plan=lambda wildcards: suite.figures[wildcards.figure].canonical_json(),
+        results=lambda wildcards: suite.results,
+        source=lambda wildcards: suite.figure_fingerprint(wildcards.figure),
     shell:
         "python -m reports.figures.draw"
         " --figure-json {params.plan:q}"
@@ -63,8 +63,8 @@ rule trace_network:
     log:
         "<logs>/figures/network_layout.log",
     params:
-        spec=suite.figures.network_spec,
-        source=suite.fingerprint("ndr.network.layout"),
+        spec=suite.drawn_network,
+        source=source_fingerprint("ndr.network.layout"),
     shell:
         "python -m ndr.network.layout"
         " --spec-json {params.spec:q}"
@@ -73,7 +73,7 @@ rule trace_network:
 
 
 # Names to ask for: `snakemake --cores all figure_07`.
-for figure in suite.figures.names:
+for figure in suite.figures:
 
     rule:
         name:

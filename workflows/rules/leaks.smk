@@ -10,9 +10,9 @@ rule scan_leaks:
         "<benchmarks>/leaks.jsonl"
     threads: 4
     params:
-        train=suite.leak_train_sets,
-        test=suite.leak_test_sets,
-        source=suite.fingerprint("ndr.data.leaks.__main__"),
+        train=suite.leak_sets(suite.plan.runs),
+        test=suite.leak_sets(suite.plan.evaluations),
+        source=source_fingerprint("ndr.data.leaks.__main__"),
     shell:
         "python -m ndr.data.leaks"
         " --sets data/sets"

@@ -1,4 +1,5 @@
 # The configuration becomes the plan: run specs, evaluation specs and table plans by name.
+from ndr.source_fingerprint import source_fingerprint
 from workflows.configuration import suite_config
 from workflows.suite import Suite
 

@@ -1,7 +1,7 @@
 # Check the photographs of a set, or synthesise its degraded images, and write its manifest.
 rule prepare_set:
     input:
-        suite.prepared_from,
+        lambda wildcards: suite.prepared_from(wildcards.set),
     output:
         manifest="<sets>/{set}/manifest.csv",
     log:
@@ -9,9 +9,9 @@ rule prepare_set:
     benchmark:
         "benchmarks/prepare/{set}.jsonl"
     params:
-        identity=suite.set_identity,
-        source=suite.fingerprint("ndr.data.prepare"),
-        options=suite.prepare_options,
+        identity=lambda wildcards: suite.set_identity(wildcards.set),
+        source=source_fingerprint("ndr.data.prepare"),
+        options=lambda wildcards: suite.prepare_options(wildcards.set),
     shell:
         "python -m ndr.data.prepare"
         " --set {wildcards.set:q}"

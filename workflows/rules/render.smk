@@ -6,8 +6,8 @@ rule render_report:
         evaluations=suite.report_evaluations,
         claims="<results>/claims.json",
         sensitivity="<results>/sensitivity.json",
-        representation=suite.representation.of_report,
-        figures=suite.figures.of_report,
+        representation=suite.report_representation,
+        figures=suite.report_figures,
         leaks="<results>/leaks.json",
     output:
         page=report("reports/all_tables.html", category="Page"),
@@ -15,9 +15,9 @@ rule render_report:
     log:
         "<logs>/render/all_tables.log",
     params:
-        report=suite.report_description,
-        results=suite.results_folder,
-        source=suite.report_fingerprint,
+        report=lambda wildcards: suite.report_description,
+        results=lambda wildcards: suite.results,
+        source=suite.page_fingerprint,
     shell:
         "python -m reports.build"
         " --report-json {params.report:q}"

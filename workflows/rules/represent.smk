@@ -2,9 +2,9 @@
 # figures show.
 rule represent_run:
     input:
-        sets=suite.evaluation_manifests,
-        checkpoint=suite.checkpoints,
-        snapshots=suite.representation.snapshots,
+        sets=lambda wildcards: suite.evaluation_manifests(wildcards.run),
+        checkpoint=lambda wildcards: suite.checkpoints(wildcards.run),
+        snapshots="<results>/runs/{run}/representation.safetensors",
     output:
         json="<results>/representation/{run}.json",
         npz="<results>/representation/{run}.npz",
@@ -16,10 +16,10 @@ rule represent_run:
     resources:
         gpu=suite.gpus,
     params:
-        spec=suite.evaluation_spec,
-        source=suite.representation.fingerprint,
-        images=suite.representation.figure_images,
-        device=suite.device,
+        spec=lambda wildcards: suite.evaluation(wildcards.run).canonical_json(),
+        source=lambda wildcards: suite.representation_fingerprint(wildcards.run),
+        images=lambda wildcards: suite.figure_images(wildcards.run),
+        device=suite.config.device,
     shell:
         "python -m ndr.represent"
         " --spec-json {params.spec:q}"

@@ -1,15 +1,15 @@
 # What the choice of a protocol, and of a way to add noise, is worth in decibels.
 rule compare_choices:
     input:
-        suite.sensitivity_results,
+        suite.evaluation_results(suite.sensitivity.runs),
     output:
         "<results>/sensitivity.json",
     log:
         "<logs>/summarise/sensitivity.log",
     params:
-        plan=suite.sensitivity_plan,
-        results=suite.results_folder,
-        source=suite.fingerprint("reports.analysis.sensitivity"),
+        plan=suite.sensitivity.canonical_json(),
+        results=lambda wildcards: suite.results,
+        source=source_fingerprint("reports.analysis.sensitivity"),
     shell:
         "python -m reports.analysis.sensitivity"
         " --plan-json {params.plan:q}"

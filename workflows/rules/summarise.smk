@@ -1,7 +1,7 @@
 # Means, differences to the paper and marks of one table, in four formats.
 rule summarise_table:
     input:
-        suite.table_results,
+        lambda wildcards: suite.table_results(wildcards.table),
     output:
         json="<results>/tables/{table}.json",
         csv=report(
@@ -14,8 +14,8 @@ rule summarise_table:
     log:
         "<logs>/summarise/{table}.log",
     params:
-        plan=suite.table_plan,
-        results=suite.results_folder,
+        plan=lambda wildcards: suite.table(wildcards.table).canonical_json(),
+        results=lambda wildcards: suite.results,
         source=suite.table_fingerprint,
     shell:
         "python -m reports.summarise"
@@ -35,6 +35,6 @@ rule count_parameters:
     log:
         "<logs>/summarise/parameter_counts.log",
     params:
-        source=suite.fingerprint("ndr.network.parameter_counts"),
+        source=source_fingerprint("ndr.network.parameter_counts"),
     shell:
         "python -m ndr.network.parameter_counts --out {output:q} > {log:q} 2>&1"

@@ -3,7 +3,7 @@
 from workflows.targets import ablation_targets, cell_targets
 from workflows.targets import FOLDER, reference_runs
 
-for table in suite.table_names:
+for table in suite.plan.all_tables:
 
     rule:
         name:
@@ -15,7 +15,7 @@ for table in suite.table_names:
 # Each run by its id, each ablation by its label, each cell by table, method and test set, and the
 # runs that a committed reference of metrics holds: docs/reviewers.md shows them.
 named_runs = {
-    **{run: [run] for run in suite.run_names},
+    **{run: [run] for run in suite.plan.evaluations},
     **ablation_targets(suite.plan),
     **cell_targets(suite.plan),
     "reference_runs": reference_runs(FOLDER / suite.tier),

@@ -2,7 +2,7 @@
 # and after a crash, and with them the progress.
 rule train_run:
     input:
-        suite.training_manifests,
+        lambda wildcards: suite.training_manifests(wildcards.run),
     output:
         checkpoint="<results>/runs/{run}/checkpoint.safetensors",
         curve="<results>/runs/{run}/curve.csv",
@@ -16,9 +16,9 @@ rule train_run:
     resources:
         gpu=suite.gpus,
     params:
-        spec=suite.run_spec,
-        source=suite.training_fingerprint,
-        device=suite.device,
+        spec=lambda wildcards: suite.training(wildcards.run).canonical_json(),
+        source=lambda wildcards: suite.training_fingerprint(wildcards.run),
+        device=suite.config.device,
     shell:
         "python -m ndr.train"
         " --spec-json {params.spec:q}"

@@ -6,7 +6,7 @@ rule fetch_weights:
     log:
         "logs/weights/{method}__{weights}.log",
     params:
-        facts=suite.weights_facts,
+        facts=lambda wildcards: suite.weights_facts(wildcards.method, wildcards.weights),
         options=suite.weights_options,
     shell:
         "python -m ndr.fetch_weights"
