@@ -34,7 +34,7 @@ from reports.page.sections.parameters import read_parameter_table
 from reports.page.sections.pictures import KeptPictures, picture_rows
 from reports.page.sections.representation import representation_section
 from reports.page.sections.sensitivity import sensitivity_section
-from reports.page.table_view import TableView, anchor
+from reports.page.sections.tables import PageTable, anchor
 from reports.paper.arithmetic import exact, finding_text, signed
 from reports.paper.printed_values import block_title, column_text, table_label, with_symbols
 
@@ -206,8 +206,8 @@ def build_page(
             *curve_quality,
         ]
     )
-    views = [TableView(table) for table in tables]
-    panels = CellPanels(results, description, kept, store).content(views)
+    views = [PageTable(table) for table in tables]
+    panels = CellPanels(results, description, kept, store).content(tables)
     store.remove_others()
     script = joined(".js")
     return (
@@ -222,7 +222,7 @@ def build_page(
             origin=origin,
             views=views,
             filled=sum(view.filled for view in views),
-            planned=sum(view.planned for view in views),
+            planned=sum(len(view.planned) for view in views),
             quality=groups,
             counts=count_by_severity(groups),
             parameters=read_parameter_table(parameter_counts),

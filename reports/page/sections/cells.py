@@ -42,7 +42,6 @@ from reports.number_format import (
 )
 from reports.page.picture_store import PictureStore
 from reports.page.sections.pictures import ChosenImage, KeptPictures, chosen_images
-from reports.page.table_view import TableView
 from reports.paper.printed_values import block_title, with_symbols
 
 NOT_REPORTED = "not reported"
@@ -178,12 +177,12 @@ class CellPanels:
         self._series: Json = {}
         self._chosen: dict[str, tuple[SeriesKey, str, tuple[ChosenImage, ...]]] = {}
 
-    def content(self, views: Sequence[TableView]) -> Json:
+    def content(self, tables: Sequence[TableResult]) -> Json:
         """The JSON block of a page."""
         cells = {
-            cell_id(table, block, row, column): self._cell(view, *parts)
-            for table, view in enumerate(views, 1)
-            for (block, row, column), parts in _cells_with_runs(view.table)
+            cell_id(table, block, row, column): self._cell(result, *parts)
+            for table, result in enumerate(tables, 1)
+            for (block, row, column), parts in _cells_with_runs(result)
         }
         pictures, chosen = self._pictures()
         return {
@@ -195,8 +194,7 @@ class CellPanels:
             "pictures": pictures,
         }
 
-    def _cell(self, view: TableView, block: Block, row: Row, column: Column, cell: Cell) -> Json:
-        table = view.table
+    def _cell(self, table: TableResult, block: Block, row: Row, column: Column, cell: Cell) -> Json:
         assert row.run is not None
         if row.run not in self._runs:
             facts = run_facts(self._results, row)
@@ -211,7 +209,7 @@ class CellPanels:
         }
         if cell.status in t.MEASURED:
             content["metrics"] = list(table.metrics)
-            content["rows"] = list(_value_rows(view, row, cell))
+            content["rows"] = list(_value_rows(table, row, cell))
             self._add_series(content, table, row, cell)
         else:
             content["problem"] = f"{cell.status.capitalize()}: {cell.reason}"
@@ -306,26 +304,25 @@ def _cells_with_runs(
                     yield (b, r, c), (block, row, column, cell)
 
 
-def _value_rows(view: TableView, row: Row, cell: Cell) -> Iterator[list[Any]]:
+def _value_rows(table: TableResult, row: Row, cell: Cell) -> Iterator[list[Any]]:
     """Label, aside, and per metric the full precision and the text; then whether it is shown."""
-    metrics = view.table.metrics
-    shown_protocol = view.table.protocol_of(row)
-    for name in view.protocols_of(cell):
-        numbers = [view.number_of(cell, name, metric) for metric in metrics]
+    by_key = {(number.protocol, number.metric): number for number in cell.numbers}
+    for name in dict.fromkeys([table.protocol, *(number.protocol for number in cell.numbers)]):
+        numbers = [by_key.get((name, metric)) for metric in table.metrics]
         texts = [
-            [csv_number(n.value, n.infinite), metric_text(metric, n.value, n.infinite)]
+            [csv_number(n.value, n.infinite), metric_text(n.metric, n.value, n.infinite)]
             if n
             else ["", MISSING]
-            for metric, n in zip(metrics, numbers, strict=True)
+            for n in numbers
         ]
-        shown = name == shown_protocol
+        shown = name == table.protocol_of(row)
         yield [f"Protocol {name}", "in the table" if shown else "", texts, shown]
     if any(shown.interval for shown in cell.shown):
         yield ["95 % interval", "bootstrap over images", _texts(cell, _interval), False]
     if row.kind != t.DEGRADED_INPUT:
         inputs = [["", metric_text(s.metric, s.degraded_input)] for s in cell.shown]
         yield ["Degraded input", "same images", inputs, False]
-    if view.has_paper and row.kind == t.METHOD:
+    if table.paper_values is not None and row.kind == t.METHOD:
         yield ["Paper", "", [["", s.paper_text or MISSING] for s in cell.shown], False]
         yield ["Ours minus paper", "", _texts(cell, _difference), False]
 

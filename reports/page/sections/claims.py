@@ -17,7 +17,7 @@ from reports.claims.verdicts import (
     VERDICTS,
 )
 from reports.number_format import MINUS, MISSING, counted, difference_text
-from reports.page.table_view import anchor
+from reports.page.sections.tables import anchor
 from reports.paper.printed_values import with_symbols
 
 MARKS = {REPRODUCED: "✓", NOT_REPRODUCED: "✕", UNDECIDED: "?", NOT_RUN: MISSING}
