@@ -24,6 +24,15 @@ PAIRED, ALONE = ("PSNR", "SSIM"), "PIQE"
 """Metrics below a picture: with a ground truth, and without one."""
 
 
+def evaluation_of(results: Path, run: str) -> Evaluation | None:
+    """Values of a run; None where the file is missing or unusable, which the tables report."""
+    path = evaluation_folder(results, run) / "per_image.csv"
+    try:
+        return read_evaluation(path, run, may_be_empty=True)
+    except (FileNotFoundError, ResultFileError):
+        return None
+
+
 @dataclass(frozen=True)
 class EvaluatedPictures:
     """Reads what is below `results` (`results/<tier>`) for one figure; each file once."""
@@ -38,11 +47,7 @@ class EvaluatedPictures:
     def evaluation(self, run: str) -> Evaluation | None:
         """Values of a run; None where the file is missing or cannot be used."""
         if run not in self._evaluations:
-            path = evaluation_folder(self.results, run) / "per_image.csv"
-            try:
-                self._evaluations[run] = read_evaluation(path, run, may_be_empty=True)
-            except (FileNotFoundError, ResultFileError):
-                self._evaluations[run] = None  # the tables list this under quality
+            self._evaluations[run] = evaluation_of(self.results, run)
         return self._evaluations[run]
 
     def value(self, run: str, key: SeriesKey, image: str) -> float | None:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
 
 from ndr.metrics.metric import MAIN, METRICS
 from ndr.nearest_name import check_names
 from ndr.records.provenance import ProvenanceError, evaluation_folder, read_provenance
-from ndr.specs.figure_plan import FigurePlan, FigureRow
+from ndr.specs.figure_plan import FigurePlan
+from reports.figures.evaluated_pictures import evaluation_of
 from reports.figures.kind import Drawing, MissingFigureInput
-from reports.figures.scatter import OUR_METHOD, evaluation_of, mean_psnr
+from reports.figures.scatter import OUR_METHOD, mean_psnr
 from reports.figures.style import BLUE, FONT_SIZE, GREY, OURS, SMALL, TEXT_WIDTH, TINY
 from reports.number_format import metric_text, unit
 from reports.paper.printed_values import with_symbols
@@ -66,10 +69,11 @@ def text_width(text: str, font_size: float, *, bold: bool) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where a name stands: its box, and whether it is so far from its mark that a line helps."""
+    """Where a name stands: its box, and the line to its mark where it is far from it."""
 
     box: Box
-    far: bool
+    line: tuple[Box, ...]
+    """Small squares along the way; none where the mark is near."""
 
 
 def _candidates(x: float, y: float, width: float, height: float) -> list[Placed]:
@@ -79,8 +83,17 @@ def _candidates(x: float, y: float, width: float, height: float) -> list[Placed]
         for across, up in DIRECTIONS:
             left = x + gap if across > 0 else x - gap - width if across < 0 else x - width / 2
             bottom = y + gap if up > 0 else y - gap - height if up < 0 else y - height / 2
-            found.append(Placed(Box(left, bottom, left + width, bottom + height), ring > RINGS[0]))
+            box = Box(left, bottom, left + width, bottom + height)
+            found.append(Placed(box, _line(x, y, box) if ring > RINGS[0] else ()))
     return found
+
+
+def _line(x: float, y: float, box: Box) -> tuple[Box, ...]:
+    """Squares of two points between a mark and the middle of a name."""
+    across, up = (box.left + box.right) / 2 - x, (box.bottom + box.top) / 2 - y
+    steps = [step / 10 for step in range(2, 9)]
+    middles = [(x + step * across, y + step * up) for step in steps]
+    return tuple(Box(a - 1, b - 1, a + 1, b + 1) for a, b in middles)
 
 
 def place_names(
@@ -95,20 +108,22 @@ def place_names(
         bounds: what names should not leave.
 
     Returns:
-        One place per mark: the nearest that covers nothing, else the one that covers least.
+        One place per mark: the nearest that covers nothing, else the one that covers least, its
+        line included.
     """
     taken = [Box(x - MARK, y - MARK, x + MARK, y + MARK) for x, y in points]
     places: dict[int, Placed] = {}
     for index in sorted(range(len(points)), key=lambda each: (-points[each][1], points[each][0])):
 
         def cost(place: Placed) -> float:
-            covered = sum(place.box.overlap(each) for each in taken)
+            parts = (place.box, *place.line)
+            covered = sum(part.overlap(each) for part in parts for each in taken)
             outside = place.box.area - place.box.overlap(bounds)
             return covered + outside
 
         best = min(_candidates(*points[index], widths[index], height), key=cost)
         places[index] = best
-        taken.append(best.box)
+        taken.extend((best.box, *best.line))
     return [places[index] for index in range(len(points))]
 
 
@@ -119,31 +134,8 @@ COSTS = {
 """Key of an evaluation's provenance, and the axis it becomes."""
 COLUMNS = 2
 PANEL_HEIGHT = 2.3
-LEFT, RIGHT, TOP, BOTTOM = 0.55, 0.12, 0.28, 0.42
-"""Inches around each drawing."""
 ROOM_FOR_NAMES = 0.18
 """Of the range of values, added on each side."""
-
-
-@dataclass(frozen=True, slots=True)
-class System:
-    """One mark."""
-
-    label: str
-    ours: bool
-    cost: float | None
-    """None where the system has none, e.g. no parameters."""
-    psnr: float
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Systems that were trained and tested alike."""
-
-    label: str
-    test_sets: tuple[str, ...]
-    """Labels."""
-    systems: tuple[System, ...]
 
 
 def _provenance(results: Path, run: str) -> dict[str, object]:
@@ -158,18 +150,11 @@ def _provenance(results: Path, run: str) -> dict[str, object]:
         ) from error
 
 
-def _system(plan: FigurePlan, row: FigureRow, results: Path) -> System | None:
-    assert row.run is not None
-    psnr = mean_psnr(evaluation_of(results, row.run), row.test_sets, plan.protocol)
-    cost = _provenance(results, row.run).get(plan.content)
-    number = float(cost) if isinstance(cost, int | float) and cost > 0 else None
-    if psnr is None or (number is None and plan.content != "parameters"):
-        return None
-    return System(row.label, row.run.startswith(f"{OUR_METHOD}__"), number, psnr)
+def systems(plan: FigurePlan, results: Path) -> pd.DataFrame:
+    """The marks in the order of the plan, a row per system.
 
-
-def groups(plan: FigurePlan, results: Path) -> list[Group]:
-    """The systems by their test sets, in the order of the plan.
+    Columns: `group`, the labels of the test sets that it was scored on; `setting`, `label`, `ours`,
+    `psnr`, and `cost`, NaN where a system has none, e.g. no parameters.
 
     Raises:
         UnknownNameError: a cost that provenance does not hold.
@@ -177,20 +162,29 @@ def groups(plan: FigurePlan, results: Path) -> list[Group]:
     """
     check_names("cost", [plan.content], COSTS)
     labels = dict(zip(plan.test_sets, plan.test_set_labels, strict=True))
-    titles: dict[tuple[str, ...], str] = {}
-    members: dict[tuple[str, ...], list[System]] = {}
+    found = []
     for row in plan.rows:
-        if row.run and (system := _system(plan, row, results)) is not None:
-            titles[row.test_sets] = titles.get(row.test_sets) or row.setting
-            members.setdefault(row.test_sets, []).append(system)
-    if not any(system.cost for systems in members.values() for system in systems):
+        if row.run is None:
+            continue
+        psnr = mean_psnr(evaluation_of(results, row.run), row.test_sets, plan.protocol)
+        cost = _provenance(results, row.run).get(plan.content)
+        number = float(cost) if isinstance(cost, int | float) and cost > 0 else math.nan
+        if psnr is not None and (plan.content == "parameters" or not math.isnan(number)):
+            ours = row.run.startswith(f"{OUR_METHOD}__")
+            sets = "; ".join(labels[name] for name in row.test_sets)
+            found.append((sets, row.setting, row.label, ours, number, psnr))
+    columns = ["group", "setting", "label", "ours", "cost", "psnr"]
+    frame = pd.DataFrame(found, columns=columns)
+    if not frame["cost"].notna().any():
         raise MissingFigureInput(
             results / "evaluations", f"no system has both PSNR values and {COSTS[plan.content]}."
         )
-    return [
-        Group(titles[sets], tuple(labels[name] for name in sets), tuple(systems))
-        for sets, systems in members.items()
-    ]
+    return frame
+
+
+def _title(group: pd.DataFrame) -> str:
+    """The setting that the systems of a group were trained in."""
+    return next((setting for setting in group["setting"] if setting), "")
 
 
 def _cost_text(content: str, value: float) -> str:
@@ -199,133 +193,117 @@ def _cost_text(content: str, value: float) -> str:
     >>> _cost_text("parameters", 26_100_000), _cost_text("seconds_per_megapixel", 1000)
     ('26.1 M', '1,000')
     """
-    if content != "parameters":
-        return f"{value:,g}"
-    for size, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:g} {prefix}"
-    return f"{value:g}"
+    return EngFormatter()(value) if content == "parameters" else f"{value:,g}"
 
 
-def _limits(values: list[float], least: float) -> tuple[float, float]:
-    room = max(ROOM_FOR_NAMES * (max(values) - min(values)), least)
-    return min(values) - room, max(values) + room
+def _limits(values: Iterable[float], least: float) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    room = max(ROOM_FOR_NAMES * (high - low), least)
+    return low - room, high + room
 
 
-def _draw_group(axes: Axes, group: Group, size: tuple[float, float], content: str) -> None:
-    """Draw one group in axes of `size` points (1/72 inch)."""
-    marked = [system for system in group.systems if system.cost]
-    logs = [math.log10(system.cost) for system in marked if system.cost]
-    x_ends = _limits(logs, 0.3) if logs else (0.0, 1.0)
-    y_ends = _limits([system.psnr for system in group.systems], 0.2)
-    axes.set_xscale("log")
-    axes.set(xlim=(10 ** x_ends[0], 10 ** x_ends[1]), ylim=y_ends)
+def _draw_group(axes: Axes, group: pd.DataFrame, content: str) -> None:
+    marked = group[group["cost"].notna()]
+    if len(marked):
+        low, high = _limits(np.log10(marked["cost"]), 0.3)
+        axes.set(xscale="log", xlim=(10**low, 10**high))
+    sns.scatterplot(
+        marked,
+        x="cost",
+        y="psnr",
+        hue="ours",
+        palette={True: OURS, False: BLUE},
+        style="ours",
+        markers={True: "D", False: "o"},
+        size="ours",
+        sizes={True: 30, False: 20},
+        linewidth=0,
+        legend=False,
+        zorder=3,
+        ax=axes,
+    )
+    for system in group[group["cost"].isna()].itertuples():
+        axes.axhline(system.psnr, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
+        axes.annotate(
+            f"{system.label}, nothing learned",
+            (1, system.psnr),
+            (-2, 2),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            ha="right",
+            fontsize=TINY,
+            color=GREY,
+            parse_math=False,
+        )
     axes.xaxis.set_major_locator(LogLocator(numticks=6))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _cost_text(content, value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set(ylim=_limits(group["psnr"], 0.2), xlabel=COSTS[content], ylabel=METRICS[MAIN].label)
     axes.locator_params(axis="y", nbins=6)
     axes.grid(visible=True)
     axes.set_axisbelow(True)
-    title = with_symbols(group.label)
+    title = with_symbols(_title(group))
     axes.set_title(title, fontsize=FONT_SIZE, loc="left", parse_math=False)
-    for system in group.systems:
-        if system.cost is None:
-            axes.axhline(system.psnr, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
-            axes.annotate(
-                f"{system.label}, nothing learned",
-                (1, system.psnr),
-                (-2, 2),
-                xycoords=("axes fraction", "data"),
-                textcoords="offset points",
-                ha="right",
-                fontsize=TINY,
-                color=GREY,
-                parse_math=False,
-            )
-        else:
-            axes.scatter(
-                system.cost,
-                system.psnr,
-                s=30 if system.ours else 20,
-                marker="D" if system.ours else "o",
-                color=OURS if system.ours else BLUE,
-                linewidths=0,
-                zorder=3,
-            )
-    _draw_names(axes, marked, size, (x_ends, y_ends))
 
 
-def _draw_names(
-    axes: Axes,
-    systems: list[System],
-    size: tuple[float, float],
-    ends: tuple[tuple[float, float], tuple[float, float]],
-) -> None:
-    (x_low, x_high), (y_low, y_high) = ends
-    points = [
-        (
-            (math.log10(system.cost) - x_low) / (x_high - x_low) * size[0],
-            (system.psnr - y_low) / (y_high - y_low) * size[1],
-        )
-        for system in systems
-        if system.cost
-    ]
-    widths = [text_width(system.label, SMALL, bold=system.ours) for system in systems]
-    places = place_names(points, widths, SMALL, Box(0, 0, *size))
-    for system, point, place in zip(systems, points, places, strict=True):
-        middle = (
-            (place.box.left + place.box.right) / 2 - point[0],
-            (place.box.bottom + place.box.top) / 2 - point[1],
-        )
+def _write_names(axes: Axes, marked: pd.DataFrame, inch: float) -> None:
+    """Write the systems' names beside their marks; `inch` in pixels of the figure."""
+    point = inch / 72
+    marks = axes.transData.transform(marked[["cost", "psnr"]]) / point
+    area = axes.bbox
+    bounds = Box(area.x0 / point, area.y0 / point, area.x1 / point, area.y1 / point)
+    rows = list(marked.itertuples())
+    # Names side by side need a space between them.
+    widths = [text_width(system.label, SMALL, bold=system.ours) + SMALL / 4 for system in rows]
+    places = place_names(marks.tolist(), widths, SMALL, bounds)
+    line = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "shrinkB": 3}
+    for system, (x, y), place in zip(rows, marks, places, strict=True):
+        box = place.box
         axes.annotate(
             system.label,
-            (system.cost or 0.0, system.psnr),
-            middle,
+            (system.cost, system.psnr),
+            ((box.left + box.right) / 2 - x, (box.bottom + box.top) / 2 - y),
             textcoords="offset points",
             ha="center",
             va="center",
             fontsize=SMALL,
             fontweight="bold" if system.ours else "normal",
             color=OURS if system.ours else "black",
-            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "shrinkB": 3}
-            if place.far
-            else None,
+            arrowprops=line if place.line else None,
             zorder=4,
             parse_math=False,
         )
 
 
 def draw(plan: FigurePlan, results: Path) -> Drawing:
-    """One drawing per group of systems.
+    """One drawing per group of systems that were tested alike.
 
     Raises:
-        MissingFigureInput: see `groups`.
+        MissingFigureInput: see `systems`.
     """
-    found = groups(plan, results)
-    columns = min(COLUMNS, len(found))
-    rows = math.ceil(len(found) / columns)
-    cell = TEXT_WIDTH / columns
-    height = rows * PANEL_HEIGHT
-    figure = Figure(figsize=(TEXT_WIDTH, height))
-    for group, (row, column) in zip(found, np.ndindex(rows, columns), strict=False):
-        wide, tall = cell - LEFT - RIGHT, PANEL_HEIGHT - TOP - BOTTOM
-        bottom = height - (row + 1) * PANEL_HEIGHT + BOTTOM
-        axes = figure.add_axes(
-            (
-                (column * cell + LEFT) / TEXT_WIDTH,
-                bottom / height,
-                wide / TEXT_WIDTH,
-                tall / height,
-            )
-        )
-        _draw_group(axes, group, (wide * 72, tall * 72), plan.content)
-        axes.set_xlabel(COSTS[plan.content])
-        axes.set_ylabel(METRICS[MAIN].label)
-    sets = " ".join(f"{group.label}: {'; '.join(group.test_sets)}." for group in found)
+    frame = systems(plan, results)
+    groups = [group for _, group in frame.groupby("group", sort=False)]
+    columns = min(COLUMNS, len(groups))
+    rows = math.ceil(len(groups) / columns)
+    figure = Figure(figsize=(TEXT_WIDTH, rows * PANEL_HEIGHT), layout="constrained")
+    every = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in every[len(groups) :]:
+        axes.remove()
+    for axes, group in zip(every, groups, strict=False):
+        _draw_group(axes, group, plan.content)
+    figure.draw_without_rendering()  # the layout decides where the marks stand
+    figure.set_layout_engine("none")
+    for axes, group in zip(every, groups, strict=False):
+        _write_names(axes, group[group["cost"].notna()], figure.dpi)
+    sets = " ".join(f"{_title(group)}: {group['group'].iloc[0]}." for group in groups)
     timed = plan.content != "parameters"
     machines = f" Measured on {'; '.join(_machines(plan, results))}." if timed else ""
-    return Drawing(figure, alt=_alt(plan, found), details=f"Test sets of {sets}{machines}")
+    words = " ".join(_words(group, plan.content) for group in groups)
+    return Drawing(
+        figure,
+        alt=with_symbols(f"{MAIN} against {COSTS[plan.content]}. {words}"),
+        details=f"Test sets of {sets}{machines}",
+    )
 
 
 def _machines(plan: FigurePlan, results: Path) -> list[str]:
@@ -338,14 +316,11 @@ def _machines(plan: FigurePlan, results: Path) -> list[str]:
     return sorted(found) or ["a machine that is not recorded"]
 
 
-def _alt(plan: FigurePlan, found: Sequence[Group]) -> str:
+def _words(group: pd.DataFrame, content: str) -> str:
     """Every system with both numbers, the best first."""
-    sentences = []
-    for group in found:
-        systems = ", ".join(
-            f"{system.label} {metric_text(MAIN, system.psnr)}{unit(MAIN)} at "
-            + (_cost_text(plan.content, float(f"{system.cost:.3g}")) if system.cost else "none")
-            for system in sorted(group.systems, key=lambda each: -each.psnr)
-        )
-        sentences.append(f"{group.label}: {systems}.")
-    return with_symbols(f"{MAIN} against {COSTS[plan.content]}. {' '.join(sentences)}")
+    parts = []
+    for system in group.sort_values("psnr", ascending=False, kind="stable").itertuples():
+        known = not math.isnan(system.cost)
+        cost = _cost_text(content, float(f"{system.cost:.3g}")) if known else "none"
+        parts.append(f"{system.label} {metric_text(MAIN, system.psnr)}{unit(MAIN)} at {cost}")
+    return f"{_title(group)}: {', '.join(parts)}."

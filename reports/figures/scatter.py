@@ -8,32 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ndr.metrics.metric import MAIN, METRICS
-from ndr.records.per_image import (
-    Evaluation,
-    ResultFileError,
-    SeriesKey,
-    mean,
-    read_evaluation,
-)
-from ndr.records.provenance import evaluation_folder
+from ndr.records.per_image import Evaluation, SeriesKey, mean
 from ndr.specs.figure_plan import FigurePlan, FigureRow
+from reports.figures.evaluated_pictures import evaluation_of
 from reports.figures.kind import Drawing, MissingFigureInput
 from reports.figures.style import FONT_SIZE, GREY, OURS, SMALL, TEXT_WIDTH
 from reports.number_format import counted, difference_text, unit
 from reports.paper.printed_values import with_symbols
-
-
-def evaluation_of(results: Path, run: str) -> Evaluation | None:
-    """Values of a run; None where the file is missing or unusable, which the tables report."""
-    path = evaluation_folder(results, run) / "per_image.csv"
-    try:
-        return read_evaluation(path, run, may_be_empty=True)
-    except (FileNotFoundError, ResultFileError):
-        return None
 
 
 def finite_psnr(
@@ -60,10 +46,8 @@ def mean_psnr(
 
 OUR_METHOD = "ndr_restore"
 COLUMNS = 3
-LEFT, RIGHT, TOP, BOTTOM = 0.4, 0.14, 0.4, 0.28
-"""Inches around each drawing."""
-MARGIN = 0.22
-"""Inches for the common labels, left and below."""
+PANEL_HEIGHT = 2.55
+"""Inches of a drawing with its title and its share of the common label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,62 +78,53 @@ class Comparison:
         )
 
 
-def _ours(plan: FigurePlan, results: Path) -> FigureRow:
-    row = next((r for r in plan.rows if r.run and r.run.startswith(f"{OUR_METHOD}__")), None)
-    if row is None:
-        raise MissingFigureInput(results, "NDR-Restore was not run.")
-    return row
-
-
-def comparisons(plan: FigurePlan, results: Path) -> tuple[FigureRow, list[Comparison]]:
-    """The best other system by its mean over all test sets, and both systems' images per set.
+def comparisons(plan: FigurePlan, results: Path) -> tuple[FigureRow, FigureRow, list[Comparison]]:
+    """NDR-Restore, the best other system by its mean over all test sets, and their images per set.
 
     Raises:
         MissingFigureInput: NDR-Restore or all others lack values of a test set.
     """
-    ours = _ours(plan, results)
-    read = {row.run: evaluation_of(results, row.run) for row in plan.rows if row.run}
-    means = {
-        row.run: mean_psnr(read[row.run], plan.test_sets, plan.protocol)
-        for row in plan.rows
-        if row.run
-    }
-    others = [row for row in plan.rows if row.run != ours.run and means.get(row.run) is not None]
-    if means[ours.run] is None or not others:
-        missing = ours.label if means[ours.run] is None else "each of the other systems"
+    rows = {row.run: row for row in plan.rows if row.run}
+    ours = next((run for run in rows if run.startswith(f"{OUR_METHOD}__")), None)
+    if ours is None:
+        raise MissingFigureInput(results, "NDR-Restore was not run.")
+    read = {run: evaluation_of(results, run) for run in rows}
+    means = {run: mean_psnr(read[run], plan.test_sets, plan.protocol) for run in rows}
+    others = {run: mean for run, mean in means.items() if run != ours and mean is not None}
+    if means[ours] is None or not others:
+        missing = rows[ours].label if means[ours] is None else "each of the other systems"
         raise MissingFigureInput(
             results / "evaluations", f"{missing} lacks PSNR values of some test set."
         )
-    best = max(others, key=lambda row: means[row.run] or -math.inf)
+    best = max(others, key=others.__getitem__)
     found = []
     for name, label in zip(plan.test_sets, plan.test_set_labels, strict=True):
-        own = finite_psnr(read[ours.run], name, plan.protocol) or {}
-        other = finite_psnr(read[best.run], name, plan.protocol) or {}
+        own, other = (finite_psnr(read[run], name, plan.protocol) or {} for run in (ours, best))
         common = sorted(own.keys() & other.keys())
         if not common:
             raise MissingFigureInput(
-                results / "evaluations", f"{ours.label} and {best.label} share no image of {label}."
+                results / "evaluations",
+                f"{rows[ours].label} and {rows[best].label} share no image of {label}.",
             )
         values = (tuple(series[image] for image in common) for series in (own, other))
         found.append(Comparison(label, *values))
-    return best, found
+    return rows[ours], rows[best], found
 
 
 def _draw_one(axes: Axes, comparison: Comparison) -> None:
-    low = min(*comparison.ours, *comparison.other)
-    high = max(*comparison.ours, *comparison.other)
-    margin = max(0.25, 0.08 * (high - low))
-    ends = (low - margin, high + margin)
-    axes.plot(ends, ends, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+    every = comparison.ours + comparison.other
+    margin = max(0.25, 0.08 * (max(every) - min(every)))
+    ends = (min(every) - margin, max(every) + margin)
+    axes.axline((ends[0], ends[0]), slope=1, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
     many = len(comparison.ours) > 50
-    axes.scatter(
-        comparison.other,
-        comparison.ours,
+    sns.scatterplot(
+        x=comparison.other,
+        y=comparison.ours,
         s=9 if many else 18,
         color=OURS,
         alpha=0.6 if many else 0.85,
-        linewidths=0,
-        zorder=2,
+        linewidth=0,
+        ax=axes,
     )
     axes.set(xlim=ends, ylim=ends, aspect="equal")
     axes.locator_params(nbins=5)
@@ -175,29 +150,21 @@ def draw(plan: FigurePlan, results: Path) -> Drawing:
     Raises:
         MissingFigureInput: see `comparisons`.
     """
-    best, found = comparisons(plan, results)
+    ours, best, found = comparisons(plan, results)
     columns = min(COLUMNS, len(found))
     rows = math.ceil(len(found) / columns)
-    side = (TEXT_WIDTH - MARGIN) / COLUMNS
-    inner, tall = side - LEFT - RIGHT, side - LEFT - RIGHT + TOP + BOTTOM
-    width, height = side * columns + MARGIN, tall * rows + MARGIN
-    figure = Figure(figsize=(width, height))
-    for index, comparison in enumerate(found):
-        left = MARGIN + index % columns * side + LEFT
-        bottom = height - (index // columns + 1) * tall + BOTTOM
-        place = (left / width, bottom / height, inner / width, inner / height)
-        _draw_one(figure.add_axes(place), comparison)
-    ours = _ours(plan, results).label
-    for x, y, label, turn in (
-        ((MARGIN + width) / 2 / width, 0.06 / height, best.label, 0),
-        (0.06 / width, (MARGIN + height) / 2 / height, ours, 90),
-    ):
-        words = f"{METRICS[MAIN].label}, {label}"
-        at = {"ha": "left", "va": "center"} if turn else {"ha": "center", "va": "bottom"}
-        figure.text(x, y, words, rotation=turn, fontsize=FONT_SIZE, parse_math=False, **at)
+    size = (TEXT_WIDTH * columns / COLUMNS, PANEL_HEIGHT * rows)
+    figure = Figure(figsize=size, layout="constrained")
+    every = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes, comparison in zip(every, found, strict=False):
+        _draw_one(axes, comparison)
+    for axes in every[len(found) :]:
+        axes.remove()
+    for write, label in ((figure.supxlabel, best.label), (figure.supylabel, ours.label)):
+        write(f"{METRICS[MAIN].label}, {label}", fontsize=FONT_SIZE, parse_math=False)
     words = "; ".join(f"{each.label}: {each.text}" for each in found)
     return Drawing(
         figure,
-        alt=with_symbols(f"Scatter plots of {MAIN}, {ours} against {best.label}. {words}."),
+        alt=with_symbols(f"Scatter plots of {MAIN}, {ours.label} against {best.label}. {words}."),
         details=f"Best of the others: {best.label}. {words}.",
     )

@@ -12,7 +12,7 @@ from ndr.nearest_name import UnknownNameError
 from ndr.specs.figure_plan import FigureRow
 from reports.figures import quality_cost
 from reports.figures.kind import MissingFigureInput
-from reports.figures.quality_cost import MARK, Box, groups, place_names, text_width
+from reports.figures.quality_cost import MARK, Box, place_names, systems, text_width
 from tests.reports import fabricated_results as made
 from tests.reports.fabricated_results import HAZE, NOISE
 from tests.reports.figures.fabricated_figures import ROWS, figure_plan, write_results
@@ -23,15 +23,14 @@ BM3D, DNCNN = "bm3d__no_training__seed_0", "dncnn__denoise__seed_0"
 def test_marks_are_means_over_sets_against_provenance(tmp_path: Path) -> None:
     results = write_results(tmp_path)
     plan = figure_plan("quality_cost", content="parameters")
-    (group,) = groups(plan, results)
-    nafnet, ours = group.systems
+    nafnet, ours = systems(plan, results).itertuples()
     assert (nafnet.cost, ours.cost, ours.ours, nafnet.ours) == (20_000, 1_000_000, True, False)
     assert ours.psnr == pytest.approx(((30 + 31 + 29) / 3 + (20 + 25 + 21) / 3) / 2)
     (axes,) = quality_cost.draw(plan, results).figure.axes
-    marks = sorted(tuple(mark.get_offsets()[0]) for mark in axes.collections)
-    assert np.allclose(marks, [(20_000, nafnet.psnr), (1_000_000, ours.psnr)])
-    timed = groups(figure_plan("quality_cost", content="seconds_per_megapixel"), results)
-    assert [system.cost for system in timed[0].systems] == [2.0, 40.0]
+    (marks,) = axes.collections
+    assert np.allclose(marks.get_offsets(), [(20_000, nafnet.psnr), (1_000_000, ours.psnr)])
+    timed = systems(figure_plan("quality_cost", content="seconds_per_megapixel"), results)
+    assert timed["cost"].tolist() == [2.0, 40.0]
 
 
 def test_systems_of_other_test_sets_stand_apart(tmp_path: Path) -> None:
@@ -55,15 +54,15 @@ def test_a_system_that_lacks_a_test_set_has_no_mark(tmp_path: Path) -> None:
     results = write_results(tmp_path)
     made.write_trained(results, DNCNN, {NOISE: {"a": 28.0}})
     rows = (*ROWS, FigureRow("DnCNN", DNCNN, test_sets=(NOISE, HAZE)))
-    (group,) = groups(figure_plan("quality_cost", content="parameters", rows=rows), results)
-    assert [system.label for system in group.systems] == ["NAFNet", "NDR-Restore"]
+    found = systems(figure_plan("quality_cost", content="parameters", rows=rows), results)
+    assert found["label"].tolist() == ["NAFNet", "NDR-Restore"]
 
 
 def test_what_cannot_be_plotted_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingFigureInput, match="no system has both"):
         quality_cost.draw(figure_plan("quality_cost", content="parameters"), tmp_path)
     with pytest.raises(UnknownNameError, match="parameters"):
-        groups(figure_plan("quality_cost", content="parameter"), tmp_path)
+        systems(figure_plan("quality_cost", content="parameter"), tmp_path)
 
 
 def test_names_cover_neither_marks_nor_each_other() -> None:
@@ -85,7 +84,17 @@ def test_a_lonely_name_stands_to_the_right_of_its_mark() -> None:
     (place,) = place_names([(50.0, 50.0)], [20.0], 8.0, Box(0, 0, 200, 100))
     assert place.box.left > 50
     assert place.box.bottom < 50 < place.box.top
-    assert not place.far
+    assert not place.line
+
+
+@pytest.mark.parametrize("seed", [4, 8, 12, 15, 17, 19, 20])
+def test_no_line_to_a_mark_runs_through_another_name(seed: int) -> None:
+    """Crowded marks, whose lines ran through names while only names were kept apart."""
+    points = np.random.default_rng(seed).uniform((90, 90), (150, 110), (7, 2))
+    places = place_names(points.tolist(), [40.0] * 7, 8.0, Box(0, 0, 240, 200))
+    assert any(place.line for place in places)
+    for one, other in itertools.permutations(places, 2):
+        assert all(part.overlap(other.box) == 0 for part in one.line)
 
 
 def test_widths_grow_with_text_size_and_weight() -> None:

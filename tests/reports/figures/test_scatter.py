@@ -22,7 +22,7 @@ AIRNET = "airnet__noise_haze__seed_0"
 def test_points_are_the_images_of_both_systems(tmp_path: Path) -> None:
     results = write_results(tmp_path)
     plan = figure_plan("scatter")
-    best, (noise, haze) = comparisons(plan, results)
+    _, best, (noise, haze) = comparisons(plan, results)
     assert best.label == "NAFNet"
     assert noise.ours == (30.0, 31.0, 29.0)
     assert noise.other == (29.0, 31.5, 27.0)
@@ -37,7 +37,7 @@ def test_the_other_is_the_one_with_the_highest_mean_over_sets(tmp_path: Path) ->
     # On noise, which has more images here, NAFNet is better; over the two sets AirNet is.
     made.write_trained(results, AIRNET, {NOISE: dict.fromkeys("abc", 28.0), HAZE: {"a": 27.0}})
     rows = (*ROWS, FigureRow("AirNet", AIRNET, test_sets=(NOISE, HAZE)))
-    best, (_, haze) = comparisons(figure_plan("scatter", rows=rows), results)
+    _, best, (_, haze) = comparisons(figure_plan("scatter", rows=rows), results)
     assert best.label == "AirNet"
     assert haze.ours == (20.0,)  # the image that both have
 
