@@ -9,7 +9,9 @@ where one thread works.
   both with the same threads, by the clock and by processor time; and verifying files that an
   earlier manifest describes, whose hash says all;
 - training patches of one worker beside plain Pillow, OpenCV and torchvision decoding;
-- memory of a forked worker over an epoch of 72,135 names.
+- memory of a forked worker over an epoch of 72,135 names;
+- seconds that one core takes to draw heavy rain and haze on a picture of 512 x 512 pixels, and to
+  compare two of 480 x 320 by SSIM.
 
 The exit code is 1 where a limit is missed.
 """
@@ -35,6 +37,9 @@ from ndr.atomic_file import write_json
 from ndr.data.image_files import FileFacts, in_order, processors, read_facts, survey
 from ndr.data.manifest import FILE_NAME, Manifest, ManifestRow
 from ndr.data.pairs import PairedSet
+from ndr.degradations.rain_streaks import RainParameters, add_rain
+from ndr.degradations.synthesis import synthesise
+from ndr.metrics.full_reference import ssim
 from ndr.records.provenance import Stopwatch
 from ndr.seeds import numpy_generator
 
@@ -48,6 +53,8 @@ STEP_SECONDS, WORKERS, BATCH = 0.1, 4, 4
 PATCH_RATE = BATCH / STEP_SECONDS / WORKERS
 """Patches per second that one of the workers must give to keep the GPU fed."""
 EPOCH_NAMES, EPOCH_CLEAN = 72135, 2061
+IMAGE_SECONDS = {"rain": 0.25, "haze": 0.4, "ssim": 0.05}
+"""Processor time of one image, at most."""
 GROWTH_MIB = 8.0
 """Private memory that a worker may gain between a tenth of an epoch and its end."""
 
@@ -236,6 +243,23 @@ def patches(sets: Path, paths: Sequence[Path], rounds: int) -> list[Figure]:
     return figures
 
 
+def image_work(rounds: int) -> list[Figure]:
+    """Seconds of processor time for the synthesis of an image and for its SSIM."""
+    heavy = RainParameters(rate=50, exposure=1 / 30, focal_length=500, angle=30, strength=0.8)
+    image = picture(0, (512, 512)).astype(np.float32) / np.float32(255)
+    clean = image[:320, :480]
+    contenders: dict[str, Callable[[], object]] = {
+        "rain": lambda: add_rain(image, heavy, numpy_generator(0, "bench rain")),
+        "haze": lambda: synthesise("haze", image, numpy_generator(0, "bench haze")),
+        "ssim": lambda: ssim(np.roll(clean, 1, axis=0), clean),
+    }
+    return [
+        Figure(f"{name}: s per image", best, f"<= {limit}", best <= limit)
+        for name, best in best_seconds(contenders, rounds).items()
+        for limit in [IMAGE_SECONDS[name]]
+    ]
+
+
 def private_mib() -> float:
     """Memory that belongs to this process alone (Linux)."""
     lines = Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()
@@ -310,6 +334,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             report(verification(paths, options.rounds))
             report(patches(folder / "sets", paths[: 2 * options.patches], options.rounds))
         report(epoch_memory(folder / "epoch", options.epoch))
+    report(image_work(options.rounds))
     good = all(figure.holds for figure in figures)
     if options.out is not None:
         measured = {figure.measure: figure.value for figure in figures}

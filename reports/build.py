@@ -200,7 +200,7 @@ def build_page(
     groups = merge_entries(
         [
             *origin.quality,
-            *parts["leaks"].quality,
+            *(parts["leaks"].quality if parts["leaks"] else ()),
             *(entry for table in tables for entry in table.quality),
             *picture_quality,
             *curve_quality,

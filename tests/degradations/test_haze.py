@@ -16,6 +16,7 @@ from ndr.degradations.haze import (
     transmission,
 )
 from ndr.degradations.synthesis import synthesise
+from tests.call_counts import function_calls
 
 UNLIMITED = (0.0, 1e6)
 
@@ -100,6 +101,13 @@ def test_bad_depth_is_named(depth: np.ndarray, words: str) -> None:
 def test_bad_parameters_are_named(values: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="haze: expected"):
         HazeParameters(*values)
+
+
+def test_no_loop_runs_over_pixels() -> None:
+    def hazed(side: int) -> None:
+        synthesise("haze", np.full((side, side, 3), 0.5, np.float32), np.random.default_rng(0))
+
+    assert function_calls(hazed, 64) == function_calls(hazed, 256)
 
 
 def test_invented_haze_is_as_dense_as_sots_outdoor(shared_folder: Path) -> None:
