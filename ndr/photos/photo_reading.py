@@ -21,9 +21,38 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
-Samples = NDArray[np.uint8] | NDArray[np.uint16]
+Samples = NDArray[np.unsignedinteger[Any]]
+"""Of 8 or 16 bits."""
+
+
+logger = logging.getLogger(__name__)
+
+ORIENTATION = int(ExifTags.Base.Orientation)
+EXIF_FOLDERS = (int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo))
+"""Entries that are folders of further entries: exposure and lens, and the place."""
+_SIZE_ENTRIES = (int(ExifTags.Base.ExifImageWidth), int(ExifTags.Base.ExifImageHeight))
+
+STORAGE_ENTRIES = frozenset(
+    {
+        *(254, 255, 256, 257, 258, 259, 262, 263, 266, 273, 277, 278, 279, 280, 281, 284),
+        *(290, 291, 292, 293, 301, 317, 318, 319, 320, 321, 322, 323, 324, 325, 330, 332, 334),
+        *(338, 339, 340, 341, 342, 347, 512, 513, 514, 515, 517, 518, 519, 520, 521),
+        *(529, 530, 531, 532, 700, 33723, 34377, 34675),
+    }
+)
+"""TIFF 6.0 entries on the storage of pixels (strips, tiles, compression, number of channels), and
+XMP, IPTC, Photoshop and colour profile, which are no EXIF."""
+
+FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "WEBP")
+"""Pillow's names; MPO is what many phones write: a JPEG photo, further views behind it."""
+GREY_MODES = ("1", "L", "LA")
+COLOUR_MODES = ("RGB", "RGBA", "P", "PA", "RGBX")
+DEEP_GREY_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
+DEFAULT_MEGAPIXELS = 250.0
+
+_BITS, _PHOTOMETRIC, _PLANES, _SAMPLE_FORMAT = 258, 262, 284, 339
 
 
 class PhotoError(ValueError):
@@ -79,31 +108,12 @@ def to_8_bit(samples: Samples) -> NDArray[np.uint8]:
     [[0, 0, 1, 255]]
     """
     if samples.dtype == np.uint8:
-        return samples
+        return samples.astype(np.uint8, copy=False)
     # 65535 = 257 * 255. Rows at a time: the sum needs 32 bits.
     rounded = np.empty(samples.shape, dtype=np.uint8)
     for row, target in zip(samples, rounded, strict=True):
         target[...] = (row.astype(np.uint32) + 128) // 257
     return rounded
-
-
-logger = logging.getLogger(__name__)
-
-ORIENTATION = int(ExifTags.Base.Orientation)
-EXIF_FOLDERS = (int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo))
-"""Entries that are folders of further entries: exposure and lens, and the place."""
-_SIZE_ENTRIES = (int(ExifTags.Base.ExifImageWidth), int(ExifTags.Base.ExifImageHeight))
-
-STORAGE_ENTRIES = frozenset(
-    {
-        *(254, 255, 256, 257, 258, 259, 262, 263, 266, 273, 277, 278, 279, 280, 281, 284),
-        *(290, 291, 292, 293, 301, 317, 318, 319, 320, 321, 322, 323, 324, 325, 330, 332, 334),
-        *(338, 339, 340, 341, 342, 347, 512, 513, 514, 515, 517, 518, 519, 520, 521),
-        *(529, 530, 531, 532, 700, 33723, 34377, 34675),
-    }
-)
-"""TIFF 6.0 entries on the storage of pixels (strips, tiles, compression, number of channels), and
-XMP, IPTC, Photoshop and colour profile, which are no EXIF."""
 
 
 def read_metadata(image: Image.Image, where: str) -> tuple[PhotoMetadata, int]:
@@ -129,21 +139,16 @@ def read_metadata(image: Image.Image, where: str) -> tuple[PhotoMetadata, int]:
 
 
 def _kept_exif(found: Image.Exif) -> bytes:
-    kept = Image.Exif()
+    kept, empty = Image.Exif(), True
     for tag, value in found.items():
         if tag not in STORAGE_ENTRIES and tag not in EXIF_FOLDERS:
-            kept[tag] = value
-    if ORIENTATION in kept:
-        kept[ORIENTATION] = 1
+            kept[tag], empty = 1 if tag == ORIENTATION else value, False
     for folder in EXIF_FOLDERS:
         entries = dict(found.get_ifd(folder))
         if entries:
             kept.get_ifd(folder).update(entries)
-    return without_marker(kept.tobytes()) if len(kept) or _has_folders(kept) else b""
-
-
-def _has_folders(exif: Image.Exif) -> bool:
-    return any(exif.get_ifd(folder) for folder in EXIF_FOLDERS)
+            empty = False
+    return b"" if empty else without_marker(kept.tobytes())
 
 
 def without_marker(block: bytes) -> bytes:
@@ -205,16 +210,6 @@ def turned_upright(samples: Samples, orientation: int) -> Samples:
     return np.ascontiguousarray(samples)
 
 
-FORMATS = {"PNG": "PNG", "JPEG": "JPEG", "MPO": "JPEG", "TIFF": "TIFF", "WEBP": "WebP"}
-"""Pillow's names; MPO is what many phones write: a JPEG photo, further views behind it."""
-GREY_MODES = ("1", "L", "LA")
-COLOUR_MODES = ("RGB", "RGBA", "P", "PA", "RGBX")
-DEEP_GREY_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
-DEFAULT_MEGAPIXELS = 250.0
-
-_BITS, _PHOTOMETRIC, _PLANES, _SAMPLE_FORMAT = 258, 262, 284, 339
-
-
 def read_photo(path: str | Path, max_megapixels: float = DEFAULT_MEGAPIXELS) -> Photo:
     """Read a PNG, JPEG, TIFF or WebP file and turn it upright.
 
@@ -236,13 +231,13 @@ def read_photo(path: str | Path, max_megapixels: float = DEFAULT_MEGAPIXELS) -> 
     try:
         with _opened(path) as image:
             _check(path, image, max_megapixels)
-            deep = _is_deep(path, image)
-            if deep and image.format == "PNG":
-                samples = _deep_png(path)
-            elif deep:
-                samples = _deep_tiff(path, image)
-            else:
+            samples: Samples
+            if not _is_deep(path, image):
                 samples = _shallow(path, image)
+            elif image.format == "PNG":
+                samples = _deep_png(path)
+            else:
+                samples = _deep_tiff(path, image)
             metadata, orientation = read_metadata(image, str(path))
     except (PhotoError, MemoryError):
         raise
@@ -262,7 +257,7 @@ def read_photo(path: str | Path, max_megapixels: float = DEFAULT_MEGAPIXELS) -> 
     return _separated(samples, metadata)
 
 
-def _separated(samples: Samples, metadata: Any) -> Photo:
+def _separated(samples: Samples, metadata: PhotoMetadata) -> Photo:
     """Colour and transparency apart."""
     alpha = None
     if samples.shape[2] in (2, 4):
@@ -274,7 +269,7 @@ def _separated(samples: Samples, metadata: Any) -> Photo:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
     """Open with this module's own limit of pixels in place of Pillow's, and without its warnings.
 
     Pillow warns of damaged entries of TIFF files; what is lost of the pixels raises an error.
@@ -314,7 +309,7 @@ def _check(path: Path, image: Image.Image, max_megapixels: float) -> None:
         raise PhotoError(f"{path}: expected grey or RGB, found {image.mode}; {advice}")
 
 
-def _is_deep(path: Path, image: Image.Image) -> bool:
+def _is_deep(path: Path, image: ImageFile.ImageFile) -> bool:
     """Whether samples have 16 bits; other depths above 8 are refused."""
     if image.format == "PNG":
         return any(";16" in _raw_mode(tile) for tile in image.tile)
@@ -362,7 +357,7 @@ def _deep_png(path: Path) -> NDArray[np.uint16]:
     return np.ascontiguousarray(samples.permute(1, 2, 0).numpy())
 
 
-def _deep_tiff(path: Path, image: Image.Image) -> NDArray[np.uint16]:
+def _deep_tiff(path: Path, image: ImageFile.ImageFile) -> NDArray[np.uint16]:
     photometric = image.tag_v2.get(_PHOTOMETRIC)  # type: ignore[attr-defined]
     raw_modes = {_raw_mode(tile) for tile in image.tile}
     premultiplied = any(raw.startswith("RGBa") for raw in raw_modes)

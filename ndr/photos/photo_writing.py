@@ -24,8 +24,37 @@ from ndr.photos.photo_reading import (
     to_8_bit,
 )
 
+logger = logging.getLogger(__name__)
+
+SUFFIXES = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WEBP",
+}
+"""Endings of file names, lower case, and the format that they mean."""
+LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383}
+"""Pixels; libjpeg and libwebp refuse longer sides."""
+LARGEST_TIFF = 2**32 - 2**20
+"""Bytes of pixels; positions in a classic TIFF file have 32 bits."""
+DEFAULT_QUALITY = 95
+
 ROWS = 64
-"""Rows of a block."""
+"""Rows of a block of pixels."""
+DEFLATE_LEVEL = 6
+"""zlib level, its own default."""
+_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
+"""PNG's colour type by the number of channels."""
+_METRES_PER_INCH = 0.0254
+_DEFLATE, _HORIZONTAL, _GREY, _RGB, _CONTIGUOUS, _UNASSOCIATED = 8, 2, 1, 2, 1, 2
+
+LONGEST_COMPARISON_SIDE = 2048
+"""Pixels of each half; larger photographs are reduced, or the picture could not be looked at."""
+LABELS = ("before", "after")
+_GAP = 4
+"""Pixels of white between the halves."""
 
 
 def row_blocks(photo: Photo) -> Iterator[Samples]:
@@ -42,13 +71,6 @@ def row_blocks(photo: Photo) -> Iterator[Samples]:
 def channel_count(photo: Photo) -> int:
     """1 for grey, 2 with transparency, 3 for RGB, 4 with transparency."""
     return (1 if photo.is_grey else 3) + (photo.alpha is not None)
-
-
-DEFLATE_LEVEL = 6
-"""zlib level, its own default."""
-_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
-"""PNG's colour type by the number of channels."""
-_METRES_PER_INCH = 0.0254
 
 
 def write_deep_png(path: Path, photo: Photo, exif: bytes) -> None:
@@ -93,10 +115,6 @@ def _write_chunk(file: BinaryIO, kind: bytes, content: bytes) -> None:
         return
     file.write(struct.pack(">I", len(content)) + kind + content)
     file.write(struct.pack(">I", zlib.crc32(kind + content)))
-
-
-"""zlib level, its own default."""
-_DEFLATE, _HORIZONTAL, _GREY, _RGB, _CONTIGUOUS, _UNASSOCIATED = 8, 2, 1, 2, 1, 2
 
 
 def write_tiff(path: Path, photo: Photo, exif: bytes) -> None:
@@ -160,24 +178,6 @@ def _predicted(block: Samples) -> bytes:
     differences = block.copy()
     differences[:, 1:] -= block[:, :-1]
     return differences.astype(block.dtype.newbyteorder("<")).tobytes()
-
-
-logger = logging.getLogger(__name__)
-
-SUFFIXES = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WEBP",
-}
-"""Endings of file names, lower case, and the format that they mean."""
-LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383}
-"""Pixels; libjpeg and libwebp refuse longer sides."""
-LARGEST_TIFF = 2**32 - 2**20
-"""Bytes of pixels; positions in a classic TIFF file have 32 bits."""
-DEFAULT_QUALITY = 95
 
 
 def output_format(path: str | Path) -> str:
@@ -288,13 +288,6 @@ def _options(kind: str, photo: Photo, exif: bytes, quality: int) -> dict[str, An
         # exact: colours below transparent pixels are the photo's too.
         return options | {"quality": quality, "exact": True}
     return options
-
-
-LONGEST_COMPARISON_SIDE = 2048
-"""Pixels of each half; larger photographs are reduced, or the picture could not be looked at."""
-LABELS = ("before", "after")
-_GAP = 4
-"""Pixels of white between the halves."""
 
 
 def write_comparison(path: str | Path, before: Photo, after: Photo) -> None:

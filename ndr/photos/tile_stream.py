@@ -1,4 +1,4 @@
-"""Restoring a photograph tile by tile into whole numbers.
+"""A photograph cut into tiles, and restored tile by tile into whole numbers.
 
 The result equals that of `ndr.evaluation.tiling.restore_in_tiles` up to rounding, but neither the
 photograph nor the result exists in floating point: a band of tiles does, as high as one tile.
@@ -20,6 +20,22 @@ from ndr.photos.photo_reading import Samples
 
 Progress = Callable[[], object]
 """Called after each tile."""
+
+
+AUTO, WHOLE = "auto", "whole"
+WHOLE_PIXELS = {
+    Tiling.SUPPORTED: 640 * 512,
+    Tiling.DISCOURAGED: 640 * 512,
+    Tiling.FORBIDDEN: 1536 * 1024,
+}
+"""Largest photograph, in pixels of the result, that goes through in one pass on `auto`."""
+TILE = 512
+"""Side of a tile on `auto`, in pixels of the result. The largest networks need 8 to 10 KB per pixel
+(measured: docs/restore.md), so these sizes keep them below 3 GB."""
+OVERLAP = {Tiling.SUPPORTED: 96, Tiling.DISCOURAGED: 64}
+"""Shared pixels on `auto`, of the result. A quarter of them on each side has weight zero: 24 pixels
+are more than a network without wide view looks around. One with a wide view differs from tile to
+tile whatever they share; there the blending hides the seam."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,22 +195,6 @@ def _rounded(band: Tensor, pixels: Samples) -> Iterator[tuple[int, NDArray[np.ge
         piece = band[:, start : start + 64].clamp(0, 1).mul(highest).round()
         values = piece.permute(1, 2, 0).numpy().astype(pixels.dtype)
         yield start, values if pixels.ndim == 3 else values[..., 0]
-
-
-AUTO, WHOLE = "auto", "whole"
-WHOLE_PIXELS = {
-    Tiling.SUPPORTED: 640 * 512,
-    Tiling.DISCOURAGED: 640 * 512,
-    Tiling.FORBIDDEN: 1536 * 1024,
-}
-"""Largest photograph, in pixels of the result, that goes through in one pass on `auto`."""
-TILE = 512
-"""Side of a tile on `auto`, in pixels of the result. The largest networks need 8 to 10 KB per pixel
-(measured: docs/restore.md), so these sizes keep them below 3 GB."""
-OVERLAP = {Tiling.SUPPORTED: 96, Tiling.DISCOURAGED: 64}
-"""Shared pixels on `auto`, of the result. A quarter of them on each side has weight zero: 24 pixels
-are more than a network without wide view looks around. One with a wide view differs from tile to
-tile whatever they share; there the blending hides the seam."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,7 @@
-"""Can a linear classifier name the degradation? Pictures that are tested are never trained on."""
+"""What numbers of views tell: classification, explained variance, plain statistics of images.
+
+Pictures that are tested are never trained on.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,24 @@ MINIMUM_PICTURES = 3
 """Fewer leave at most one picture to learn from: its content would be taken for the class."""
 RIDGE = 1.0
 """Weight of the squared coefficients, for features of unit variance."""
+
+STATISTICS = (
+    "mean",
+    "standard deviation",
+    "1st percentile",
+    "99th percentile",
+    "mean absolute horizontal difference",
+    "mean absolute vertical difference",
+    "mean absolute diagonal difference",
+    "mean absolute Laplacian (Immerkaer's noise estimate)",
+    "kurtosis of horizontal differences",
+    "correlation of neighbouring pixels",
+    "mean range of the three channels",
+    "mean of the darkest channel",
+)
+"""Names of the numbers, in their order."""
+
+_TINY = 1e-12
 
 
 def predicted_classes(
@@ -127,25 +148,6 @@ def explained_variance(
     by_view = types * float((centred.mean(axis=0) ** 2).sum())
     count = types * views
     return ExplainedVariance(single(by_type / total, count), single(by_view / total, count))
-
-
-STATISTICS = (
-    "mean",
-    "standard deviation",
-    "1st percentile",
-    "99th percentile",
-    "mean absolute horizontal difference",
-    "mean absolute vertical difference",
-    "mean absolute diagonal difference",
-    "mean absolute Laplacian (Immerkaer's noise estimate)",
-    "kurtosis of horizontal differences",
-    "correlation of neighbouring pixels",
-    "mean range of the three channels",
-    "mean of the darkest channel",
-)
-"""Names of the numbers, in their order."""
-
-_TINY = 1e-12
 
 
 def _kurtosis(values: NDArray[np.float64]) -> float:

@@ -199,7 +199,8 @@ def make_views(
             )
             for name in CONDITIONS
         }
-        for top, left in _corners(*picture.shape[:2], side, per_picture):
+        height, width = picture.shape[:2]
+        for top, left in _corners(height, width, side, per_picture):
             clean.append(picture[top : top + side, left : left + side])
             window = np.s_[
                 top // scale : (top + side) // scale, left // scale : (left + side) // scale

@@ -21,6 +21,9 @@ BATCH = 8
 MAPS = ("U", "F", "change")
 """Norm over the channels of U, of F, and of what injection adds to F."""
 
+_Parts = list[NDArray[np.float64]]
+"""One array per batch of views."""
+
 
 class NetworkWithRepresentation(Protocol):
     """What is used of a method that has a D, see `ndr.network.method.NDRRestoreMethod`."""
@@ -125,10 +128,10 @@ def responses(
     """
     degraded = to_tensor(views.degraded[condition], device)
     residual = (degraded - to_tensor(views.reference, device)).abs().mean(dim=1, keepdim=True)
-    affinity: list[list[NDArray[np.float64]]] = [[] for _ in LEVELS]
-    sharpness: list[list[NDArray[np.float64]]] = [[] for _ in LEVELS]
+    affinity: list[_Parts] = [[] for _ in LEVELS]
+    sharpness: list[_Parts] = [[] for _ in LEVELS]
     degradation: list[list[Tensor]] = [[] for _ in LEVELS]
-    correlations = {name: [[] for _ in LEVELS] for name in MAPS}
+    correlations: dict[str, list[_Parts]] = {name: [[] for _ in LEVELS] for name in MAPS}
     for part in batches(len(degraded)):
         tensors = network.figure_tensors(degraded[part])
         for index, level in enumerate(LEVELS):
