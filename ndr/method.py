@@ -3,7 +3,7 @@
 A method is one class in one file. It says what it is (`MethodInfo`), restores images
 (`restore`), states its training losses, and knows how its authors' checkpoints map onto it.
 Training, evaluation and the report use nothing else of it. `ndr.registry` finds the methods and
-creates them.
+creates them; `from ndr.method import create, load_official` works too.
 """
 
 from __future__ import annotations
@@ -19,40 +19,15 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ndr.checkpoint import CheckpointError, load_strictly, read_state
+from ndr.checkpoint import CheckpointError, load_strictly, read_state  # noqa: F401 - for methods
 from ndr.image_batch import (
     ImageError,
-    RestorationError,
+    RestorationError,  # noqa: F401 - for methods
     SizeRequirements,
     check_images,
     pad_by_reflection,
 )
 from ndr.nearest_name import check_names
-
-__all__ = [
-    "TASKS",
-    "TIERS",
-    "Batch",
-    "CheckpointError",
-    "ImageError",
-    "Method",
-    "MethodInfo",
-    "OfficialWeights",
-    "PixelLoss",
-    "RestorationError",
-    "SideInformation",
-    "SizeRequirements",
-    "Tiling",
-    "TrainingContext",
-    "check_images",
-    "frozen",
-    "load_strictly",
-    "pad_by_reflection",
-    "parameter_count",
-    "read_state",
-    "register_method",
-]
-
 
 TIERS = ("smoke", "quick", "small", "paper")
 TASKS = frozenset({"noise", "rain", "haze", "down_x2", "exposure"})
@@ -392,8 +367,7 @@ def parameter_count(module: nn.Module) -> int:
 
 
 def __getattr__(name: str) -> Any:
-    # `from ndr.method import create` is what a user writes. The registry imports every method, and
-    # each of them this module: it is asked only when the name is.
+    # Imported when asked for: the registry imports every method, and each of them this module.
     if name in ("create", "load_official"):
         return getattr(importlib.import_module("ndr.registry"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

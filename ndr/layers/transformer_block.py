@@ -1,4 +1,4 @@
-"""The transformer block of Restormer, which is also NDR-Restore's (paper Sec. III-B)."""
+"""Restormer's transformer block, which is also NDR-Restore's, and its resampling (Sec. III-B)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,66 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+EPSILON = 1e-5
 SMALLEST_LENGTH = 1e-12
+
+
+class TransformerBlock(nn.Module):
+    """Channel attention, then a gated feed-forward part, each on a layer norm and with a residual.
+
+    Args:
+        width: channels C.
+        heads: attention heads; divides `width`.
+        expansion: hidden width of the feed-forward part over `width`.
+        bias: whether the convolutions have one.
+        norm_bias: whether the layer norm subtracts the mean and has a shift.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        expansion: float = 2.66,
+        bias: bool = False,
+        norm_bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.attention_norm = ChannelLayerNorm(width, norm_bias)
+        self.attention = ChannelAttention(width, heads, bias)
+        self.feed_forward_norm = ChannelLayerNorm(width, norm_bias)
+        self.feed_forward = GatedFeedForward(width, expansion, bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, C, H, W) -> same shape; channels-last memory is fastest."""
+        features = features + self.attention(self.attention_norm(features))
+        return features + self.feed_forward(self.feed_forward_norm(features))
+
+
+class ChannelLayerNorm(nn.Module):
+    """Normalise the channel vector of each pixel, (B, C, H, W) -> same shape.
+
+    With `bias` the mean is subtracted, and a learned scale and shift follow. Without it the vector
+    is divided by its standard deviation but keeps its mean, and there is no shift: the bias-free
+    norm that Restormer uses for denoising.
+
+    The input is best in channels-last memory, where the channels of a pixel are neighbours and
+    `F.layer_norm` reads them in one pass; the output has the memory format of the input.
+    """
+
+    def __init__(self, width: int, bias: bool = True) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width)) if bias else None
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Normalise over dimension 1."""
+        pixels = features.permute(0, 2, 3, 1)
+        if self.bias is not None:
+            normalised = F.layer_norm(pixels, self.weight.shape, self.weight, self.bias, EPSILON)
+        else:
+            deviation = (pixels.var(-1, keepdim=True, unbiased=False) + EPSILON).sqrt()
+            normalised = pixels / deviation * self.weight
+        return normalised.permute(0, 3, 1, 2)
 
 
 class ChannelAttention(nn.Module):
@@ -234,36 +293,6 @@ def _halves(wide: Tensor) -> tuple[Tensor, Tensor]:
     return gate.contiguous(), content.contiguous()
 
 
-EPSILON = 1e-5
-
-
-class ChannelLayerNorm(nn.Module):
-    """Normalise the channel vector of each pixel, (B, C, H, W) -> same shape.
-
-    With `bias` the mean is subtracted, and a learned scale and shift follow. Without it the vector
-    is divided by its standard deviation but keeps its mean, and there is no shift: the bias-free
-    norm that Restormer uses for denoising.
-
-    The input is best in channels-last memory, where the channels of a pixel are neighbours and
-    `F.layer_norm` reads them in one pass; the output has the memory format of the input.
-    """
-
-    def __init__(self, width: int, bias: bool = True) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(width))
-        self.bias = nn.Parameter(torch.zeros(width)) if bias else None
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Normalise over dimension 1."""
-        pixels = features.permute(0, 2, 3, 1)
-        if self.bias is not None:
-            normalised = F.layer_norm(pixels, self.weight.shape, self.weight, self.bias, EPSILON)
-        else:
-            deviation = (pixels.var(-1, keepdim=True, unbiased=False) + EPSILON).sqrt()
-            normalised = pixels / deviation * self.weight
-        return normalised.permute(0, 3, 1, 2)
-
-
 class Downsample(nn.Module):
     """(B, C, H, W) -> (B, 2 C, H / 2, W / 2): 3x3 convolution to C / 2, pixel unshuffle by 2."""
 
@@ -290,37 +319,3 @@ class Upsample(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Double the size."""
         return F.pixel_shuffle(self.convolution(features), 2)
-
-
-__all__ = ["Downsample", "TransformerBlock", "Upsample"]
-
-
-class TransformerBlock(nn.Module):
-    """Channel attention, then a gated feed-forward part, each on a layer norm and with a residual.
-
-    Args:
-        width: channels C.
-        heads: attention heads; divides `width`.
-        expansion: hidden width of the feed-forward part over `width`.
-        bias: whether the convolutions have one.
-        norm_bias: whether the layer norm subtracts the mean and has a shift.
-    """
-
-    def __init__(
-        self,
-        width: int,
-        heads: int,
-        expansion: float = 2.66,
-        bias: bool = False,
-        norm_bias: bool = True,
-    ) -> None:
-        super().__init__()
-        self.attention_norm = ChannelLayerNorm(width, norm_bias)
-        self.attention = ChannelAttention(width, heads, bias)
-        self.feed_forward_norm = ChannelLayerNorm(width, norm_bias)
-        self.feed_forward = GatedFeedForward(width, expansion, bias)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(B, C, H, W) -> same shape; channels-last memory is fastest."""
-        features = features + self.attention(self.attention_norm(features))
-        return features + self.feed_forward(self.feed_forward_norm(features))

@@ -84,12 +84,11 @@ class DegradationInjection(nn.Module):
         self.residuals = residuals
         self.feature_cp = CPConvolution(width, rank, variant)
         self.degradation_cp = CPConvolution(degradation_width, rank, variant)
+        self.mixing: nn.Conv2d | None = None
+        self.scale_and_shift: nn.Conv2d | None = None
         if variant.learned_affine:
             self.mixing = nn.Conv2d(degradation_width, degradation_width, 1)
             self.scale_and_shift = nn.Conv2d(degradation_width, 2 * width, 1)
-        else:
-            self.mixing = None
-            self.scale_and_shift = None
 
     def forward(self, features: Tensor, degradation: Tensor) -> Tensor:
         """Inject U into F.

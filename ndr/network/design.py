@@ -13,6 +13,9 @@ from ndr.network.degradation_injection import DegradationInjection, modulated
 from ndr.network.degradation_query import DegradationQuery
 from ndr.network.variant import Variant
 
+LEVELS = 4
+SKIPS = LEVELS - 1
+
 
 class PlainConvolution(nn.Module):
     """3x3 convolution, GELU, 3x3 convolution, with about `parameters` parameters."""
@@ -93,10 +96,6 @@ class ConcatenationInjection(nn.Module):
         affine = self.convolution(torch.cat((features, degradation), dim=1))
         scale, shift = (affine, affine) if self.shared_affine else affine.chunk(2, dim=1)
         return modulated(features, scale, shift, features, self.residuals)
-
-
-LEVELS = 4
-SKIPS = LEVELS - 1
 
 
 @dataclass(frozen=True, slots=True)

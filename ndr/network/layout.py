@@ -22,7 +22,7 @@ from torch.nn import Module, ModuleList, Sequential
 from ndr.atomic_file import write_json
 from ndr.method import Batch, TrainingContext, parameter_count
 from ndr.nearest_name import UnknownNameError
-from ndr.network.degradation_injection import CPConvolution, DegradationInjection
+from ndr.network.degradation_injection import DegradationInjection
 from ndr.network.degradation_query import DegradationQuery
 from ndr.network.method import NDRRestoreMethod
 from ndr.network.ndr_restore import NDRRestore, SkipRecord, UNet
@@ -167,10 +167,7 @@ def _inner_modules(network: NDRRestore) -> dict[str, tuple[Module, list[tuple[st
 def _options(module: Module) -> dict[str, Any]:
     if isinstance(module, DegradationQuery):
         return {"temperature": module.temperature is not None}
-    if isinstance(module, CPConvolution):
-        names = ("rank", "multiplies_input", "residual")
-    else:
-        names = ("residuals",)
+    names = ("rank", "multiplies_input", "residual", "residuals")
     return {name: getattr(module, name) for name in names if hasattr(module, name)}
 
 
@@ -251,6 +248,7 @@ def network_layout(tier: str, name: str, arguments: dict[str, Any]) -> NetworkLa
             networks.append(_network(degradation, calls, (), clean, degraded))
         losses = _losses(method)
     vectors = restoration.representation
+    count, dimension = (0, 0) if vectors is None else vectors.vectors.shape
     return NetworkLayout(
         tier=tier,
         method=name,
@@ -260,7 +258,7 @@ def network_layout(tier: str, name: str, arguments: dict[str, Any]) -> NetworkLa
         scale=method.scale,
         representation=None
         if vectors is None
-        else Representation(*reversed(vectors.vectors.shape), parameter_count(vectors)),
+        else Representation(dimension, count, parameter_count(vectors)),
         restoration=networks[0],
         degradation=networks[1] if len(networks) > 1 else None,
         parts=tuple(_part(part, module, inner_calls) for part, (module, _) in parts.items()),

@@ -1,4 +1,4 @@
-"""NDR-Restore: the restoration network (paper Sec. III-B)."""
+"""NDR-Restore and NDR-Degrad: two U-Nets with one degradation (paper Sec. III)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ndr.layers.transformer_block import Downsample, TransformerBlock, Upsample
 from ndr.layers.x2_head import HalvingHead, X2Head
-from ndr.network.degradation_query import DegradationRepresentation
+from ndr.network.degradation_query import DegradationQuery, DegradationRepresentation
 from ndr.network.design import SKIPS, NDRDesign
 
 
@@ -57,8 +57,8 @@ class UNet(nn.Module):
         self.refinement = refinement
         self.reconstruction = nn.Conv2d(2 * design.width, head.last_channels, 3, padding=1)
         if design.zero_init_output and image_residual:
-            nn.init.zeros_(self.reconstruction.weight)
-            nn.init.zeros_(self.reconstruction.bias)
+            for parameter in self.reconstruction.parameters():
+                nn.init.zeros_(parameter)
 
     def encode(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
         """Features of the three skips, from full size down, and of the bottom."""
@@ -102,6 +102,8 @@ class NDRRestore(UNet):
 
     The bottom has neither query nor injection, as in the public code.
     """
+
+    head: X2Head
 
     def __init__(self, design: NDRDesign) -> None:
         super().__init__(
@@ -176,12 +178,10 @@ class NDRRestore(UNet):
         return self.injections[level](features, degradation), degradation
 
     def _affinity(self, level: int, features: Tensor) -> Tensor | None:
-        if self.representation is None or self.queries is None:
+        query = None if self.queries is None else self.queries[level]
+        if self.representation is None or not isinstance(query, DegradationQuery):
             return None
-        return self.queries[level].affinity(features, self.representation())
-
-
-REDUCTION = 16
+        return query.affinity(features, self.representation())
 
 
 class ResidualConvolutions(nn.Module):
@@ -205,7 +205,7 @@ class ResidualAttentionGroup(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        narrow = max(1, width // REDUCTION)
+        narrow = max(1, width // 16)
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
         self.squeeze = nn.Linear(width, narrow)
