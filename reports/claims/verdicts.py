@@ -26,7 +26,6 @@ from reports.analysis.bootstrap import LEVEL, Interval
 
 REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
 UNDECIDED, NOT_RUN = "undecided", "not run"
-VERDICTS = (REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_RUN)
 
 MINIMUM_SCENES = 6
 

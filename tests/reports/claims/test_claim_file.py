@@ -23,18 +23,20 @@ from ndr.specs.typed_file import ResultFileError, SpecError
 from reports.build import environment
 from reports.claims.parts import averaged_columns, parts_of
 from reports.claims.specs import KINDS, Claim, Claims, Comparison, read_claims
-from reports.claims.verdicts import VERDICTS
 from reports.judge_claims import main, tables_of
+from reports.number_format import MISSING
 from reports.page.sections.claims import ClaimTierError, claims_section
 from reports.paper.arithmetic import doubts
 from tests.reports import fabricated_results as made
 from tests.reports.claims.fabricated_claims import BLOCK, HAZE, everywhere, judge, table_10, values
 from tests.reports.fabricated_report import NASTY
+from tests.reports.page_elements import parsed
 from workflows.configuration import CONFIG, names_in, read_yaml, suite_config
 from workflows.planning import make_plan
 
 CLAIMS = CONFIG / "claims.yaml"
 DQ = "NDR-Restore(no_DQ)"
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 @pytest.fixture(scope="module")
@@ -215,26 +217,54 @@ def test_the_section_shows_verdicts_intervals_and_the_papers_number(tmp_path: Pa
     path = tmp_path / "claims.json"
     write_claim_results(path, some_results())
     assert read_claim_results(path) == some_results()
-    section = claims_section(path, "quick", ["table_05"])
-    assert [(each.verdict, each.count) for each in section.counts] == list(
-        zip(VERDICTS, (1, 0, 0, 2), strict=True)
+    html = rendered(claims_section(path, "quick", ["table_05"]))
+    section = parsed(html)
+    (verdicts,) = (each for each in section.all("ul") if "verdicts" in each.classes())
+    counts = [item.text.split(maxsplit=1)[1] for item in verdicts.children]
+    assert counts == ["1 reproduced", "0 not reproduced", "0 undecided", "2 not run"]
+    assert "Each system was trained once" in section.text
+    first, second, third = (item for item in section.all("li") if "claim" in item.classes())
+    links = [[link.attributes["href"] for link in item.all("a")] for item in (first, second, third)]
+    assert links == [["#table_05"], [], []]
+    (measured,) = (p for p in first.all("p") if "measured" in p.classes())
+    assert measured.text == (
+        "+0.81 dB (+0.71 to +0.90) NDR-Restore over AirNet, SOTS; "
+        "paper +0.70 dB, claimed +0.7 dB; 500 images, 492 scenes, 1 training"
     )
-    assert section.one_training
-    first, second, third = section.claims
-    assert (first.link, second.link, third.link) == ("#table_05", "", "")
-    assert first.deciding is not None
-    assert first.deciding.ours == "+0.81 dB"
-    assert first.deciding.interval == "+0.71 to +0.90"
-    assert first.deciding.paper == "+0.70 dB, claimed +0.7 dB"
-    assert first.deciding.sure == "500 images, 492 scenes, 1 training"
-    assert first.paper == "The paper's own numbers do not support it."
-    assert first.paper_fails
-    html = rendered(section)
-    for text in ("reproduced", "not run", "+0.81 dB", "+0.71 to +0.90", 'href="#table_05"'):
-        assert text in html
-    assert 'id="claims"' in html
+    assert "▲ The paper's own numbers do not support it." in first.text
+    rows = [[cell.text for cell in row.children] for row in second.all("tr")]
+    assert rows[1] == [
+        "NDR-Restore over AirNet, SOTS",
+        "+0.81 dB",
+        "+0.71 to +0.90",
+        "+0.70 dB, claimed +0.7 dB",
+        "does not hold",
+        "reproduced",
+    ]
+    assert rows[2] == [NASTY, *[MISSING] * 4, f"not run {NASTY}"]
+    assert "2 comparisons" in second.text
+    assert NASTY in third.text
     assert "<script" not in html
-    assert "2 comparisons" in html
+
+
+@pytest.mark.parametrize(
+    ("unit", "shown", "paper"),
+    [
+        ("ratio", f"{TIMES}0.81", f"{TIMES}28.40, claimed at most {TIMES}0.70"),
+        ("M", "0.812 M", "28.4 M, claimed +0.7 M"),
+        ("SSIM", "+0.8123 SSIM", "+28.4000 SSIM, claimed +0.7 SSIM"),
+    ],
+)
+def test_each_unit_has_its_digits(tmp_path: Path, unit: str, shown: str, paper: str) -> None:
+    path = tmp_path / "claims.json"
+    claim = some_results().claims[0]
+    part = dataclasses.replace(claim.parts[0], unit=unit, paper=28.4)
+    claims = (dataclasses.replace(claim, parts=(part,)),)
+    write_claim_results(path, dataclasses.replace(some_results(), claims=claims))
+    section = parsed(rendered(claims_section(path, "quick")))
+    (measured,) = (p for p in section.all("p") if "measured" in p.classes())
+    assert measured.text.startswith(f"{shown} (")
+    assert f"; paper {paper};" in measured.text
 
 
 def test_without_a_file_the_section_says_so() -> None:
