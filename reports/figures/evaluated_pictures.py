@@ -108,6 +108,23 @@ class EvaluatedPictures:
                 path, f"the picture cannot be read ({error}); delete {folder.name} and run again."
             ) from error
 
+    def pictures(self, test_set: str, image: str) -> dict[str, NDArray[np.uint8]]:
+        """The pictures of one image by run, of the controls and of the systems that left one.
+
+        Raises:
+            MissingFigureInput: a file is damaged, or pictures differ in size.
+        """
+        runs = [self.plan.input_run, self.plan.truth_run, *(row.run for row in self.plan.rows)]
+        read = {run: self.picture(run, test_set, image) for run in runs if run}
+        found = {run: picture for run, picture in read.items() if picture is not None}
+        if len({picture.shape for picture in found.values()}) > 1:
+            sizes = ", ".join(f"{run} {p.shape[1]}x{p.shape[0]}" for run, p in found.items())
+            raise MissingFigureInput(
+                self.results / "evaluations",
+                f"expected pictures of one size, found {sizes}; delete and run again.",
+            )
+        return found
+
     def why_none(self, row: FigureRow, test_set: str) -> str:
         """Why a system has no picture of a test set, in a few words."""
         if row.run is None:
@@ -147,17 +164,3 @@ class EvaluatedPictures:
             for name, label in zip(self.plan.test_sets, self.plan.test_set_labels, strict=True)
         ]
         return f"Images: {'; '.join(shown)}."
-
-
-def same_size(pictures: dict[str, NDArray[np.uint8]], where: Path) -> None:
-    """Stop where pictures of one image differ in size.
-
-    Raises:
-        MissingFigureInput: with the sizes.
-    """
-    sizes = {name: picture.shape[:2] for name, picture in pictures.items()}
-    if len(set(sizes.values())) > 1:
-        found = ", ".join(f"{name} {width}x{height}" for name, (height, width) in sizes.items())
-        raise MissingFigureInput(
-            where, f"expected pictures of one size, found {found}; delete and run again."
-        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ndr.metrics.metric import METRICS
 from ndr.specs.figure_plan import FigurePlan
-from reports.figures.evaluated_pictures import PAIRED, EvaluatedPictures, same_size
+from reports.figures.evaluated_pictures import PAIRED, EvaluatedPictures
 from reports.figures.kind import Drawing, MissingFigureInput
 from reports.figures.panel_grid import Frame, Panel, PanelRow, draw_panels
 from reports.paper.printed_values import with_symbols
@@ -43,35 +43,47 @@ def most_different(pictures: Sequence[NDArray[np.uint8]]) -> Frame | None:
     return Frame(int(top), int(left), side)
 
 
+def system_panels(
+    pictures: EvaluatedPictures,
+    test_set: str,
+    shown: Mapping[str, NDArray[np.generic]],
+    numbers: Mapping[str, tuple[str, float | None]],
+) -> list[Panel]:
+    """The degraded input, then a panel per row of the figure; of the systems the best is marked.
+
+    Args:
+        pictures: the figure's.
+        test_set: whose image is shown.
+        shown: pictures or maps by run.
+        numbers: by run the words below, and the number that is compared: the highest is the best.
+    """
+    plan = pictures.plan
+    runs = [row.run for row in plan.rows if row.run in shown]
+    values = [numbers[run][1] for run in runs if run]
+    best = max((value for value in values if value is not None), default=None)
+    panels = [Panel(shown.get(plan.input_run), numbers[plan.input_run][0])]
+    for row in plan.rows:
+        if row.run and row.run in shown:
+            text, value = numbers[row.run]
+            marked = value is not None and value == best and len(runs) > 1
+            panels.append(Panel(shown[row.run], text, best=marked))
+        else:
+            panels.append(Panel(None, reason=pictures.why_none(row, test_set)))
+    return panels
+
+
 def _row(pictures: EvaluatedPictures, test_set: str, label: str) -> PanelRow:
     plan = pictures.plan
     image = pictures.shown_image(test_set)
-    outputs = {
-        row.run: picture
-        for row in plan.rows
-        if row.run and (picture := pictures.picture(row.run, test_set, image)) is not None
-    }
-    controls = [run for run in (plan.input_run, plan.truth_run) if run]
-    shown = {run: pictures.picture(run, test_set, image) for run in controls}
-    known = {run: picture for run, picture in shown.items() if picture is not None}
-    same_size({**known, **outputs}, pictures.results / "evaluations")
-    numbers = {run: pictures.numbers(run, test_set, image) for run in outputs}
-    best = max((value for _, value in numbers.values() if value is not None), default=None)
-    panels = [Panel(shown[plan.input_run], pictures.numbers(plan.input_run, test_set, image)[0])]
-    for row in plan.rows:
-        if row.run in outputs:
-            text, value = numbers[row.run]
-            bold = value is not None and value == best and len(outputs) > 1
-            panels.append(Panel(outputs[row.run], text, best=bold))
-        else:
-            panels.append(Panel(None, reason=pictures.why_none(row, test_set)))
+    shown = pictures.pictures(test_set, image)
+    numbers = {run: pictures.numbers(run, test_set, image) for run in shown}
+    panels = system_panels(pictures, test_set, shown, numbers)
     if plan.truth_run:
-        panels.append(
-            Panel(shown[plan.truth_run], " / ".join(METRICS[name].label for name in PAIRED))
-        )
-    compared = list(outputs.values())
+        words = " / ".join(METRICS[name].label for name in PAIRED)
+        panels.append(Panel(shown[plan.truth_run], words))
+    compared = [shown[row.run] for row in plan.rows if row.run in shown]
     if len(compared) == 1:
-        compared += [picture for run, picture in known.items() if run == plan.input_run]
+        compared.append(shown[plan.input_run])
     return PanelRow(label, image, tuple(panels), most_different(compared))
 
 

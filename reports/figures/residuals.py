@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ndr.specs.figure_plan import FigurePlan
-from reports.figures.evaluated_pictures import EvaluatedPictures, same_size
+from reports.figures.evaluated_pictures import EvaluatedPictures
 from reports.figures.kind import Drawing, MissingFigureInput
 from reports.figures.panel_grid import Panel, PanelRow, Scale, draw_panels
-from reports.figures.picture_grid import INPUT, TRUTH, rows_in_words
+from reports.figures.picture_grid import INPUT, TRUTH, rows_in_words, system_panels
 from reports.paper.printed_values import with_symbols
 
 PERCENTILE = 99.0
@@ -23,47 +23,17 @@ def residual(picture: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np
     return np.abs(picture.astype(np.float64) - truth.astype(np.float64)).mean(axis=2)
 
 
-def _maps(
-    pictures: EvaluatedPictures, test_set: str, image: str
+def _truth_and_maps(
+    pictures: EvaluatedPictures, test_set: str
 ) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.float64]]]:
     """The truth, and the maps of the degraded input and of the systems by run."""
-    plan = pictures.plan
-    truth = pictures.picture(plan.truth_run, test_set, image) if plan.truth_run else None
+    shown = pictures.pictures(test_set, pictures.shown_image(test_set))
+    truth = shown.pop(pictures.plan.truth_run, None)
     if truth is None:
         raise MissingFigureInput(
             pictures.results / "evaluations", f"{test_set} has no ground truth to compare with."
         )
-    runs = [plan.input_run, *(row.run for row in plan.rows if row.run)]
-    found = {run: pictures.picture(run, test_set, image) for run in runs}
-    known = {run: picture for run, picture in found.items() if picture is not None}
-    same_size({plan.truth_run: truth, **known}, pictures.results / "evaluations")
-    return truth, {run: residual(picture, truth) for run, picture in known.items()}
-
-
-def _row(
-    pictures: EvaluatedPictures,
-    label: str,
-    test_set: str,
-    truth: NDArray[np.uint8],
-    maps: dict[str, NDArray[np.float64]],
-) -> PanelRow:
-    plan = pictures.plan
-    means = {run: float(each.mean()) for run, each in maps.items()}
-    systems = [row.run for row in plan.rows if row.run in maps]
-    least = min((means[run] for run in systems if run), default=None)
-
-    def text(run: str) -> str:
-        return f"mean {means[run]:.2f}"
-
-    panels = [Panel(maps[plan.input_run], text(plan.input_run))]
-    for row in plan.rows:
-        if row.run in maps:
-            best = means[row.run] == least and len(systems) > 1
-            panels.append(Panel(maps[row.run], text(row.run), best=best))
-        else:
-            panels.append(Panel(None, reason=pictures.why_none(row, test_set)))
-    panels.append(Panel(truth))
-    return PanelRow(label, pictures.shown_image(test_set), tuple(panels))
+    return truth, {run: residual(picture, truth) for run, picture in shown.items()}
 
 
 def draw(plan: FigurePlan, results: Path) -> Drawing:
@@ -75,9 +45,13 @@ def draw(plan: FigurePlan, results: Path) -> Drawing:
     pictures = EvaluatedPictures(plan, results)
     rows, ends = [], [1.0]
     for test_set, label in zip(plan.test_sets, plan.test_set_labels, strict=True):
-        truth, maps = _maps(pictures, test_set, pictures.shown_image(test_set))
+        truth, maps = _truth_and_maps(pictures, test_set)
         ends.append(float(np.percentile(maps[plan.input_run], PERCENTILE)))
-        rows.append(_row(pictures, label, test_set, truth, maps))
+        means = {run: float(each.mean()) for run, each in maps.items()}
+        numbers = {run: (f"mean {mean:.2f}", -mean) for run, mean in means.items()}
+        panels = system_panels(pictures, test_set, maps, numbers)
+        image = pictures.shown_image(test_set)
+        rows.append(PanelRow(label, image, (*panels, Panel(truth))))
     columns = [INPUT, *(row.label for row in plan.rows), TRUTH]
     words = rows_in_words(columns[:-1], rows)
     scale = Scale(max(ends), "absolute difference, levels of 255")
