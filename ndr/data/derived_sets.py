@@ -42,15 +42,10 @@ HALVING = "down_x2"
 
 
 def read_disparity(location: str, sha256: str, shape: tuple[int, int]) -> np.ndarray:
-    """Read a measured disparity map from an installed package.
-
-    Args:
-        location: `<python package>/<path inside>` of an .npz file with one array.
-        sha256: expected hash of the file.
-        shape: (H, W) of the image that it belongs to.
+    """Read a measured disparity map, in pixels, of an image of that shape from a package's .npz.
 
     Returns:
-        Disparity in pixels, float32 (H, W); not finite where nothing was measured.
+        float32 (H, W); not finite where nothing was measured.
 
     Raises:
         PackageFileError, ManifestError: missing, another file, or of another size.
@@ -217,7 +212,6 @@ def synthesised_manifest(
     Raises:
         UnknownNameError: a disparity map for an image that the source does not hold.
         ManifestError, ImageFileError: see `Synthesis.rows`.
-        OSError: the disk is full or not writable.
     """
     check_names("image with disparity", entry.disparity, [row.name for row in source.rows])
     synthesis = Synthesis(name, entry, source, folder, suite_seed)
@@ -232,13 +226,6 @@ def synthesised_manifest(
     return Manifest(tuple(rows), folder, notes)
 
 
-def _moved(row: ManifestRow, source: Manifest, folder: Path) -> ManifestRow:
-    clean, degraded = (
-        moved_location(location, source.folder, folder) for location in (row.clean, row.degraded)
-    )
-    return dataclasses.replace(row, clean=clean, degraded=degraded)
-
-
 def subset_manifest(
     name: str,
     entry: SubsetSet,
@@ -250,13 +237,6 @@ def subset_manifest(
 
     The files stay where the source has them. Where one of the sets is there in part only, the
     manifest says so: an image could not be left out because of what is missing.
-
-    Args:
-        name: the subset.
-        entry: its entry.
-        source: manifest of the set that it is a part of.
-        without: manifests of the sets whose images are left out, by name.
-        folder: folder of the manifest to be.
 
     Raises:
         ManifestError: a set has no clean images to compare, nothing is left, or another number of
@@ -271,7 +251,13 @@ def subset_manifest(
     seen = {row.clean_pixels_sha256 for manifest in without.values() for row in manifest.rows}
     seen.discard("")
     rows = tuple(
-        _moved(row, source, folder) for row in source.rows if row.clean_pixels_sha256 not in seen
+        dataclasses.replace(
+            row,
+            clean=moved_location(row.clean, source.folder, folder),
+            degraded=moved_location(row.degraded, source.folder, folder),
+        )
+        for row in source.rows
+        if row.clean_pixels_sha256 not in seen
     )
     left_out = len(source.rows) - len(rows)
     log.info("%s: %d of %d images of %s left out", name, left_out, len(source.rows), entry.source)

@@ -13,6 +13,8 @@ from ndr.data.image_files import FileFacts, ImageFileError, decoder_version, sur
 from ndr.data.manifest import Manifest, ManifestError, ManifestRow, location_from
 from ndr.data.pairing import FoundPair, find_pairs, layout_is_there
 
+log = logging.getLogger(__name__)
+
 
 class PublishedListError(ValueError):
     """A set with the right number of images that are not those of the published list."""
@@ -35,11 +37,7 @@ def _line(groups: Mapping[str, str], published: PublishedList) -> str:
 
 
 def list_lines(groups: Iterable[Mapping[str, str]], published: PublishedList) -> list[str]:
-    """The distinct lines of a list in byte order.
-
-    Args:
-        groups: of each image, the named groups of its file's name.
-        published: how a line is made of them, and which lines stand there besides.
+    """The distinct lines of a list in byte order, made of the groups of each file's name.
 
     Raises:
         PublishedListError: a key outside of all ranges.
@@ -60,16 +58,7 @@ def lines_sha256(lines: Sequence[str]) -> str:
 
 
 def check_published_list(name: str, pairs: Sequence[FoundPair], published: PublishedList) -> None:
-    """Raise unless the files of a complete set are those of the published list.
-
-    Args:
-        name: the set.
-        pairs: all its images.
-        published: the list.
-
-    Raises:
-        PublishedListError: other files; both hashes, and what to do.
-    """
+    """Raise `PublishedListError` unless the files of a complete set are those of the list."""
     lines = list_lines((pair.groups for pair in pairs), published)
     found = lines_sha256(lines)
     if found != published.sha256:
@@ -80,25 +69,12 @@ def check_published_list(name: str, pairs: Sequence[FoundPair], published: Publi
         )
 
 
-log = logging.getLogger(__name__)
-
-
 class SetNotFoundError(FileNotFoundError):
     """A published set that lies in none of the folders where it is looked for."""
 
 
 class CountError(ValueError):
     """A set with another number of images than was published."""
-
-
-def _candidates(
-    name: str, entry: FolderSet, originals: Path, mirrors: Sequence[Path]
-) -> list[tuple[Path, Layout]]:
-    """Folders to look into with the layout to expect there, in order of preference."""
-    found = [(originals / (layout.dataset or name), layout) for layout in entry.layouts]
-    for mirror in mirrors:
-        found += [(mirror / layout.dataset, layout) for layout in entry.layouts if layout.dataset]
-    return found
 
 
 def find_source(
@@ -110,7 +86,11 @@ def find_source(
         SetNotFoundError: it is nowhere; the message says where it was looked for, which layouts
             would do, and where it is published.
     """
-    candidates = _candidates(name, entry, originals, mirrors)
+    candidates = [(originals / (layout.dataset or name), layout) for layout in entry.layouts]
+    for mirror in mirrors:
+        candidates += [
+            (mirror / layout.dataset, layout) for layout in entry.layouts if layout.dataset
+        ]
     for root, layout in candidates:
         if root.is_dir() and layout_is_there(root, layout):
             return root, layout
@@ -148,11 +128,7 @@ def complete_count(entry: FolderSet, found: int) -> int:
 def check_count(
     name: str, entry: FolderSet, pairs: Sequence[FoundPair], root: Path, partial: bool
 ) -> None:
-    """Compare the number of images with the published one.
-
-    Raises:
-        CountError: too many, or too few and `partial` is not set; expected, found, what to do.
-    """
+    """Raise `CountError` for too many images, or for too few where `partial` is not set."""
     counts = [("images", complete_count(entry, len(pairs)), len(pairs))]
     if entry.expected_clean is not None:
         counts.append(("clean images", entry.expected_clean, len({pair.clean for pair in pairs})))
@@ -171,11 +147,7 @@ def check_count(
 
 
 def check_sizes(pair: FoundPair, facts: Mapping[Path, FileFacts], scale: int) -> None:
-    """Raise unless the clean image of a pair is `scale` times as wide and high as the other.
-
-    Raises:
-        ImageFileError: it is not; expected, found, what to do.
-    """
+    """Raise `ImageFileError` unless the clean image is `scale` times as large as the other."""
     if pair.clean is None or pair.degraded is None:
         return
     clean, degraded = facts[pair.clean], facts[pair.degraded]
@@ -191,13 +163,7 @@ def check_sizes(pair: FoundPair, facts: Mapping[Path, FileFacts], scale: int) ->
 
 
 def pair_row(pair: FoundPair, facts: Mapping[Path, FileFacts], folder: Path) -> ManifestRow:
-    """Describe a pair.
-
-    Args:
-        pair: its files.
-        facts: what was found in them.
-        folder: folder of the manifest.
-    """
+    """Describe a pair by what was found in its files, for a manifest in `folder`."""
     columns: dict[str, str | int] = {}
     for side, path in (("degraded", pair.degraded), ("clean", pair.clean)):
         if path is None:

@@ -83,14 +83,16 @@ def _to_rgb(path: Path, image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
+def _bytes_of(path: Path) -> bytes:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such image file; was the set moved or half deleted?")
+    return path.read_bytes()
+
+
 def _read_image(path: Path, content: bytes | None) -> Image.Image:
     """Decode a file (or its bytes, where they were read already) completely, as mode RGB."""
     if content is None:
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"{path}: no such image file; was the set moved or half deleted?"
-            )
-        content = path.read_bytes()
+        content = _bytes_of(path)
     if not content:
         raise _refuse(path, "an empty file", "copy or download it again")
     try:
@@ -119,16 +121,10 @@ def _read_image(path: Path, content: bytes | None) -> Image.Image:
 
 
 def read_rgb(path: str | Path, content: bytes | None = None) -> np.ndarray:
-    """Read an image file as 8-bit RGB.
+    """Read a PNG, JPEG or BMP file as 8-bit RGB, uint8 (H, W, 3).
 
-    Grey images, palettes and fully opaque alpha channels are converted, which loses nothing.
-
-    Args:
-        path: a PNG, JPEG or BMP file.
-        content: its bytes, where they were read already; the path then serves messages only.
-
-    Returns:
-        uint8 array (H, W, 3), C-contiguous, its own memory.
+    Grey images, palettes and fully opaque alpha channels are converted, which loses nothing. Where
+    `content`, the file's bytes, was read already, the path serves messages only.
 
     Raises:
         FileNotFoundError: no such file.
@@ -152,17 +148,13 @@ class FileFacts:
 def read_facts(path: Path, known: Mapping[str, FileFacts] | None = None) -> FileFacts:
     """Read an image file once and describe it.
 
-    Args:
-        path: a PNG, JPEG or BMP file.
-        known: files by the hash of their bytes, as this decoder has decoded them before: such a
-            file is not decoded again.
+    A file that is `known` by the hash of its bytes, as this decoder described it before, is not
+    decoded again.
 
     Raises:
         FileNotFoundError, ImageFileError: see `read_rgb`.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such image file; was the set moved or half deleted?")
-    content = path.read_bytes()
+    content = _bytes_of(path)
     sha256 = hashlib.sha256(content).hexdigest()
     if known and sha256 in known:
         return known[sha256]
@@ -181,12 +173,7 @@ def check_rgb(image: np.ndarray, what: str) -> None:
 
 
 def write_png(path: str | Path, image: np.ndarray) -> None:
-    """Write a uint8 image (H, W, 3) as PNG: the file appears complete or not at all.
-
-    Raises:
-        TypeError, ValueError: `image` is no uint8 (H, W, 3) array, or `path` does not end in .png.
-        OSError: the disk is full or not writable.
-    """
+    """Write a uint8 image (H, W, 3) as PNG: the file appears complete or not at all."""
     path = Path(path)
     if path.suffix != ".png":
         raise ValueError(f"{path}: expected a name that ends in .png")
@@ -207,11 +194,7 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
 
 
 def pixels_sha256(image: np.ndarray) -> str:
-    """Hash of decoded pixels and of their shape: equal images give equal hashes in any format.
-
-    Args:
-        image: uint8 array (H, W, 3).
-    """
+    """Hash of decoded pixels (H, W, 3) and of their shape: the same in any file format."""
     check_rgb(image, "pixels to hash")
     return _hash_of_pixels(image.shape[1], image.shape[0], np.ascontiguousarray(image).data)
 
@@ -239,16 +222,8 @@ def in_order(
     """Do `work` on all items in threads and hand out the results in the order of the items.
 
     Only some items per thread are begun ahead of the result that is asked for, so memory does not
-    grow with their number. Reading, hashing, decoding and NumPy leave Python's lock to others.
-
-    Args:
-        work: is called in threads.
-        items: what to work on.
-        title: for the progress bar.
-        workers: threads; None: one per processor.
-
-    Raises:
-        Exception: what `work` raised first, in the order of the items.
+    grow with their number. Reading, hashing, decoding and NumPy leave Python's lock to others. What
+    `work` raises first, in the order of the items, is raised here.
     """
     threads = workers or processors()
     waiting: deque[Future[Result]] = deque()
@@ -273,17 +248,7 @@ def survey(
     known: Mapping[str, FileFacts] | None = None,
     workers: int | None = None,
 ) -> dict[Path, FileFacts]:
-    """Describe image files, each once however often it is named.
-
-    Args:
-        paths: the files.
-        title: for the progress bar.
-        known: see `read_facts`.
-        workers: threads; None: one per processor.
-
-    Raises:
-        FileNotFoundError, ImageFileError: of the first bad file in the order of `paths`.
-    """
+    """Describe image files, each once however often it is named; see `read_facts`, `in_order`."""
     files = list(dict.fromkeys(paths))
     facts = in_order(functools.partial(read_facts, known=known), files, title, workers)
     return dict(zip(files, facts, strict=True))

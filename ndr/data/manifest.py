@@ -38,8 +38,7 @@ def package_file(location: str, requirement: str | None = None) -> Path:
     """Find a file inside an installed package, without importing the package.
 
     Args:
-        location: `<python package>/<path inside>`, e.g. `skimage/data/coffee.png`; the prefix
-            `package:` may stand in front.
+        location: `<python package>/<path inside>`, also with the prefix `package:`.
         requirement: what to install when it is missing, e.g. `scikit-image==0.26.0`.
 
     Raises:

@@ -68,12 +68,7 @@ class Mixture:
     def __init__(
         self, spec: RunSpec, sets_folder: str | Path, cache_bytes: int = CACHE_BYTES
     ) -> None:
-        """Open the prepared sets of the mix.
-
-        Args:
-            spec: the run; of it count the setting, the patch, the augmentation and the seeds.
-            sets_folder: folder of the prepared sets.
-            cache_bytes: decoded images to keep, in bytes, over all sets.
+        """Open the prepared sets of the mix; `cache_bytes` of decoded images over all of them.
 
         Raises:
             SpecError: a task without images, or with neither degraded images nor noise; a patch
@@ -193,8 +188,7 @@ def _random_crop(
 ) -> tuple[np.ndarray, np.ndarray]:
     """A uniformly placed patch of the clean and of the degraded image (clean where there is none).
 
-    Returns:
-        float32 (patch, patch, 3) and (patch / s, patch / s, 3), with s the set's scale.
+    The second is smaller by the set's scale.
     """
     small = patch // pairs.scale
     height, width = pairs.size(index)
@@ -231,13 +225,9 @@ def reflected(image: np.ndarray, patch: int) -> np.ndarray:
 def augmented(
     clean: np.ndarray, degraded: np.ndarray, names: Sequence[str], generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Flip and transpose both images alike, each with probability 0.5 (docs/protocols.md).
+    """Flip and transpose two square images alike, each with probability 0.5 (docs/protocols.md).
 
-    Args:
-        clean: (patch, patch, 3).
-        degraded: square too; it may be smaller.
-        names: of `horizontal_flip`, `vertical_flip`, `transpose`, applied in this order.
-        generator: one draw per name.
+    One draw is made per name, in the order of the names.
     """
     for name in names:
         if generator.random() >= 0.5:

@@ -51,25 +51,21 @@ def _groups(path: Path, pattern: str, parts: int) -> dict[str, str]:
     return {key: value for key, value in match.groupdict().items() if value is not None}
 
 
-def _number(path: Path, group: str, text: str, values: Mapping[str, Mapping[str, float]]) -> float:
-    try:
-        return values[group][text] if group in values else float(text)
-    except (KeyError, ValueError) as error:
-        expected = ", ".join(values[group]) if group in values else "a number"
-        raise PairingError(
-            f"{path}: {group} in its name: expected {expected}, found {text!r}; rename the file, "
-            "or remove it if it does not belong to the set"
-        ) from error
-
-
 def _parameters(
     path: Path, groups: Mapping[str, str], values: Mapping[str, Mapping[str, float]]
 ) -> str:
-    numbers = {
-        group: _number(path, group, text, values)
-        for group, text in groups.items()
-        if group != "key"
-    }
+    numbers = {}
+    for group, text in groups.items():
+        if group == "key":
+            continue
+        try:
+            numbers[group] = values[group][text] if group in values else float(text)
+        except (KeyError, ValueError) as error:
+            expected = ", ".join(values[group]) if group in values else "a number"
+            raise PairingError(
+                f"{path}: {group} in its name: expected {expected}, found {text!r}; rename the "
+                "file, or remove it if it does not belong to the set"
+            ) from error
     return json.dumps(numbers, sort_keys=True) if numbers else ""
 
 

@@ -33,13 +33,7 @@ class CompactRows(Sequence[ManifestRow]):
 
     Reading an object of the parent writes its reference count, which makes a forked worker copy
     the page that it lies on: over an epoch of 72,135 names each worker copied 68 MB of rows. One
-    `bytes` object is read without writing to it.
-
-    Args:
-        rows: what to hold; they are passed once.
-
-    Raises:
-        ValueError: a text with the character that separates the columns here.
+    `bytes` object is read without writing to it. A text must not hold the separator.
     """
 
     def __init__(self, rows: Iterable[ManifestRow]) -> None:
@@ -157,10 +151,7 @@ def _to_float(image: np.ndarray | None) -> np.ndarray | None:
 
 
 def _file_numbers(rows: Sequence[ManifestRow]) -> np.ndarray:
-    """Number of each row's clean and degraded file among all files, int32 (N, 2); -1: none.
-
-    A clean image that several rows share has one number.
-    """
+    """Number of each row's clean and degraded file among all different files, (N, 2); -1: none."""
     number_of: dict[str, int] = {"": -1}
     numbers = np.empty((len(rows), 2), dtype=np.int32)
     for row, pair in zip(rows, numbers, strict=True):
@@ -234,10 +225,7 @@ class PairedSet:
         return self._index[name]
 
     def size(self, index: int) -> tuple[int, int]:
-        """Height and width in pixels of what a method gets, without reading the image.
-
-        That is the degraded image, or the clean one where the degradation is added on reading.
-        """
+        """Height and width of what a method gets: the degraded image, or the clean one if alone."""
         height, width = self._degraded_size(index) if self._has(index, 1) else self._sizes[index]
         return int(height), int(width)
 
@@ -249,10 +237,7 @@ class PairedSet:
         return self._sizes[index] // (self.scale if self._has(index, 0) else 1)
 
     def _image(self, row: ManifestRow, index: int, side: int) -> np.ndarray | None:
-        """Decoded clean (side 0) or degraded image, uint8 (H, W, 3), None where there is none.
-
-        It is shared with the cache and not to be written to.
-        """
+        """Decoded clean (side 0) or degraded image, read-only (H, W, 3); None: there is none."""
         if not self._has(index, side):
             return None
         location = row.degraded if side else row.clean
@@ -292,27 +277,19 @@ class PairedSet:
         """Read a whole pair.
 
         Raises:
-            IndexError: no such index.
-            FileNotFoundError, ManifestError, ImageFileError: a file is gone, changed, or damaged;
-                the message names it and says what to do.
+            FileNotFoundError, ManifestError, ImageFileError: a file is gone, changed, or damaged.
         """
         row = self.rows[index]
         clean, degraded = (self._image(row, index, side) for side in (0, 1))
         return Pair(row.name, row.scene, _to_float(clean), _to_float(degraded))
 
     def read_crop(self, index: int, top: int, left: int, size: int) -> Pair:
-        """Read a square crop of a pair.
+        """Read a square crop of a pair, placed in pixels of the image that `self.size` describes.
 
-        Args:
-            index: of the image.
-            top: first row, in pixels of the image that `size` describes.
-            left: first column, likewise.
-            size: side, likewise; the crop of a clean image beside a degraded one has `scale`
-                times this side.
+        The crop of a clean image beside a smaller degraded one has `scale` times this side.
 
         Raises:
             ValueError: the crop does not lie inside the image.
-            IndexError, FileNotFoundError, ManifestError, ImageFileError: see `read`.
         """
         row = self.rows[index]
         height, width = self.size(index)

@@ -47,12 +47,7 @@ class Places:
 
 
 def commit_manifest(catalogue: Catalogue, name: str, places: Places) -> Path:
-    """Write the committed manifest of a published set from a trusted, complete copy.
-
-    Raises:
-        ValueError: the set is no published one, or the files break its rule.
-        OSError: it is nowhere, or the manifest cannot be written.
-    """
+    """Write the committed manifest of a published set from a trusted, complete copy."""
     entry = catalogue.entry(name)
     if not isinstance(entry, FolderSet):
         raise ValueError(
@@ -93,17 +88,9 @@ def earlier_manifest(folder: Path) -> Manifest | None:
 def prepare_set(
     catalogue: Catalogue, name: str, places: Places, suite_seed: int, partial: bool = False
 ) -> Manifest:
-    """Prepare one set; an earlier preparation of it is replaced.
+    """Prepare one set and write its manifest; an earlier preparation of it is replaced.
 
-    Args:
-        catalogue: all sets.
-        name: the set to prepare; what it is made from must be prepared.
-        places: folders.
-        suite_seed: root of the seeds of a synthesis.
-        partial: accept a published set of which only a part is there.
-
-    Returns:
-        The manifest, as written to `<sets>/<set>/manifest.csv`.
+    What it is made from must be prepared. With `partial` a published set may be there in part.
 
     Raises:
         UnknownNameError: no such set.

@@ -62,13 +62,7 @@ class SampleOrder:
     def __init__(
         self, setting: SettingSpec, images: Sequence[int], suite_seed: int, seed: int
     ) -> None:
-        """Plan the order.
-
-        Args:
-            setting: tasks and balance.
-            images: number of images of each task, in the order of `setting.tasks`.
-            suite_seed: seed of the configuration.
-            seed: seed of the run.
+        """Plan the order; `images` are the numbers of images of the setting's tasks.
 
         Raises:
             SpecError: a task without images, or whose `repeat` leaves none, or a name twice.

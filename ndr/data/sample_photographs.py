@@ -22,17 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def photograph_row(name: str, location: str, requirement: str | None = None) -> ManifestRow:
-    """Read one packaged photograph and describe it.
-
-    Args:
-        name: the image's name in its set.
-        location: `<python package>/<path inside>`.
-        requirement: what to install where the package is missing.
-
-    Raises:
-        PackageFileError: the package or the file is missing.
-        ImageFileError: the file is damaged.
-    """
+    """Read one packaged photograph and describe it; arguments as for `package_file`."""
     facts = read_facts(package_file(location, requirement))
     return ManifestRow(
         name=name,
@@ -65,14 +55,9 @@ def check_photographs(committed: Manifest, found: Manifest, where: Path) -> None
 
     The pixels decide. A file that was packed anew without loss is taken, with a warning.
 
-    Args:
-        committed: what the suite expects.
-        found: what is installed.
-        where: file of the committed manifest, for the message.
-
     Raises:
-        ManifestError: other images, other names, or other pixels; the message tells a changed
-            file from a changed decoder.
+        ManifestError: other images, other names, or other pixels; a changed file, or a changed
+            decoder. The message names `where`, the file of the committed manifest.
     """
     expected = {row.name: row for row in committed.rows}
     if [row.name for row in committed.rows] != [row.name for row in found.rows]:
