@@ -9,13 +9,9 @@ CUBIC_REACH = 2.0
 
 
 def cubic_kernel(distance: np.ndarray) -> np.ndarray:
-    """Keys' cubic convolution kernel with a = -1/2 (Keys, IEEE TASSP 1981).
+    """Keys' cubic convolution kernel with a = -1/2, by the distance from its centre in samples.
 
-    Args:
-        distance: distance from the kernel's centre in samples.
-
-    Returns:
-        Weights of the same shape; 0 beyond two samples.
+    Keys, IEEE TASSP 1981.
 
     >>> cubic_kernel(np.array([0.0, 0.5, 1.0, 1.5, 2.0])).tolist()
     [1.0, 0.5625, 0.0, -0.0625, 0.0]
@@ -63,12 +59,8 @@ def _resample_rows(image: np.ndarray, scale: float) -> np.ndarray:
 def resize_bicubic(image: np.ndarray, scale: float) -> np.ndarray:
     """Resize both sides by `scale` with `cubic_kernel`, antialiased when shrinking.
 
-    Args:
-        image: float array (H, W, C) or (H, W), any range.
-        scale: output over input, above 0.
-
     Returns:
-        float32, sides ceil(side * scale); neither clipped nor rounded.
+        float32, sides ceil(side * scale), of (H, W, C) or (H, W); neither clipped nor rounded.
     """
     if image.ndim not in (2, 3) or not np.issubdtype(image.dtype, np.floating):
         raise ValueError(
@@ -117,12 +109,6 @@ def downsample_bicubic(
         factor: whole number, 2 in the paper.
         round_8_bits: give the levels of a saved 8-bit image; else unrounded values, clipped.
 
-    Returns:
-        float32 (H / factor, W / factor, 3) in [0, 1].
-
-    Raises:
-        ValueError: a side does not divide by the factor.
-
     >>> step = np.repeat(np.linspace(0, 1, 8, dtype=np.float32)[None, :, None], 4, axis=0)
     >>> downsample_bicubic(np.repeat(step, 3, axis=2)).shape
     (2, 4, 3)
@@ -139,13 +125,6 @@ def downsample_bicubic(
 
 def upsample_bicubic(image: np.ndarray, factor: int = 2) -> np.ndarray:
     """Enlarge an image as MATLAB's `imresize(image, factor)` does, clipped, not rounded.
-
-    Args:
-        image: float32 (H, W, 3), RGB in [0, 1].
-        factor: whole number, 2 in the paper.
-
-    Returns:
-        float32 (factor * H, factor * W, 3) in [0, 1].
 
     >>> upsample_bicubic(np.ones((3, 5, 3), dtype=np.float32)).shape
     (6, 10, 3)

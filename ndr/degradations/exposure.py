@@ -89,14 +89,7 @@ def tone_curve(encoded: np.ndarray, contrast: float) -> np.ndarray:
 
 
 def expose(image: np.ndarray, parameters: ExposureParameters) -> np.ndarray:
-    """Expose an image wrongly: linear light times 2^EV, clipped, rendered.
-
-    Args:
-        image: float32 (H, W, 3), sRGB in [0, 1].
-        parameters: exposure value and rendering.
-
-    Returns:
-        float32 (H, W, 3) in [0, 1].
+    """Expose an image (H, W, 3), sRGB in [0, 1], wrongly: linear light times 2^EV, rendered.
 
     >>> grey = np.full((2, 2, 3), 0.5, dtype=np.float32)
     >>> round(float(expose(grey, ExposureParameters(ev=1.0))[0, 0, 0] * 255))

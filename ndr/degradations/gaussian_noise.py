@@ -44,10 +44,6 @@ def add_gaussian_noise(
     Returns:
         float32 (H, W, 3), in [0, 1] except for `float_noclip`.
 
-    Raises:
-        UnknownNameError: unknown variant, with the nearest names.
-        ValueError: negative sigma, no generator, or an image that is not (H, W, 3) in [0, 1].
-
     >>> grey = np.full((256, 256, 3), 128 / 255, dtype=np.float32)
     >>> noisy = add_gaussian_noise(grey, 15, "float_clip", np.random.default_rng(0))
     >>> round(float(-10 * np.log10(np.mean((noisy - grey) ** 2))), 1)  # 20 log10(255 / 15)

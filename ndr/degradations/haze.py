@@ -65,12 +65,6 @@ def add_haze(image: np.ndarray, depth: np.ndarray, parameters: HazeParameters) -
         depth: d, float (H, W), in OTS units (module docstring), above 0, finite.
         parameters: A, beta and the limits of beta * d.
 
-    Returns:
-        I, float32 (H, W, 3) in [0, 1]. OTS stores it as JPEG, this function does not.
-
-    Raises:
-        ValueError: depth of another size than the image, or not finite and positive.
-
     >>> black = np.zeros((2, 2, 3), dtype=np.float32)
     >>> veil = add_haze(black, np.full((2, 2), 5.0), HazeParameters(airlight=0.8, beta=0.2))
     >>> round(float(veil[0, 0, 0]), 4)  # 0.8 * (1 - exp(-1))

@@ -11,14 +11,6 @@ ROUNDING_SLACK = 1e-4
 def check_image(image: np.ndarray, what: str = "image") -> None:
     """Raise unless `image` is a finite floating-point (H, W, 3) array in [0, 1].
 
-    Args:
-        image: the array to look at.
-        what: the image's role, for the message.
-
-    Raises:
-        TypeError: not a NumPy array of floating-point type.
-        ValueError: wrong shape, NaN or infinite values, or values outside [0, 1].
-
     >>> check_image(np.zeros((4, 4, 3), dtype=np.float32))
     >>> check_image(np.zeros((4, 4), dtype=np.float32))
     Traceback (most recent call last):

@@ -32,15 +32,9 @@ def size_slope(rate: float) -> float:
 
 
 def drop_diameters(rate: float, count: int, generator: np.random.Generator) -> np.ndarray:
-    """Draw drop diameters, density proportional to exp(-4.1 R^(-0.21) D) on 0.5..5 mm.
+    """Draw drop diameters in mm, density proportional to exp(-4.1 R^(-0.21) D) on 0.5..5 mm.
 
-    Args:
-        rate: rain rate R in mm/h.
-        count: number of drops.
-        generator: source of the draws.
-
-    Returns:
-        (count,) diameters in mm, by inversion of the truncated distribution function.
+    They come by inversion of the truncated distribution function.
 
     >>> sizes = drop_diameters(25.0, 1000, np.random.default_rng(0))
     >>> bool(sizes.min() >= 0.5) and bool(sizes.max() <= 5.0)
@@ -63,11 +57,7 @@ def mean_drop_diameter(rate: float) -> float:
 
 
 def spectrum_mean(quantity: Callable[[np.ndarray], np.ndarray], rate: float) -> float:
-    """Mean over the drops that `drop_diameters` draws of a quantity of their diameter.
-
-    Args:
-        quantity: smooth function of diameters in mm, elementwise.
-        rate: rain rate R in mm/h.
+    """Mean, over the drops that `drop_diameters` draws, of a smooth function of their diameters.
 
     >>> round(spectrum_mean(lambda diameter: diameter, 10.0) / mean_drop_diameter(10.0), 9)
     1.0

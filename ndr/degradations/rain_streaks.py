@@ -182,19 +182,10 @@ def draw_streaks(
     parameters: RainParameters,
     generator: np.random.Generator,
 ) -> Streaks:
-    """Draw the drops between two depths, as streaks in pixels.
+    """Draw the drops between two depths in metres, as streaks in pixels of a picture (H, W).
 
     Positions are uniform in space (so depth has density z^2) and reach beyond the picture as far
     as a streak can; their number is Poisson.
-
-    Args:
-        shape: rows and columns of the picture.
-        depths: smallest and largest depth in metres.
-        parameters: the rain.
-        generator: source of the draws.
-
-    Returns:
-        The streaks, positions relative to the picture's upper left corner.
 
     >>> rain = RainParameters(rate=10, exposure=0.01, focal_length=700, angle=0, strength=0.5)
     >>> bool(draw_streaks((64, 64), (1, 2), rain, np.random.default_rng(0)).width.max() < 3.5)
@@ -292,15 +283,7 @@ COMPOSITES: dict[str, Callable[[np.ndarray, np.ndarray, RainParameters], np.ndar
 def add_rain(
     image: np.ndarray, parameters: RainParameters, generator: np.random.Generator
 ) -> np.ndarray:
-    """Let it rain in front of an image.
-
-    Args:
-        image: H, float32 (H, W, 3), RGB in [0, 1].
-        parameters: the rain and the camera, in physical units.
-        generator: source of the drops.
-
-    Returns:
-        O, float32 (H, W, 3) in [0, 1]; streaks have the same value in the three channels.
+    """Let it rain in front of an image (H, W, 3) in [0, 1]; streaks are grey.
 
     >>> scene = np.full((64, 64, 3), 0.4, dtype=np.float32)
     >>> rain = draw_rain_parameters(np.random.default_rng(0))

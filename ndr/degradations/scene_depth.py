@@ -47,16 +47,8 @@ def guided_filter(
 ) -> np.ndarray:
     """Smooth `values` but keep the edges of `guide` (He, Sun and Tang, TPAMI 2013).
 
-    In each window the result is the linear function of the guide that fits the values best.
-
-    Args:
-        values: (H, W).
-        guide: (H, W).
-        radius: half the side of the window in pixels.
-        smoothness: variance of the guide below which it counts as flat.
-
-    Returns:
-        (H, W). A constant stays constant:
+    In each window, of side 2 radius + 1, the result is the linear function of the guide that fits
+    the values best; a guide of less variance than `smoothness` counts as flat.
 
     >>> bool(np.allclose(guided_filter(np.full((9, 9), 2.0), np.eye(9), 2, 0.01), 2.0))
     True
@@ -85,11 +77,7 @@ def generated_depth(
     sky and ground alike. Haze from a steep ground plane (1 to 7) is strong at the top and absent
     at the bottom, and teaches a network to take pale skies of clear pictures for haze.
 
-    Args:
-        height: rows.
-        width: columns.
-        generator: source of the draws; they do not depend on the guide.
-        guide: the image, float (H, W, 3) in [0, 1], whose edges the depth should follow.
+    The draws do not depend on the guide, an image (H, W, 3) whose edges the depth should follow.
 
     Returns:
         float32 (H, W) in OTS units, within `DEPTH_LIMITS`.

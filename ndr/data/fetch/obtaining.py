@@ -51,7 +51,7 @@ class Obtained:
         return {**asdict(self), "path": self.path.as_posix(), "file": self.path.name}
 
 
-def now() -> str:
+def _now() -> str:
     """UTC, to the second."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
@@ -86,7 +86,7 @@ class Expected:
     sha256: str | None = None
 
 
-def checksum_file(target: Path) -> Path:
+def _checksum_file(target: Path) -> Path:
     """Where the sha256 of a file is recorded, as `sha256sum --check` reads it."""
     return target.with_name(f"{target.name}.sha256")
 
@@ -98,7 +98,7 @@ def expectations(download: Download, target: Path) -> tuple[Expected, ...]:
         FetchError: the record is not readable.
     """
     published = Expected("the catalogue", download.bytes, download.sha256)
-    record = checksum_file(target)
+    record = _checksum_file(target)
     if download.sha256 is not None or not record.exists():
         return (published,)
     sha256 = record.read_text(encoding="utf-8").split(" ")[0]
@@ -111,43 +111,30 @@ def expectations(download: Download, target: Path) -> tuple[Expected, ...]:
     )
 
 
-def record_checksum(target: Path, sha256: str) -> None:
-    """Record what every later copy of the file is compared with."""
-    write_text(checksum_file(target), f"{sha256}  {target.name}\n")
-
-
 def verify(path: Path, name: str, expected: Sequence[Expected]) -> str:
-    """Compare a file with what is said of it.
-
-    Returns:
-        Its sha256.
+    """Compare a file with what is said of it; returns its sha256.
 
     Raises:
         BadFileError: it differs; the message shows both values and who said the expected one.
     """
+    with path.open("rb") as file:
+        title = web_page_title(file.read(4096))
+    page = "" if title is None else f"; what lies there is a web page ({title or 'no title'})"
     size = path.stat().st_size
     for claim in expected:
         if claim.bytes not in (None, size):
             raise BadFileError(
-                f"{name}: expected {claim.bytes} bytes by {claim.said_by}, found {size}"
-                + _if_web_page(path)
+                f"{name}: expected {claim.bytes} bytes by {claim.said_by}, found {size}{page}"
             )
     sha256 = file_sha256(path)
     for claim in expected:
         if claim.sha256 not in (None, sha256):
             raise BadFileError(
-                f"{name}: expected sha256 {claim.sha256} by {claim.said_by}, found {sha256}"
-                + _if_web_page(path)
+                f"{name}: expected sha256 {claim.sha256} by {claim.said_by}, found {sha256}{page}"
             )
-    if _if_web_page(path) and not name.lower().endswith((".html", ".htm")):
-        raise BadFileError(f"{name}: expected a file" + _if_web_page(path))
+    if page and not name.lower().endswith((".html", ".htm")):
+        raise BadFileError(f"{name}: expected a file{page}")
     return sha256
-
-
-def _if_web_page(path: Path) -> str:
-    with path.open("rb") as file:
-        title = web_page_title(file.read(4096))
-    return "" if title is None else f"; what lies there is a web page ({title or 'no title'})"
 
 
 def set_aside(path: Path, target: Path) -> Path:
@@ -157,20 +144,13 @@ def set_aside(path: Path, target: Path) -> Path:
     return rejected
 
 
-def _partial(target: Path, way: Way, download: Download) -> Partial:
-    """Each source has a partial file of its own: two sources may hold two versions."""
-    key = hashlib.sha256(way.label.encode()).hexdigest()[:8]
-    path = target.with_name(f"{target.name}.{key}.partial")
-    return Partial(path, pinned=download.sha256 is not None)
-
-
 def _record_path(target: Path) -> Path:
     return target.with_name(f"{target.name}.json")
 
 
 def _what_is_here(target: Path, sha256: str) -> Obtained:
     """Describe a verified file by the record of its download, if that speaks of these bytes."""
-    facts = {"source": BY_HAND, "time": now()}
+    facts = {"source": BY_HAND, "time": _now()}
     try:
         record = json.loads(_record_path(target).read_text(encoding="utf-8"))
         if record["sha256"] == sha256:
@@ -181,7 +161,8 @@ def _what_is_here(target: Path, sha256: str) -> Obtained:
 
 
 def _kept(obtained: Obtained) -> Obtained:
-    record_checksum(obtained.path, obtained.sha256)
+    # What every later copy of the file is compared with.
+    write_text(_checksum_file(obtained.path), f"{obtained.sha256}  {obtained.path.name}\n")
     write_json(_record_path(obtained.path), obtained.record())
     return obtained
 
@@ -193,7 +174,10 @@ def _by(
     claims: Sequence[Expected],
     accept: Callable[[Path], None],
 ) -> Obtained:
-    partial = _partial(target, way, download)
+    # A partial file for each source: two sources may hold two versions.
+    key = hashlib.sha256(way.label.encode()).hexdigest()[:8]
+    path = target.with_name(f"{target.name}.{key}.partial")
+    partial = Partial(path, pinned=download.sha256 is not None)
     log.info("%s: trying %s", download.file, way.label)
     host = way.bring(partial)
     if host is not None:
@@ -210,7 +194,7 @@ def _by(
         if left.is_file():
             left.unlink()
     log.info("%s: %s, sha256 %s", target, size_text(target.stat().st_size), sha256)
-    return Obtained(target, target.stat().st_size, sha256, way.label, now())
+    return Obtained(target, target.stat().st_size, sha256, way.label, _now())
 
 
 def _failed(download: Download, target: Path, failures: list[FetchError]) -> FetchError:
@@ -245,12 +229,13 @@ def obtain(
 ) -> Obtained:
     """Bring one file, or find it where an earlier run or the user has put it.
 
-    One process at a time does this for one file, so sets may share it.
+    It lies in `<downloads>/<set>/`, or in `<downloads>/shared/`; one process at a time does this
+    for one file, so sets may share it.
 
     Args:
         set_name: the set.
         download: the file.
-        downloads: the file lies in `<downloads>/<set>/`, or in `<downloads>/shared/`.
+        downloads: folder of the downloads.
         accept: looks into the file before it gets its final name (an archive is unpacked);
             raises `BadFileError` if it is damaged.
         mirrors: folders or addresses, tried first.

@@ -21,7 +21,9 @@ from ndr.data.fetch.unpacking import Limits, move_into, unpack
 from ndr.data.fetch.ways import local_folder
 from ndr.data.folder_set import SetNotFoundError, complete_count, find_source, found_pairs
 from ndr.data.pairing import PairingError
-from ndr.nearest_name import check_names, unknown_name
+from ndr.nearest_name import check_names
+
+log = logging.getLogger(__name__)
 
 
 class TermsError(ValueError):
@@ -31,13 +33,7 @@ class TermsError(ValueError):
 def check_terms(
     set_name: str, name: str | None, known: Mapping[str, Terms], accepted: Collection[str]
 ) -> None:
-    """Refuse a set whose terms are not accepted.
-
-    Args:
-        set_name: the set.
-        name: its terms; None: free.
-        known: the catalogue's terms.
-        accepted: the names that the user accepts.
+    """Refuse a set under terms `name` (None: free) that are not among the `accepted` ones.
 
     Raises:
         TermsError: not accepted.
@@ -46,8 +42,7 @@ def check_terms(
     check_names("name in accepted_terms", accepted, known)
     if name is None or name in accepted:
         return
-    if name not in known:
-        raise unknown_name("terms", name, known)
+    check_names("terms", [name], known)
     terms = known[name]
     raise TermsError(
         f"set {set_name!r} is published under terms of use: {terms.title} ({terms.url}). "
@@ -55,9 +50,6 @@ def check_terms(
         f"config/config.yaml (accepted_terms: [{name}]), or pass --accept-terms {name}. Nothing "
         "was downloaded."
     )
-
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +76,7 @@ class Found:
 
 
 def find_set(name: str, entry: FolderSet, places: FetchPlaces) -> Found | None:
-    """Look for a set in the originals and in the mirrors, by its layouts.
-
-    Raises:
-        PairingError: files that break the pairing rule.
-    """
+    """Look for a set in the originals and in the mirrors, by its layouts."""
     folders = [local_folder(mirror) for mirror in places.mirrors]
     try:
         folder, layout = find_source(

@@ -75,17 +75,10 @@ def connection_problem(url: str, error: Exception) -> SourceError | TemporaryErr
     )
 
 
-def _seconds(retry_after: str | None) -> float:
-    """Value of a Retry-After header in seconds; dates are not worth the trouble: 0."""
-    return float(retry_after) if retry_after and retry_after.isdigit() else 0.0
-
-
 def open_url(
     session: requests.Session, url: str, headers: Mapping[str, str] | None = None
 ) -> requests.Response:
-    """Ask for a URL and return the answer with its body unread.
-
-    Answers 2xx and 416 (the range lies beyond the end) are returned.
+    """Ask for a URL; an answer 2xx or 416 (the range lies beyond the end), its body unread.
 
     Raises:
         TemporaryError: unreachable, too slow, too busy.
@@ -101,16 +94,13 @@ def open_url(
     response.close()
     message = f"{url}: the server answers {status} {response.reason}"
     if status in TEMPORARY_STATUS:
-        raise TemporaryError(message, _seconds(response.headers.get("Retry-After")))
+        after = response.headers.get("Retry-After", "")  # a date is not worth the trouble
+        raise TemporaryError(message, float(after) if after.isdigit() else 0.0)
     raise SourceError(message)
 
 
 def read_page(response: requests.Response, limit: int = 2**20) -> str:
-    """Text of a web page, at most `limit` bytes of it.
-
-    Raises:
-        TemporaryError: the connection was lost.
-    """
+    """Text of a web page, at most `limit` bytes of it."""
     try:
         content = response.raw.read(limit, decode_content=True)
     except CONNECTION_ERRORS as error:
@@ -190,10 +180,6 @@ class Partial:
         """Whether an earlier run brought all of it."""
         return self.size > 0 and self.note.get("total") == self.size
 
-    def can_resume(self) -> bool:
-        """Whether the rest can be asked for, rather than everything."""
-        return self.size > 0 and bool(self.pinned or self.note.get("validator"))
-
     def remove(self) -> None:
         """Forget the bytes and the note."""
         self.note_path.unlink(missing_ok=True)
@@ -236,10 +222,11 @@ def _is_the_rest(response: requests.Response, partial: Partial) -> bool:
 
 def _ask(address: Address, partial: Partial) -> tuple[requests.Response, int]:
     """Ask for the rest, or for everything; returns the answer and where its bytes belong."""
-    if partial.can_resume():
-        headers = {"Range": f"bytes={partial.size}-"}
-        if partial.note.get("validator"):
-            headers["If-Range"] = partial.note["validator"]
+    validator = partial.note.get("validator")
+    if partial.size > 0 and (partial.pinned or validator):
+        headers = {"Range": f"bytes={partial.size}-"} | (
+            {"If-Range": validator} if validator else {}
+        )
         response = open_url(address.session, address.url, headers)
         if _is_the_rest(response, partial):
             return response, partial.size
@@ -280,20 +267,16 @@ def _first_piece(pieces: Iterator[bytes], url: str) -> bytes:
     return head
 
 
-def _total_size(response: requests.Response) -> int | None:
-    if response.status_code == 206:
-        return _content_range(response)[1]
-    length = response.headers.get("Content-Length", "")
-    return int(length) if length.isdigit() else None
-
-
 def _attempt(address: Address, partial: Partial, wanted: int | None, bar: tqdm) -> None:
     response, offset = _ask(address, partial)
     with contextlib.closing(response):
         pieces = _pieces(response)
         # Before anything is overwritten: a quota page must not cost what is already here.
         head = _first_piece(pieces, address.url) if offset == 0 else b""
-        total = _total_size(response)
+        length = response.headers.get("Content-Length", "")
+        total = int(length) if length.isdigit() else None
+        if response.status_code == 206:
+            total = _content_range(response)[1]
         expected = wanted if wanted is not None else address.bytes
         if None not in (total, expected) and total != expected:
             raise SourceError(
@@ -345,12 +328,12 @@ def download(
     wanted_bytes: int | None = None,
     waits: Waits,
 ) -> Address:
-    """Bring all bytes of a file into its partial file.
+    """Bring all bytes of a file into its partial file; what an earlier run left there is used.
 
     Args:
         locate: finds out where the file is; asked before each attempt.
-        partial: the file to fill; what an earlier run left in it is used.
-        name: what the progress bar (bytes, rate, time left; only in a terminal) is called.
+        partial: the file to fill.
+        name: for the progress bar.
         wanted_bytes: published size; an answer of another size is refused before it is read.
         waits: pauses between attempts.
 

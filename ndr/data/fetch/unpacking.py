@@ -201,16 +201,12 @@ def _reader(head: bytes) -> Callable[[Path], Iterator[Member]] | None:
 
 @contextlib.contextmanager
 def opened_archive(path: Path, name: str) -> Iterator[Iterator[Member]]:
-    """Members of an archive; its first bytes tell the format.
+    """Members of an archive under its published name; its first bytes tell the format.
 
     The name does not: a mirror may hold a set as another kind of archive.
 
-    Args:
-        path: the file, under whatever name it has at the moment.
-        name: its published name, for messages.
-
     Raises:
-        BadFileError: no archive, or damaged; the message names `name`.
+        BadFileError: no archive, or damaged.
         MissingReaderError: no library for rar.
     """
     with path.open("rb") as file:

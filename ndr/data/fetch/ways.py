@@ -100,12 +100,7 @@ def folder_files(folder_id: str) -> dict[str, str]:
 
 
 def file_in_folder(folder_id: str, path: str) -> str:
-    """Id of one file of a folder.
-
-    Raises:
-        SourceError: it is not there; the message says what is.
-        TemporaryError: Google cannot be reached.
-    """
+    """Id of one file of a folder; `SourceError` where it is not there."""
     files = folder_files(folder_id)
     if path not in files:
         raise SourceError(
@@ -258,12 +253,8 @@ def ways_of(
 ) -> Iterator[Way]:
     """All ways of a file that need no hand, in the order in which they are tried.
 
-    Args:
-        file: the download.
-        place: its folder below a mirror, as below `data/downloads`: the set's name or `shared`.
-        mirrors: folders and addresses; folders that do not hold the file are left out.
-        waits: pauses between attempts.
-        session: for requests to web servers.
+    `place` is its folder below a mirror, as below `data/downloads`: the set's name or `shared`.
+    Mirrors that are folders without the file are left out.
     """
     for mirror in mirrors:
         folder = local_folder(mirror)
