@@ -1,10 +1,11 @@
-"""Measures the parts of a claim: paired differences per image from the results of a tier."""
+"""Measurement of a claim's parts: paired differences per image from the results of a tier."""
 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from ndr.records import table_result as t
@@ -38,36 +39,6 @@ DRAWS = "claims"
 
 class NotRunError(Exception):
     """A result that a claim needs is not there; the message says which and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Differences:
-    """Differences per image on each test set, with the weight of the set."""
-
-    samples: tuple[Sample, ...]
-    weights: tuple[float, ...]
-
-    @property
-    def estimate(self) -> float:
-        """Weighted mean of the means."""
-        means = [float(sample.by_seed.mean()) for sample in self.samples]
-        total = math.fsum(w * mean for w, mean in zip(self.weights, means, strict=True))
-        return total / math.fsum(self.weights)
-
-    @property
-    def images(self) -> int:
-        """Images of all test sets."""
-        return sum(len(sample.clusters) for sample in self.samples)
-
-    @property
-    def scenes(self) -> int:
-        """Scenes of the test set with the fewest."""
-        return min(len(sample.scenes) for sample in self.samples)
-
-    @property
-    def seeds(self) -> int:
-        """Trainings per system."""
-        return min(len(sample.by_seed) for sample in self.samples)
 
 
 class Measurement:
@@ -113,46 +84,53 @@ class Measurement:
     def part(self, part: Part, parts: int, label: str) -> PartResult:
         """Verdict and numbers of one of a claim's `parts`."""
         paper = paper_difference(part)
-        facts = {
-            "label": label,
-            "unit": part.metric,
-            "bound": part.margin or None,
-            "paper": None if paper is None else float(paper),
-            "holds_in_paper": part.holds_in_paper,
-        }
-        try:
-            found = self._differences(part)
-        except NotRunError as error:
-            return PartResult(verdict=NOT_RUN, reason=str(error), **facts)
-        facts |= {"images": found.images, "scenes": found.scenes, "seeds": found.seeds}
-        if not math.isfinite(found.estimate):
-            return PartResult(verdict=UNDECIDED, reason="an infinite value", **facts)
-        interval = weighted_interval(found.samples, found.weights, name=DRAWS)
-        widened = weighted_interval(
-            found.samples, found.weights, name=DRAWS, level=widened_level(parts)
+        result = PartResult(
+            label,
+            UNDECIDED,
+            unit=part.metric,
+            bound=part.margin or None,
+            paper=None if paper is None else float(paper),
+            holds_in_paper=part.holds_in_paper,
         )
-        facts["estimate"] = found.estimate
-        if interval is None or widened is None or found.scenes < MINIMUM_SCENES:
+        try:
+            samples, weights = self._differences(part)
+        except NotRunError as error:
+            return replace(result, verdict=NOT_RUN, reason=str(error))
+        means = [float(sample.by_seed.mean()) for sample in samples]
+        estimate = math.fsum(map(operator.mul, weights, means)) / math.fsum(weights)
+        scenes = min(len(sample.scenes) for sample in samples)
+        result = replace(
+            result,
+            images=sum(len(sample.clusters) for sample in samples),
+            scenes=scenes,
+            seeds=min(len(sample.by_seed) for sample in samples),
+        )
+        if not math.isfinite(estimate):
+            return replace(result, reason="an infinite value")
+        interval = weighted_interval(samples, weights, name=DRAWS)
+        widened = weighted_interval(samples, weights, name=DRAWS, level=widened_level(parts))
+        if interval is not None:
+            result = replace(result, interval=(interval.low, interval.high))
+        if interval is None or widened is None or scenes < MINIMUM_SCENES:
             reason = (
-                f"{counted(found.scenes, 'scene')} of a test set; fewer than {MINIMUM_SCENES} "
-                "decide nothing"
+                f"{counted(scenes, 'scene')} of a test set; fewer than {MINIMUM_SCENES} decide "
+                "nothing"
             )
-            ends = None if interval is None else (interval.low, interval.high)
-            return PartResult(verdict=UNDECIDED, reason=reason, interval=ends, **facts)
+            return replace(result, estimate=estimate, reason=reason)
         verdict = part_verdict(interval, widened, part.margin, part.includes_margin)
         reason = ""
         if verdict == UNDECIDED and parts > 1 and interval.high < part.margin:
             reason = f"below, but not by more than one of {parts} comparisons strays by luck"
-        ends = (interval.low, interval.high)
-        return PartResult(verdict=verdict, reason=reason, interval=ends, **facts)
+        return replace(result, estimate=estimate, verdict=verdict, reason=reason)
 
-    def _differences(self, part: Part) -> _Differences:
+    def _differences(self, part: Part) -> tuple[list[Sample], list[float]]:
+        """Differences per image on each test set, and the weights of the sets."""
         table = self.table(part.table)
         rows = [self.row(part.table, part.block, system) for system in part.systems]
         protocol = _common_protocol(table, rows)
         columns = self._columns(part, table)
         samples = [self._difference(part, rows, column, protocol) for column in columns]
-        return _Differences(tuple(samples), tuple(_weights(part, table, columns)))
+        return samples, _weights(part, table, columns)
 
     def _columns(self, part: Part, table: TableResult) -> list[Column]:
         by_name = {column.paper_column: column for column in table.columns}
