@@ -24,7 +24,6 @@ from ndr.specs.typed_file import SpecError
 if TYPE_CHECKING:
     from ndr.training.processes import Processes
     from ndr.training.progress import Interruption
-    from ndr.training.resume_state import ResumeFile, TrainingState
 
 log = logging.getLogger("ndr.train")
 
@@ -46,13 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     option("--sets", required=True, type=Path, metavar="DIR", help="folder of the prepared sets")
     option("--checkpoint", required=True, type=Path, metavar="FILE", help="final weights")
     option("--curve", required=True, type=Path, metavar="FILE", help="losses over the steps, csv")
-    option(
-        "--representation",
-        required=True,
-        type=Path,
-        metavar="FILE",
-        help="snapshots of D over time",
-    )
+    option("--representation", required=True, type=Path, metavar="FILE", help="D over the steps")
     option("--provenance", required=True, type=Path, metavar="FILE", help="facts of the run, json")
     option("--resume", required=True, type=Path, metavar="DIR", help="folder of unfinished states")
     option(
@@ -105,10 +98,9 @@ def _train(arguments: argparse.Namespace, spec: RunSpec, stopwatch: Stopwatch) -
         return _told(stop, stop.exit_code)
     except (CheckpointError, DeviceError, ImageFileError, ManifestError, ProcessError) as error:
         return _told(error, 2)
-    except FileNotFoundError as error:  # an OSError, but not the disk's fault
-        return _told(error, 2)
     except (NonFiniteError, OSError) as error:
-        return _told(error, 1)
+        # A file that is not there is an OSError, but wrong input.
+        return _told(error, 2 if isinstance(error, FileNotFoundError) else 1)
     return 0
 
 
@@ -119,13 +111,13 @@ def _run(
     interruption: Interruption,
     stopwatch: Stopwatch,
 ) -> None:
-    """Begin or go on, do the steps, write the results, clear up."""
+    """Begin or go on, do the steps, write the results; when they are complete the state goes."""
     from ndr.data.mixture import CACHE_BYTES, Mixture
     from ndr.method import TIERS
     from ndr.training.loop import train
     from ndr.training.optimisation import initialised_method, set_up_numerics
     from ndr.training.progress import EnergyMeter
-    from ndr.training.resume_state import ResumeFile, TrainingState
+    from ndr.training.resume_state import Destination, ResumeFile, TrainingState, write_results
 
     check_names("tier", [spec.tier], TIERS)
     set_up_numerics(spec.cpu_threads)
@@ -151,30 +143,18 @@ def _run(
         workers=arguments.workers,
         save_every=arguments.resume_every,
     )
-    if processes.leads:
-        facts = {
-            "device": str(processes.device),
-            "processes": processes.count,
-            "workers": arguments.workers,
-            # One meter sees one GPU, and only since this process began.
-            "energy_joules": None if processes.count > 1 or state.resumed_at else energy.joules,
-        }
-        _finish(arguments, state, resume, stopwatch, facts)
-
-
-def _finish(
-    arguments: argparse.Namespace,
-    state: TrainingState,
-    resume: ResumeFile,
-    stopwatch: Stopwatch,
-    facts: dict[str, str | int | float | None],
-) -> None:
-    """Write the results; only when they are complete the saved state goes."""
-    from ndr.training.resume_state import Destination, write_results
-
+    if not processes.leads:
+        return
     destination = Destination(
         arguments.checkpoint, arguments.curve, arguments.representation, arguments.provenance
     )
+    facts = {
+        "device": str(processes.device),
+        "processes": processes.count,
+        "workers": arguments.workers,
+        # One meter sees one GPU, and only since this process began.
+        "energy_joules": None if processes.count > 1 or state.resumed_at else energy.joules,
+    }
     try:
         write_results(destination, state, resume.identity, stopwatch, facts)
     except OSError:
@@ -184,11 +164,8 @@ def _finish(
     resume.remove()
     log.info(
         "%s: %d steps in %.1f s, result in %s",
-        state.spec.run,
-        state.step,
-        state.seconds,
-        arguments.checkpoint,
-    )
+        spec.run, state.step, state.seconds, arguments.checkpoint,
+    )  # fmt: skip
 
 
 def _told(error: Exception, code: int) -> int:

@@ -19,6 +19,7 @@ interpolation.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -36,12 +37,12 @@ class X2Head:
     """Where and how a network enlarges: `enter` before it, `leave` after its last convolution.
 
     It has no parameters of its own. With `none` it changes nothing.
-
-    Args:
-        upscale: one of `UPSCALES`.
     """
 
     upscale: str = "none"
+    """One of `UPSCALES`."""
+    first_channels: ClassVar[int] = COLOURS
+    """Input channels of the network's first convolution."""
 
     def __post_init__(self) -> None:
         check_names("upscale", [self.upscale], UPSCALES)
@@ -55,11 +56,6 @@ class X2Head:
     def feature_scale(self) -> int:
         """Side of the network's first features over side of the input: 1 or 2."""
         return SCALE if self.upscale == "pre_upsample" else 1
-
-    @property
-    def first_channels(self) -> int:
-        """Input channels of the network's first convolution."""
-        return COLOURS
 
     @property
     def last_channels(self) -> int:
@@ -102,12 +98,12 @@ class HalvingHead:
 
     The reduction is the one that made the x2 data, without its rounding: what is left to learn is
     the rest of the degradation. With `none` nothing is changed.
-
-    Args:
-        upscale: how NDR-Restore enlarges, one of `UPSCALES`.
     """
 
     upscale: str = "none"
+    """How NDR-Restore enlarges, one of `UPSCALES`."""
+    last_channels: ClassVar[int] = COLOURS
+    """Output channels of the network's last convolution."""
 
     def __post_init__(self) -> None:
         check_names("upscale", [self.upscale], UPSCALES)
@@ -116,11 +112,6 @@ class HalvingHead:
     def first_channels(self) -> int:
         """Input channels of the network's first convolution."""
         return COLOURS * SCALE**2 if self.upscale == "pixel_shuffle" else COLOURS
-
-    @property
-    def last_channels(self) -> int:
-        """Output channels of the network's last convolution."""
-        return COLOURS
 
     def enter(self, image: Tensor) -> Tensor:
         """What the network gets: the clean image, or its 2x2 cells as channels."""

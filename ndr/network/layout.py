@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -266,31 +265,16 @@ def network_layout(tier: str, name: str, arguments: dict[str, Any]) -> NetworkLa
     )
 
 
-def layout_of_spec(text: str) -> NetworkLayout:
-    """Layout of a run spec, or of `{"tier": ..., "method": ..., "arguments": {...}}`.
-
-    Raises:
-        SpecError: neither of the two.
-    """
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise SpecError(f"cannot read the spec: {error}") from error
-    if not isinstance(content, dict) or set(content) != {"tier", "method", "arguments"}:
-        spec = RunSpec.from_json(text)
-        content = {"tier": spec.tier, "method": spec.method, "arguments": spec.arguments}
-    return network_layout(content["tier"], content["method"], content["arguments"])
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m ndr.network.layout", description=__doc__)
-    parser.add_argument("--spec-json", required=True, help="run spec, or tier, method, arguments")
+    parser.add_argument("--spec-json", required=True, help="the run, as canonical JSON")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="JSON to write")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
-        layout = layout_of_spec(arguments.spec_json)
+        spec = RunSpec.from_json(arguments.spec_json)
+        layout = network_layout(spec.tier, spec.method, spec.arguments)
     except (SpecError, UnknownNameError) as error:
         logger.error("%s", error)
         return 1

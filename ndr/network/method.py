@@ -225,7 +225,7 @@ class NDRRestoreMethod(Method):
                 f"clean images: expected shape {expected} for degraded images of "
                 f"{tuple(degraded.shape)}, found {tuple(clean.shape)}"
             )
-        padded = self._padded(degraded)
+        padded = self.info.sizes.pad(degraded)
         _, degradations = self.restoration(padded)
         clean = pad_by_reflection(clean, *(scale * side for side in padded.shape[-2:]))
         return self.degradation(clean, degradations)[..., :height, :width]
@@ -244,7 +244,7 @@ class NDRRestoreMethod(Method):
         """
         check_images(degraded)
         records: list[SkipRecord] = []
-        self.restoration(self._padded(degraded), records)
+        self.restoration(self.info.sizes.pad(degraded), records)
         tensors = {}
         enlarged = self.restoration.head.feature_scale
         for level, record in enumerate(records):
@@ -279,9 +279,3 @@ class NDRRestoreMethod(Method):
     def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the keys of either public release; see `ndr.network.official_keys`."""
         return map_state(state)
-
-    def _padded(self, images: Tensor) -> Tensor:
-        sizes = self.info.sizes
-        return pad_by_reflection(
-            images, sizes.padded(images.shape[-2]), sizes.padded(images.shape[-1])
-        )

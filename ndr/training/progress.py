@@ -1,4 +1,7 @@
-"""What a person sees of a running training: a bar on a terminal, some lines in a log file."""
+"""What goes on beside the steps of a training: what a person sees, energy, signals to stop.
+
+Nothing here decides a number: changes train no run anew (`ndr.source_fingerprint`).
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ from tqdm import tqdm
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 5.0
+NVML = "libnvidia-ml.so.1"
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Progress:
@@ -67,10 +72,6 @@ def _text(losses: dict[str, float]) -> str:
     return " ".join(f"{name} {value:.4g}" for name, value in losses.items())
 
 
-LIBRARY = "libnvidia-ml.so.1"
-SUCCESS = 0
-
-
 def millijoule_counter(uuid: str, library: Any | None = None) -> Callable[[], int] | None:
     """A function that reads the counter of one card; None where there is none to read.
 
@@ -79,20 +80,18 @@ def millijoule_counter(uuid: str, library: Any | None = None) -> Callable[[], in
         library: the loaded NVML; None: that of the driver.
     """
     try:
-        nvml = ctypes.CDLL(LIBRARY) if library is None else library
+        nvml = ctypes.CDLL(NVML) if library is None else library
     except OSError:
         return None
     handle = ctypes.c_void_p()
     value = ctypes.c_ulonglong()
     name = f"GPU-{uuid}".encode("ascii")
-    if nvml.nvmlInit_v2() != SUCCESS:
-        return None
-    if nvml.nvmlDeviceGetHandleByUUID(name, ctypes.byref(handle)) != SUCCESS:
-        return None
+    if nvml.nvmlInit_v2() or nvml.nvmlDeviceGetHandleByUUID(name, ctypes.byref(handle)):
+        return None  # 0 is NVML's success
 
     def read() -> int:
         status = nvml.nvmlDeviceGetTotalEnergyConsumption(handle, ctypes.byref(value))
-        if status != SUCCESS:
+        if status:
             raise OSError(f"the GPU's energy counter cannot be read (NVML status {status})")
         return int(value.value)
 
@@ -132,9 +131,6 @@ class EnergyMeter:
             return None
         # A driver that was loaded anew counts from zero: the difference means nothing then.
         return used / 1000 if used >= 0 else None
-
-
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Interrupted(Exception):  # noqa: N818 - it is no error

@@ -1,4 +1,4 @@
-"""What a training needs to go on after it was stopped or killed, and the file that holds it.
+"""A training between two steps, the file that it resumes from, and the results that it leaves.
 
 The file is no declared output of the workflow, which deletes outputs of failed jobs. Its name is
 the identity of the spec, of the source code and of the images, so that a changed run never
@@ -101,34 +101,22 @@ class Snapshots:
 
     def __init__(self, steps: int, count: int) -> None:
         self._due = frozenset(snapshot_steps(steps, count))
-        self._taken: dict[int, Tensor] = {}
+        self.taken: dict[int, Tensor] = {}
 
     def take(self, step: int, representation: Tensor | None) -> None:
         """Keep a copy when `step` (steps done) is due; nothing for a method without D."""
         if representation is not None and step in self._due:
-            self._taken[step] = representation.detach().to("cpu", torch.float32).clone()
+            self.taken[step] = representation.detach().to("cpu", torch.float32).clone()
 
     def write(self, path: str | Path) -> None:
         """Write `steps` (n,) int64 and `D` (n, ...) float32; both empty for a method without D."""
         from safetensors.torch import save
 
-        taken = [self._taken[step] for step in sorted(self._taken)]
-        content = save(
-            {
-                "steps": torch.tensor(sorted(self._taken), dtype=torch.int64),
-                "D": torch.stack(taken) if taken else torch.zeros(0),
-            }
-        )
+        steps = torch.tensor(sorted(self.taken), dtype=torch.int64)
+        taken = [self.taken[step] for step in sorted(self.taken)]
+        content = save({"steps": steps, "D": torch.stack(taken) if taken else torch.zeros(0)})
         with atomic_path(path) as temporary:
             temporary.write_bytes(content)
-
-    def state(self) -> dict[int, Tensor]:
-        """Everything that a resumed training needs."""
-        return self._taken
-
-    def load(self, state: Mapping[int, Tensor]) -> None:
-        """Take over what `state` gave."""
-        self._taken = dict(state)
 
 
 class TrainingState:
@@ -166,7 +154,7 @@ class TrainingState:
             "average": None if self.average is None else self.result.state_dict(),
             "optimisers": {name: each.state_dict() for name, each in self.optimisers.items()},
             "curve": self.curve.state(),
-            "snapshots": self.snapshots.state(),
+            "snapshots": self.snapshots.taken,
             # Each step reseeds PyTorch, so these matter to draws between steps only.
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
@@ -184,7 +172,7 @@ class TrainingState:
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(content["optimisers"][name])
         self.curve.load(content["curve"])
-        self.snapshots.load(content["snapshots"])
+        self.snapshots.taken = dict(content["snapshots"])
         self.step = content["step"]
         self.seconds = content["seconds"]
         self.resumed_at = [*content["resumed_at"], self.step]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,13 @@ import torch
 
 from ndr.method import parameter_count
 from ndr.nearest_name import UnknownNameError
-from ndr.network.layout import SIDE, layout_of_spec, main, network_layout
+from ndr.network.layout import SIDE, main, network_layout
 from ndr.network.method import NDRRestoreMethod
 from ndr.network.parameter_counts import build
 from ndr.records.network_layout import NetworkLayout
 from ndr.registry import create, method_arguments
 from ndr.specs.typed_file import SpecError
+from tests.training.tiny_training import tiny_spec
 
 
 @functools.cache
@@ -159,7 +159,7 @@ def test_a_network_that_enlarges_returns_twice_the_size(upscale: str) -> None:
 def test_the_command_writes_what_can_be_read_back(tmp_path: Path) -> None:
     out = tmp_path / "network_layout.json"
     arguments = method_arguments("ndr_restore", "smoke", {"width": 8})
-    spec = json.dumps({"tier": "smoke", "method": "ndr_restore", "arguments": arguments})
+    spec = tiny_spec(method="ndr_restore", arguments=arguments).canonical_json()
     assert main(["--spec-json", spec, "--out", str(out)]) == 0
     read = NetworkLayout.from_json(out.read_text(encoding="utf-8"))
     assert read.restoration == small(width=8).restoration
@@ -174,13 +174,12 @@ def test_what_is_no_spec_is_refused(
 ) -> None:
     out = tmp_path / "network_layout.json"
     assert main(["--spec-json", text, "--out", str(out)]) == 1
-    assert "RunSpec" in caplog.text or "spec" in caplog.text
+    assert "cannot read a RunSpec" in caplog.text
     assert not out.exists()
 
 
 def test_other_methods_and_wrong_names_are_refused() -> None:
-    spec = {"tier": "smoke", "method": "dncnn", "arguments": {}}
     with pytest.raises(SpecError, match="'dncnn'"):
-        layout_of_spec(json.dumps(spec))
+        network_layout("smoke", "dncnn", {})
     with pytest.raises(UnknownNameError, match="wide"):
         small(wide=8)

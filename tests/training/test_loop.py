@@ -169,7 +169,7 @@ def test_an_average_of_the_weights_is_what_the_training_leaves(sets: Path, tmp_p
     found = state.result.state_dict()
     assert found.keys() == expected.keys()
     assert all(torch.allclose(found[key], expected[key], atol=1e-6) for key in found)
-    assert torch.equal(state.snapshots.state()[5], found["dictionary"])
+    assert torch.equal(state.snapshots.taken[5], found["dictionary"])
     trained = begun.method.state_dict()
     assert all(torch.equal(value, trained[key]) for key, value in state.method.state_dict().items())
     assert begun.result is begun.method

@@ -79,7 +79,7 @@ def test_snapshots_are_copies(tmp_path: Path) -> None:
         representation.fill_(step)
         snapshots.take(step, representation)
     resumed = Snapshots(100, 3)
-    resumed.load(snapshots.state())
+    resumed.taken = dict(snapshots.taken)
     resumed.write(tmp_path / "d.safetensors")
     found = load_file(tmp_path / "d.safetensors")
     assert found["steps"].tolist() == [0, 1, 100]
