@@ -14,7 +14,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-ROOT = Path(__file__).resolve().parent.parent
+from workflows import ROOT
+
 PRODUCT = ("ndr", "baselines", "workflows", "reports")
 """Packages whose types are checked."""
 SNAKEMAKE_LINT = ("snakemake", "--lint")

@@ -18,6 +18,7 @@ from ndr.specs.report_description import ReportDescription, TestSetSource
 from ndr.specs.run_spec import EvaluationSpec, RunSpec
 from ndr.specs.sensitivity_plan import SensitivityPlan
 from ndr.specs.table_plan import TablePlan
+from workflows import ORIGINALS, ROOT, SETS, WEIGHTS
 from workflows.configuration import SuiteConfig
 from workflows.main_run import main_run
 from workflows.planning import make_plan
@@ -31,11 +32,7 @@ from workflows.report_parts import (
     sensitivity_plan,
 )
 
-ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "reports"
-SETS = "data/sets"
-ORIGINALS = "data/originals"
-WEIGHTS = "data/weights"
 NETWORK_LAYOUT = "network_layout.json"
 """What the drawings of the network are drawn from, below `results/<tier>`."""
 FIGURE_IMAGES = 4

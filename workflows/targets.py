@@ -134,9 +134,6 @@ def _unchanged(plan: Plan, row: PlannedRow) -> list[str] | None:
     ]
 
 
-FOLDER = Path(__file__).resolve().parent.parent / "reports" / "reference"
-
-
 def reference_runs(folder: Path) -> tuple[str, ...]:
     """Ids of the runs of a reference, each once; none where there is no `runs.yaml`.
 

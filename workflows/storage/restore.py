@@ -6,99 +6,33 @@ depends on it. A file that lies here with other content is never overwritten una
 
 from __future__ import annotations
 
-import filecmp
-import functools
-import json
 import os
-import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from ndr.atomic_file import atomic_path
 from ndr.data.manifest import FILE_NAME, PACKAGE_PREFIX, Manifest, ManifestError
 from ndr.nearest_name import UnknownNameError
-from ndr.records.provenance import file_sha256
-from workflows.storage.artefact_store import ArtefactStore, StoreError
-from workflows.storage.snakemake_records import (
-    INCOMPLETE,
+from workflows import DOWNLOADS, ORIGINALS, ROOT, SETS
+from workflows.storage.artefact_store import (
     ArchiveError,
+    ArtefactStore,
     Member,
-    finished_outputs,
-    is_running,
+    StoreError,
     members,
 )
+from workflows.storage.snakemake_records import INCOMPLETE, finished_outputs, is_running
 from workflows.storage.snapshot import (
-    FORMAT,
-    INDEX,
     RECORDS,
-    ROOT,
-    SETS,
     SnapshotError,
     SnapshotFolder,
+    SnapshotIndex,
     check_tier,
     command_parser,
     may_be_restored,
 )
-
-ORIGINALS = "data/originals"
-
-
-def missing_images(root: Path) -> dict[str, str]:
-    """Prepared sets of which images are not on this machine, with what to do about it.
-
-    Images inside Python packages are not looked for: the environment brings them.
-
-    Args:
-        root: folder of the checkout.
-    """
-    found = {}
-    for path in sorted((root / SETS).glob(f"*/{FILE_NAME}")):
-        name = path.parent.name
-        try:
-            files = image_files(path)
-        except (ManifestError, OSError) as error:
-            found[name] = str(error)
-            continue
-        absent = [file for file in files if not file.exists()]
-        if absent:
-            found[name] = f"{len(absent)} of {len(files)} images are not here, first {absent[0]}. "
-            found[name] += _advice(root, name, absent)
-    return found
-
-
-def image_files(manifest: Path) -> list[Path]:
-    """Files that a manifest names, those inside Python packages left out."""
-    content = Manifest.read(manifest)
-    return [
-        content.path(location)
-        for row in content.rows
-        for location in (row.clean, row.degraded)
-        if location and not location.startswith(PACKAGE_PREFIX)
-    ]
-
-
-def _advice(root: Path, name: str, absent: list[Path]) -> str:
-    def all_below(folder: str) -> bool:
-        return all(path.resolve().is_relative_to((root / folder).resolve()) for path in absent)
-
-    record = finished_outputs(root).get(f"{SETS}/{name}/{FILE_NAME}")
-    if record is not None and all_below(f"{SETS}/{name}"):
-        return f"They are made anew, bit for bit, by: {record.command}"
-    if all_below(ORIGINALS):
-        # Another note than the one that Snakemake knows: a new one would run everything again.
-        return (
-            f"They are fetched by: python -m ndr.data.fetch --set {name} --catalogue "
-            f"config/datasets.yaml --originals {ORIGINALS} --downloads data/downloads "
-            f"--done {ORIGINALS}/{name}/fetched_again.json"
-        )
-    return (
-        "The manifest names the folder that they lay in where the snapshot was made: put the set "
-        "there too, or a link to your copy of it."
-    )
 
 
 @dataclass(slots=True)
@@ -114,7 +48,7 @@ class Restored:
 def restore_snapshot(
     root: Path, tier: str, remote: str | None, overwrite: bool = False
 ) -> Restored:
-    """Bring back a tier.
+    """Bring back a tier into the checkout `root`.
 
     Args:
         root: folder of the checkout.
@@ -139,7 +73,7 @@ def restore_snapshot(
     store = ArtefactStore(root)
     try:
         store.pull(folder.pointers, store.remote(remote))
-        index = read_index(folder)
+        index = SnapshotIndex.read(folder)
         check_files(folder, index, overwrite)
         restored = write_files(folder, index)
         # Without this folder Snakemake takes the records for those of an old version.
@@ -147,76 +81,38 @@ def restore_snapshot(
     except ArchiveError as error:
         raise SnapshotError(str(error)) from error
     finally:
-        for part in (folder.archives, folder.checkpoints):
-            shutil.rmtree(part, ignore_errors=True)
+        folder.remove_copies()
     restored.missing_images = missing_images(root)
     return restored
 
 
-def read_index(folder: SnapshotFolder) -> dict[str, Any]:
-    """Read a pulled snapshot's index and compare all files with its hashes.
+def stored_files(folder: SnapshotFolder, index: SnapshotIndex) -> Iterator[Member]:
+    """All files of a pulled snapshot, by their places in the checkout.
 
-    Raises:
-        SnapshotError: there is none, it is of another version, or a file differs.
+    Snakemake's records come last: a restore that is cut off leaves outputs without a record, which
+    run again, but no record without its output.
     """
-    try:
-        index = json.loads((folder.archives / INDEX).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise SnapshotError(f"the snapshot has no readable index: {error}") from error
-    found = index.get("format"), index.get("tier")
-    if found != (FORMAT, folder.tier):
-        raise SnapshotError(
-            f"expected a snapshot of format {FORMAT} and tier {folder.tier!r}, found {found}; "
-            "take the version of the suite that made it"
-        )
-    for name, sha256 in index["sha256"].items():
-        path = folder.path / name
-        if not path.is_file() or file_sha256(path) != sha256:
-            raise SnapshotError(
-                f"{path} is missing or differs from what was stored; remove .dvc/cache and try "
-                "again, and if that fails make the snapshot anew"
-            )
-    return index
-
-
-def _plain_files(folder: SnapshotFolder, index: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Pulled files that are restored as they are, with their places in the checkout."""
-    for part, ending, files in (
-        (folder.checkpoints, "safetensors", index["checkpoints"]),
-        (folder.curves, "csv", index["curves"]),
-    ):
-        for run, path in files.items():
-            yield part / f"{run}.{ending}", path
-
-
-def _archived_files(folder: SnapshotFolder) -> Iterator[Member]:
-    """Files in the archives; Snakemake's records come last.
-
-    So a restore that is cut off leaves outputs without a record, which run again, but no record
-    without its output.
-    """
+    for source, path in index.plain_files(folder):
+        with source.open("rb") as content:
+            yield Member(path, source.stat().st_size, content)
     archives = sorted(folder.archives.rglob("*.tar"), key=lambda path: (path.stem == RECORDS, path))
     for archive in archives:
         yield from members(archive)
 
 
-def check_files(folder: SnapshotFolder, index: Mapping[str, Any], overwrite: bool) -> None:
+def check_files(folder: SnapshotFolder, index: SnapshotIndex, overwrite: bool) -> None:
     """Look at all names, and at all files that are there already, before one is written.
 
     Raises:
         SnapshotError: a name that is none of a product, or files with other content.
     """
     different = []
-    for source, path in _plain_files(folder, index):
-        _check_name(path)
-        target = folder.root / path
-        if target.exists() and not filecmp.cmp(source, target, shallow=False):
-            different.append(path)
-    for member in _archived_files(folder):
-        _check_name(member.name)
-        target = folder.root / member.name
-        if target.exists() and not member.equals(target):
-            different.append(member.name)
+    for file in stored_files(folder, index):
+        if not may_be_restored(file.name):
+            raise SnapshotError(f"{file.name!r} in the snapshot is no product: not restored")
+        target = folder.root / file.name
+        if target.exists() and not file.equals(target):
+            different.append(file.name)
     if different and not overwrite:
         shown = "\n  ".join(different[:10])
         raise SnapshotError(
@@ -226,39 +122,71 @@ def check_files(folder: SnapshotFolder, index: Mapping[str, Any], overwrite: boo
         )
 
 
-def _check_name(path: str) -> None:
-    if not may_be_restored(path) or ".." in path.split("/"):
-        raise SnapshotError(f"{path!r} in the snapshot is no product of the suite: not restored")
-
-
-def write_files(folder: SnapshotFolder, index: Mapping[str, Any]) -> Restored:
+def write_files(folder: SnapshotFolder, index: SnapshotIndex) -> Restored:
     """Write everything; all files get one time, so that no input is newer than its output."""
     now = time.time_ns()
     restored = Restored()
-
-    def write(path: str, same: Callable[[Path], bool], copy: Callable[[Path], None]) -> None:
-        target = folder.root / path
-        if target.is_file() and same(target):
+    for file in stored_files(folder, index):
+        target = folder.root / file.name
+        if file.equals(target):
             restored.already_there += 1
-            return
-        copy(target)
-        os.utime(target, ns=(now, now))
-        restored.written += 1
-
-    for source, path in _plain_files(folder, index):
-        write(path, functools.partial(_same, source), functools.partial(_copy, source))
-    for member in _archived_files(folder):
-        write(member.name, member.equals, member.write)
+        else:
+            file.write(target)
+            os.utime(target, ns=(now, now))
+            restored.written += 1
     return restored
 
 
-def _same(source: Path, target: Path) -> bool:
-    return filecmp.cmp(source, target, shallow=False)
+def missing_images(root: Path) -> dict[str, str]:
+    """Prepared sets of a checkout of which images are not on this machine, with what to do.
+
+    Images inside Python packages are not looked for: the environment brings them.
+    """
+    found = {}
+    for path in sorted((root / SETS).glob(f"*/{FILE_NAME}")):
+        name = path.parent.name
+        try:
+            files = _image_files(path)
+        except (ManifestError, OSError) as error:
+            found[name] = str(error)
+            continue
+        absent = [file for file in files if not file.exists()]
+        if absent:
+            found[name] = (
+                f"{len(absent)} of {len(files)} images are not here, first {absent[0]}. "
+                f"{_advice(root, name, absent)}"
+            )
+    return found
 
 
-def _copy(source: Path, target: Path) -> None:
-    with atomic_path(target) as temporary:
-        shutil.copyfile(source, temporary)
+def _image_files(manifest: Path) -> list[Path]:
+    content = Manifest.read(manifest)
+    return [
+        content.path(location)
+        for row in content.rows
+        for location in (row.clean, row.degraded)
+        if location and not location.startswith(PACKAGE_PREFIX)
+    ]
+
+
+def _advice(root: Path, name: str, absent: list[Path]) -> str:
+    def all_below(folder: str) -> bool:
+        return all(path.resolve().is_relative_to((root / folder).resolve()) for path in absent)
+
+    record = finished_outputs(root).get(f"{SETS}/{name}/{FILE_NAME}")
+    if record is not None and all_below(f"{SETS}/{name}"):
+        return f"They are made anew, bit for bit, by: {record.command}"
+    if all_below(ORIGINALS):
+        # Another note than the one that Snakemake knows: a new one would run everything again.
+        return (
+            f"They are fetched by: python -m ndr.data.fetch --set {name} --catalogue "
+            f"config/datasets.yaml --originals {ORIGINALS} --downloads {DOWNLOADS} "
+            f"--done {ORIGINALS}/{name}/fetched_again.json"
+        )
+    return (
+        "The manifest names the folder that they lay in where the snapshot was made: put the set "
+        "there too, or a link to your copy of it."
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,8 +13,8 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 
@@ -22,24 +22,40 @@ from ndr.atomic_file import write_json
 from ndr.nearest_name import UnknownNameError, check_names
 from ndr.records.provenance import file_sha256
 from ndr.records.table_result import table_metrics
+from workflows import DOWNLOADS, ORIGINALS, ROOT, SETS, WEIGHTS
 from workflows.configuration import CONFIG, names_in, read_yaml
-from workflows.storage.artefact_store import ArtefactStore, StoreError
+from workflows.storage.artefact_store import ArtefactStore, StoreError, pack
 from workflows.storage.snakemake_records import (
     OutputRecord,
     finished_outputs,
+    is_inside,
     is_running,
-    pack,
     records_of_tier,
 )
 
-SETS = "data/sets"
-PUBLISHED = ("data/originals", "data/downloads", "data/weights")
+PUBLISHED = (ORIGINALS, DOWNLOADS, WEIGHTS)
 """Folders of what others publish: a snapshot holds the notes about it (`*.json`), no image."""
 RECORDS = "snakemake_records"
 RESTORED = ("results", "benchmarks", "data", "reports", ".snakemake/metadata")
 """Folders that a snapshot may be unpacked into; of `reports/` only the page, which is no code."""
+FORMAT = 1
+INDEX = "index.json"
+GIB = 2**30
 _CHECKPOINT = re.compile(r"results/[^/]+/runs/([^/]+)/checkpoint\.safetensors")
 _CURVE = re.compile(r"results/[^/]+/runs/([^/]+)/curve\.csv")
+
+
+class SnapshotError(RuntimeError):
+    """There is nothing to store, or nothing that can be restored."""
+
+
+def may_be_restored(path: str) -> bool:
+    """Whether a snapshot may write this file: products only, never code or configuration."""
+    if not is_inside(path):
+        return False
+    if path.startswith("reports/"):
+        return path == "reports/all_tables.html" or path.startswith("reports/assets/")
+    return any(path.startswith(f"{folder}/") for folder in RESTORED)
 
 
 @dataclass(slots=True)
@@ -87,7 +103,9 @@ def contents_of(
                 contents.add(_archive_of(path), path)
     for path in files_of(root, f"benchmarks/{tier}"):
         contents.add("benchmarks", path)
-    _add_images(root, contents, _sets(records), largest_set)
+    sets = {path.split("/")[2] for path in records if path.startswith(f"{SETS}/")}
+    for name in sorted(sets):
+        _add_images(root, contents, name, largest_set)
     return contents
 
 
@@ -114,39 +132,16 @@ def _archive_of(path: str) -> str:
     raise AssertionError(path)  # a path has a part
 
 
-def _sets(records: Iterable[str]) -> list[str]:
-    """Prepared sets among the outputs."""
-    return sorted({path.split("/")[2] for path in records if path.startswith(f"{SETS}/")})
-
-
-def _add_images(root: Path, contents: Contents, sets: list[str], largest: int) -> None:
+def _add_images(root: Path, contents: Contents, set_name: str, largest: int) -> None:
     """Add the images that were made for a set; published ones lie elsewhere and stay there."""
-    for name in sets:
-        declared = contents.archives.get(f"sets/{name}", set())
-        images = [path for path in files_of(root, f"{SETS}/{name}") if path not in declared]
-        size = sum((root / path).stat().st_size for path in images)
-        if size > largest:
-            contents.sets_without_images[name] = size
-            continue
-        for path in images:
-            contents.add(f"sets/{name}", path)
-
-
-def may_be_restored(path: str) -> bool:
-    """Whether a snapshot may write this file: products only, never code or configuration."""
-    if path.startswith("reports/"):
-        return path == "reports/all_tables.html" or path.startswith("reports/assets/")
-    return any(path.startswith(f"{folder}/") for folder in RESTORED)
-
-
-ROOT = Path(__file__).resolve().parents[2]
-FORMAT = 1
-INDEX = "index.json"
-GIB = 2**30
-
-
-class SnapshotError(RuntimeError):
-    """There is nothing to store, or nothing that can be restored."""
+    declared = contents.archives.get(f"sets/{set_name}", set())
+    images = [path for path in files_of(root, f"{SETS}/{set_name}") if path not in declared]
+    size = sum((root / path).stat().st_size for path in images)
+    if size > largest:
+        contents.sets_without_images[set_name] = size
+        return
+    for path in images:
+        contents.add(f"sets/{set_name}", path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +176,66 @@ class SnapshotFolder:
         """Folders that DVC tracks, each with a pointer of its own."""
         return self.archives, self.checkpoints, self.curves
 
+    def remove_copies(self) -> None:
+        """Remove what is there only while it is moved."""
+        for part in (self.archives, self.checkpoints):
+            shutil.rmtree(part, ignore_errors=True)
+
     @property
     def pointers(self) -> list[Path]:
         """Pointers that exist."""
         pointers = (part.with_name(f"{part.name}.dvc") for part in self.parts)
         return [pointer for pointer in pointers if pointer.is_file()]
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotIndex:
+    """What a snapshot says of itself, beside its archives."""
+
+    format: int
+    tier: str
+    snakemake: str
+    """Version that wrote the records."""
+    checkpoints: Mapping[str, str]
+    """Place of each run's weights in the checkout."""
+    curves: Mapping[str, str]
+    sets_without_images: Mapping[str, int]
+    sha256: Mapping[str, str]
+    """Of every file, relative to the snapshot's folder."""
+
+    def plain_files(self, folder: SnapshotFolder) -> Iterator[tuple[Path, str]]:
+        """Files that are stored as they are, one per run, with their places in the checkout."""
+        for run, path in self.checkpoints.items():
+            yield folder.checkpoints / f"{run}.safetensors", path
+        for run, path in self.curves.items():
+            yield folder.curves / f"{run}.csv", path
+
+    @classmethod
+    def read(cls, folder: SnapshotFolder) -> SnapshotIndex:
+        """Read a pulled snapshot's index and compare all files with its hashes.
+
+        Raises:
+            SnapshotError: there is none, it is of another version, or a file differs.
+        """
+        try:
+            content = json.loads((folder.archives / INDEX).read_text(encoding="utf-8"))
+            found = content.get("format"), content.get("tier")
+            if found != (FORMAT, folder.tier):
+                raise SnapshotError(
+                    f"expected a snapshot of format {FORMAT} and tier {folder.tier!r}, found "
+                    f"{found}; take the version of the suite that made it"
+                )
+            index = cls(**content)
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise SnapshotError(f"the snapshot has no readable index: {error}") from error
+        for name, sha256 in index.sha256.items():
+            path = folder.path / name
+            if not path.is_file() or file_sha256(path) != sha256:
+                raise SnapshotError(
+                    f"{path} is missing or differs from what was stored; remove .dvc/cache and try "
+                    "again, and if that fails make the snapshot anew"
+                )
+        return index
 
 
 def take_snapshot(root: Path, tier: str, remote: str | None, largest_set: int) -> Contents:
@@ -222,8 +272,7 @@ def take_snapshot(root: Path, tier: str, remote: str | None, largest_set: int) -
         store.add(full)
         store.push(folder.pointers, name)
     finally:
-        for part in (folder.archives, folder.checkpoints):
-            shutil.rmtree(part, ignore_errors=True)
+        folder.remove_copies()
     write_json(folder.path / "metrics.json", metrics_of(root, tier))
     return contents
 
@@ -232,32 +281,17 @@ def stage(folder: SnapshotFolder, contents: Contents) -> None:
     """Lay the files out as DVC is to see them; equal contents give equal files."""
     for part in folder.parts:
         shutil.rmtree(part, ignore_errors=True)
-    for part, ending, files in (
-        (folder.checkpoints, "safetensors", contents.checkpoints),
-        (folder.curves, "csv", contents.curves),
-    ):
-        for run, path in files.items():
-            part.mkdir(parents=True, exist_ok=True)
-            _place(folder.root / path, part / f"{run}.{ending}")
+    version, without = metadata.version("snakemake"), contents.sets_without_images
+    runs = contents.checkpoints, contents.curves
+    index = SnapshotIndex(FORMAT, folder.tier, version, *runs, without, {})
+    for target, path in index.plain_files(folder):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _place(folder.root / path, target)
     for name, paths in contents.archives.items():
         pack(folder.archives / f"{name}.tar", {path: folder.root / path for path in paths})
-    write_json(
-        folder.archives / INDEX,
-        {
-            "format": FORMAT,
-            "tier": folder.tier,
-            "snakemake": metadata.version("snakemake"),
-            "checkpoints": contents.checkpoints,
-            "curves": contents.curves,
-            "sets_without_images": contents.sets_without_images,
-            "sha256": {
-                path.relative_to(folder.path).as_posix(): file_sha256(path)
-                for part in folder.parts
-                for path in sorted(part.rglob("*"))
-                if path.is_file()
-            },
-        },
-    )
+    files = [path for part in folder.parts for path in part.rglob("*") if path.is_file()]
+    hashes = {path.relative_to(folder.path).as_posix(): file_sha256(path) for path in files}
+    write_json(folder.archives / INDEX, asdict(replace(index, sha256=hashes)))
 
 
 def _place(source: Path, target: Path) -> None:

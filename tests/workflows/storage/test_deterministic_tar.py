@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from workflows.storage.snakemake_records import ArchiveError, members, pack
+from workflows.storage.artefact_store import ArchiveError, members, pack
 
 
 def test_names_and_contents_decide_alone(tmp_path: Path) -> None:

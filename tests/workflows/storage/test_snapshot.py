@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -22,7 +23,7 @@ from tests.workflows.storage.stored_checkout import (
     write,
 )
 from workflows.storage.artefact_store import ArtefactStore, StoreError
-from workflows.storage.restore import check_files, read_index, restore_snapshot, write_files
+from workflows.storage.restore import check_files, restore_snapshot, write_files
 from workflows.storage.snakemake_records import finished_outputs, records_of_tier
 from workflows.storage.snapshot import (
     GIB,
@@ -30,6 +31,7 @@ from workflows.storage.snapshot import (
     Contents,
     SnapshotError,
     SnapshotFolder,
+    SnapshotIndex,
     check_tier,
     contents_of,
     may_be_restored,
@@ -112,6 +114,7 @@ def test_an_output_that_could_not_be_restored_is_refused(checkout: Path) -> None
         (".snakemake/scripts/x", False),
         ("resultsx/a", False),
         (".git/hooks/post-checkout", False),
+        ("results/../ndr/train.py", False),
     ],
 )
 def test_only_products_may_be_written(path: str, allowed: bool) -> None:
@@ -128,7 +131,7 @@ def test_equal_results_make_equal_files(checkout: Path, tmp_path: Path) -> None:
 
 
 def test_files_come_back_with_one_time(restored: SnapshotFolder, checkout: Path) -> None:
-    index = read_index(restored)
+    index = SnapshotIndex.read(restored)
     check_files(restored, index, overwrite=False)
     done = write_files(restored, index)
     found = products(restored.root)
@@ -141,7 +144,7 @@ def test_files_come_back_with_one_time(restored: SnapshotFolder, checkout: Path)
 
 
 def test_equal_files_stay_and_others_are_not_overwritten(restored: SnapshotFolder) -> None:
-    index = read_index(restored)
+    index = SnapshotIndex.read(restored)
     same = write(restored.root, f"{RESULTS}/evaluations/{RUN}/per_image.csv", "image,value\na,1\n")
     before = same.stat().st_mtime_ns
     mine = write(restored.root, f"{RESULTS}/runs/{RUN}/checkpoint.safetensors", "mine")
@@ -159,14 +162,22 @@ def test_equal_files_stay_and_others_are_not_overwritten(restored: SnapshotFolde
 def test_a_damaged_snapshot_is_not_unpacked(restored: SnapshotFolder) -> None:
     (restored.checkpoints / f"{RUN}.safetensors").write_text("damaged")
     with pytest.raises(SnapshotError, match="differs from what was stored"):
-        read_index(restored)
+        SnapshotIndex.read(restored)
 
 
 def test_a_snapshot_that_names_code_is_not_unpacked(restored: SnapshotFolder) -> None:
-    index = json.loads((restored.archives / INDEX).read_text())
+    index = SnapshotIndex.read(restored)
     for path in ("ndr/train.py", "results/../ndr/train.py"):
-        with pytest.raises(SnapshotError, match="no product of the suite"):
-            check_files(restored, {**index, "checkpoints": {RUN: path}}, overwrite=True)
+        named = dataclasses.replace(index, checkpoints={RUN: path}, curves={})
+        with pytest.raises(SnapshotError, match="is no product: not restored"):
+            check_files(restored, named, overwrite=True)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"format": 1, "tier": "smoke"}'])
+def test_an_index_that_is_none_is_said(restored: SnapshotFolder, text: str) -> None:
+    (restored.archives / INDEX).write_text(text)
+    with pytest.raises(SnapshotError, match="no readable index"):
+        SnapshotIndex.read(restored)
 
 
 @pytest.mark.parametrize("change", [{"format": 2}, {"tier": "paper"}])
@@ -174,7 +185,7 @@ def test_other_formats_and_tiers_are_refused(restored: SnapshotFolder, change: d
     path = restored.archives / INDEX
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(SnapshotError, match="expected a snapshot of format 1 and tier 'smoke'"):
-        read_index(restored)
+        SnapshotIndex.read(restored)
 
 
 def test_nothing_to_store_and_nothing_to_restore(tmp_path: Path) -> None:
