@@ -76,3 +76,19 @@ def test_the_comparison_reaches_the_summary() -> None:
     text = path.read_text(encoding="utf-8")
     assert 'cat regression.md >> "$GITHUB_STEP_SUMMARY"' in text
     assert "if: always()" in text
+
+
+def test_issue_templates_ask_for_what_the_suite_prints() -> None:
+    folder = ROOT / ".github" / "ISSUE_TEMPLATE"
+    forms = {
+        path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in folder.iterdir()
+    }
+    assert forms.keys() == {"bug", "config", "new_method", "number_differs"}
+    for name, form in forms.items():
+        if name == "config":
+            continue
+        assert form["name"]
+        assert form["description"]
+        ids = [part["id"] for part in form["body"]]
+        assert len(ids) == len(set(ids)) >= 4
+        assert all(part["attributes"]["label"] for part in form["body"])

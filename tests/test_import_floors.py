@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,17 @@ def test_no_circle_between_the_rooms_of_reports() -> None:
             own = {_room(name) for name in imported if name.startswith("reports.")}
             arrows.setdefault(_room(module), set()).update(own - {_room(module)})
     assert not _circles(arrows)
+
+
+def test_the_page_on_the_architecture_names_every_room() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = {path.parent.relative_to(ROOT).as_posix() for path in MODULES.values()}
+    # Rooms of one level; what is inside them is their own affair.
+    missing = {room for room in rooms if room.count("/") == 1 and f"{room}/" not in page}
+    assert {room for room in missing if not room.startswith("baselines/")} == set()
+    named = re.findall(r"`?((?:ndr|reports|workflows|config|docs|bench)/[a-z_/.]*)", page)
+    assert len(named) > 30
+    assert [name for name in named if not (ROOT / name).exists() and "all_tables" not in name] == []
 
 
 def test_no_module_hides_its_subject_behind_a_vague_name() -> None:
