@@ -15,8 +15,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+
+from baselines.super_resolution.residual_groups import DIV2K_MEAN
 
 
 def _network_class(architecture: str, module: str, name: str) -> type[nn.Module]:
@@ -83,6 +85,20 @@ def nafnet(
         enc_blk_nums=list(encoder_blocks),
         dec_blk_nums=list(decoder_blocks),
     )
+
+
+def nafnet_output(network: nn.Module, images: Tensor) -> Tensor:
+    """What `nafnet` adds to its input: (B, 3, H, W) -> (B, channels of its last layer, H, W)."""
+    part = network.get_submodule
+    features = part("intro")(images)
+    skips = []
+    for encoder, down in zip(part("encoders").children(), part("downs").children(), strict=True):
+        skips.append(encoder(features))
+        features = down(skips[-1])
+    features = part("middle_blks")(features)
+    for decoder, up in zip(part("decoders").children(), part("ups").children(), strict=True):
+        features = decoder(up(features) + skips.pop())
+    return part("ending")(features)
 
 
 def swinir(
@@ -165,3 +181,8 @@ def hat(
             upscale=scale,
             num_feat=tail_width,
         )
+
+
+def without_mean_colour(images: Tensor) -> Tensor:
+    """Undo what SwinIR and HAT add to the output of their last layer, (B, 3, H, W)."""
+    return images - torch.tensor(DIV2K_MEAN, device=images.device).reshape(1, 3, 1, 1)

@@ -9,7 +9,8 @@ creates them; `from ndr.method import create, load_official` works too.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -93,8 +94,10 @@ class MethodInfo:
     """The method's name in the paper's tables, e.g. "NDR-Restore"."""
     citation: str
     tasks: frozenset[str]
-    presets: Mapping[str, Mapping[str, Any]]
-    """Constructor arguments per tier; the tiers are `TIERS`."""
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Constructor arguments per tier, see `TIERS`; at `paper` the defaults hold if not given."""
+    narrow: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments that all presets but `paper` share where they do not state their own."""
     trainable: bool = True
     sizes: SizeRequirements = field(default_factory=SizeRequirements)
     tiling: Tiling = Tiling.SUPPORTED
@@ -112,15 +115,18 @@ class MethodInfo:
 
     def __post_init__(self) -> None:
         check_names("task", self.tasks, TASKS)
-        if set(self.presets) != set(TIERS):
+        if self.presets and {*self.presets, "paper"} != set(TIERS):
             raise ValueError(
-                f"method {self.name!r}: expected presets for {TIERS}, found {tuple(self.presets)}"
+                f"method {self.name!r}: expected presets for {TIERS[:-1]}, found "
+                f"{tuple(self.presets)}"
             )
-
-
-def frozen(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Read-only view, for the presets of a class."""
-    return MappingProxyType(dict(mapping))
+        shared = dict.fromkeys(TIERS[:-1], self.narrow)
+        presets = {
+            tier: MappingProxyType({**shared.get(tier, {}), **self.presets.get(tier, {})})
+            for tier in TIERS
+        }
+        object.__setattr__(self, "presets", MappingProxyType(presets))
+        object.__setattr__(self, "own_recipe", MappingProxyType(dict(self.own_recipe)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +185,7 @@ class Batch:
 
 
 PixelLoss = Callable[[Tensor, Tensor], Tensor]
+Renaming = Sequence[tuple[str, str | Callable[[re.Match[str]], str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +211,17 @@ class Method(nn.Module):
     restoring network lack them."""
     restores_together: ClassVar[bool] = False
     """Whether the evaluation hands over a whole test set at once, see `restore_together`."""
+    official_names: ClassVar[Renaming] = ()
+    """Patterns in the keys of authors' checkpoints and what they become here, one after the other;
+    each is replaced once in a key."""
+    official_unused: ClassVar[str | None] = None
+    """Pattern at the start of keys that the authors' own network never uses."""
 
     def __init__(self) -> None:
         # Named, because the arguments of a constructor are the changes that a run may ask for.
         super().__init__()
+        self.scale = self.info.scale
+        """Side of the output over side of the input; methods whose scale varies set it."""
 
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
         """Restore images whose size already fulfils `info.sizes`.
@@ -220,11 +234,6 @@ class Method(nn.Module):
             (B, 3, scale * H, scale * W), not clipped.
         """
         raise NotImplementedError
-
-    @property
-    def scale(self) -> int:
-        """Side of the output over side of the input; methods whose scale varies override it."""
-        return self.info.scale
 
     def restore(self, degraded: Tensor, side: SideInformation | None = None) -> Tensor:
         """Restore images of any size: check, pad as `info.sizes` says, run, crop back.
@@ -326,12 +335,20 @@ class Method(nn.Module):
 
     @classmethod
     def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the keys of an authors' checkpoint to this class's.
+        """Turn the keys of an authors' checkpoint into this class's (`official_names`).
 
-        Keys that the authors' own network never uses are dropped here, by name; any other
-        unknown or missing key makes `load_official` fail.
+        Unknown keys keep their names, and a second one of the same new name says so in its own:
+        `load_official` then refuses them. Overridden where values change, too.
         """
-        return dict(state)
+        mapped: dict[str, Tensor] = {}
+        for key, value in state.items():
+            if cls.official_unused is not None and re.match(cls.official_unused, key):
+                continue
+            name = key
+            for pattern, replacement in cls.official_names:
+                name = re.sub(pattern, replacement, name, count=1)
+            mapped[f"{key} (a second {name})" if name in mapped else name] = value
+        return mapped
 
     def load_official_state(self, state: Mapping[str, Tensor], source: str) -> None:
         """Load an authors' checkpoint strictly; parts that only training needs stay as they are.

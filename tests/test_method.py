@@ -27,7 +27,6 @@ from ndr.method import (
     SideInformation,
     SizeRequirements,
     TrainingContext,
-    frozen,
     load_strictly,
     pad_by_reflection,
     parameter_count,
@@ -377,11 +376,11 @@ def test_two_classes_cannot_share_a_name() -> None:
 
 def test_other_packages_join_by_entry_point(tmp_path, monkeypatch) -> None:
     (tmp_path / "foreign_method.py").write_text(
-        "from ndr.method import TIERS, Method, MethodInfo, frozen, register_method\n"
+        "from ndr.method import Method, MethodInfo, register_method\n"
         "@register_method\n"
         "class Foreign(Method):\n"
         "    info = MethodInfo(name='foreign', paper_label='Foreign', citation='nobody, 2024',\n"
-        "        tasks=frozenset({'noise'}), presets=frozen({tier: {} for tier in TIERS}))\n"
+        "        tasks=frozenset({'noise'}))\n"
         "    def forward(self, degraded, side):\n"
         "        return degraded / 2\n"
     )
@@ -397,11 +396,37 @@ def test_other_packages_join_by_entry_point(tmp_path, monkeypatch) -> None:
 
 
 def test_info_refuses_unknown_tasks_and_missing_presets() -> None:
-    presets = frozen({tier: {} for tier in TIERS})
+    presets: dict[str, dict[str, int]] = {"smoke": {"width": 1}, "quick": {}, "small": {}}
     with pytest.raises(UnknownNameError, match="unknown task 'nose': did you mean 'noise'"):
         MethodInfo("a", "A", "somebody, 2024", frozenset({"nose"}), presets)
     with pytest.raises(ValueError, match="expected presets for"):
-        MethodInfo("a", "A", "somebody, 2024", frozenset({"noise"}), frozen({"paper": {}}))
+        MethodInfo("a", "A", "somebody, 2024", frozenset({"noise"}), {"paper": {}})
+    info = MethodInfo("a", "A", "somebody", frozenset({"noise"}), presets, {"width": 2, "depth": 3})
+    assert {tier: dict(preset) for tier, preset in info.presets.items()} == {
+        "smoke": {"width": 1, "depth": 3},
+        "quick": {"width": 2, "depth": 3},
+        "small": {"width": 2, "depth": 3},
+        "paper": {},
+    }
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        info.presets["smoke"]["width"] = 5  # type: ignore[index]
+
+
+def test_official_names_are_replaced_in_order_and_never_on_top_of_each_other() -> None:
+    class Renamed(Method):
+        info = method_class("identity").info
+        official_names = ((r"^net\.", ""), (r"^a(\d)\.", lambda m: f"part.{int(m[1]) - 1}."))
+        official_unused = r"net\.spare\."
+
+    keys = ("net.a1.weight", "a2.a3.bias", "net.spare.weight", "part.0.weight", "other")
+    state = {key: torch.full((1,), float(number)) for number, key in enumerate(keys)}
+    mapped = Renamed.map_official_state(state)
+    assert {key: value.item() for key, value in mapped.items()} == {
+        "part.0.weight": 0,
+        "part.1.a3.bias": 1,
+        "part.0.weight (a second part.0.weight)": 3,
+        "other": 4,
+    }
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 4), (3, 1), (2, 2), (5, 7), (16, 16)])

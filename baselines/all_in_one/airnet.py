@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ndr.layers.initialisation import start_at_zero
 from ndr.layers.x2_head import X2Head
 from ndr.method import (
     TASKS,
@@ -22,12 +22,16 @@ from ndr.method import (
     SideInformation,
     Tiling,
     TrainingContext,
-    frozen,
     parameter_count,
     register_method,
 )
 
 SLOPE = 0.1
+MOMENTUM = 0.999
+TEMPERATURE = 0.07
+ENCODER_SHARE = 0.1
+"""Share of the steps in which the encoder trains alone."""
+CONTRAST_WEIGHT = 0.1
 
 
 class EncoderBlock(nn.Module):
@@ -72,9 +76,7 @@ class DegradationEncoder(nn.Module):
             EncoderBlock(width, 2 * width, stride=2), EncoderBlock(2 * width, 4 * width, stride=2)
         )
         self.head = nn.Sequential(
-            nn.Linear(4 * width, 4 * width),
-            nn.LeakyReLU(SLOPE),
-            nn.Linear(4 * width, 4 * width),
+            nn.Linear(4 * width, 4 * width), nn.LeakyReLU(SLOPE), nn.Linear(4 * width, 4 * width)
         )
 
     def vector(self, degradation: Tensor, columns: slice = slice(None)) -> Tensor:
@@ -99,8 +101,7 @@ class GuidedConvolution(nn.Module):
         self.taps = nn.Conv2d(2 * width, 3 * 9, 3, padding=1)
         bound = (width * 9) ** -0.5
         nn.init.uniform_(self.weight, -bound, bound)
-        nn.init.zeros_(self.taps.weight)
-        nn.init.zeros_(self.taps.bias)
+        start_at_zero(self.taps)
 
     def forward(self, features: Tensor, degradation: Tensor) -> Tensor:
         """Features and degradation map (B, C, H, W) -> (B, C, H, W)."""
@@ -212,11 +213,7 @@ class GuidedNetwork(nn.Module):
         return self.last(features + self.convolution(result))
 
 
-MOMENTUM = 0.999
-TEMPERATURE = 0.07
-
-
-def followed_by(encoder: nn.Module) -> nn.Module:
+def followed_by(encoder: DegradationEncoder) -> DegradationEncoder:
     """A copy of `encoder` whose weights are buffers: saved and resumed, but never optimised."""
     copied = copy.deepcopy(encoder)
     for module in copied.modules():
@@ -241,7 +238,10 @@ class MomentumContrast(nn.Module):
     batch.
     """
 
-    def __init__(self, encoder: nn.Module, dimension: int, queue_length: int) -> None:
+    queue: Tensor
+    position: Tensor
+
+    def __init__(self, encoder: DegradationEncoder, dimension: int, queue_length: int) -> None:
         super().__init__()
         self.encoder = followed_by(encoder)
         # Drawn on the CPU: normal numbers on the meta device take seconds at their first call.
@@ -288,35 +288,6 @@ class MomentumContrast(nn.Module):
         self.position.copy_((self.position + len(keys)) % length)
 
 
-ENCODER_SHARE = 0.1
-CONTRAST_WEIGHT = 0.1
-
-# The authors' names and ours, from the outside in; one after the other is replaced.
-_OFFICIAL_NAMES = (
-    (r"^R\.head\.0\.", "network.first."),
-    (r"^R\.tail\.0\.", "network.last."),
-    (r"^R\.body\.\d+\.(weight|bias)$", r"network.convolution.\1"),
-    (r"^R\.body\.(\d+)\.body\.\d+\.(weight|bias)$", r"network.groups.\1.convolution.\2"),
-    (r"^R\.body\.(\d+)\.body\.(\d+)\.", r"network.groups.\1.blocks.\2."),
-    (r"\.dgm1\.", ".guides.0."),
-    (r"\.dgm2\.", ".guides.1."),
-    (r"\.conv1\.", ".convolutions.0."),
-    (r"\.conv2\.", ".convolutions.1."),
-    (r"\.dcn\.conv_offset_mask\.", ".convolution.taps."),
-    (r"\.dcn\.", ".convolution."),
-    (r"\.sft\.conv_gamma\.", ".transform.scale."),
-    (r"\.sft\.conv_beta\.", ".transform.shift."),
-    (r"^E\.E\.encoder_q\.", "encoder."),
-    (r"^E\.E\.encoder_k\.", "contrast.encoder."),
-    (r"^E\.E\.queue_ptr$", "contrast.position"),
-    (r"^E\.E\.queue$", "contrast.queue"),
-    (r"encoder\.E_pre\.", "encoder.first."),
-    (r"encoder\.E\.", "encoder.body."),
-    (r"encoder\.mlp\.", "encoder.head."),
-    (r"\.backbone\.", ".body."),
-)
-
-
 @register_method
 class AirNet(Method):
     """Deformable convolutions, scales and shifts that follow from a learned degradation map.
@@ -356,32 +327,12 @@ class AirNet(Method):
         citation="B. Li, X. Liu, P. Hu, Z. Wu, J. Lv, X. Peng, All-in-one image restoration for "
         "unknown corruption, CVPR 2022",
         tasks=TASKS,
-        presets=frozen(
-            {
-                "smoke": {
-                    "width": 4,
-                    "groups": 1,
-                    "blocks": 1,
-                    "queue_length": 16,
-                    "add_input": True,
-                },
-                "quick": {
-                    "width": 5,
-                    "groups": 1,
-                    "blocks": 1,
-                    "queue_length": 96,
-                    "add_input": True,
-                },
-                "small": {
-                    "width": 24,
-                    "groups": 2,
-                    "blocks": 2,
-                    "queue_length": 768,
-                    "add_input": True,
-                },
-                "paper": {},
-            }
-        ),
+        presets={
+            "smoke": {"width": 4, "groups": 1, "blocks": 1, "queue_length": 16},
+            "quick": {"width": 5, "groups": 1, "blocks": 1, "queue_length": 96},
+            "small": {"width": 24, "groups": 2, "blocks": 2, "queue_length": 768},
+        },
+        narrow={"add_input": True},
         # The first features, which guide the restoration, see few pixels; nothing it uses is
         # averaged over the image.
         tiling=Tiling.SUPPORTED,
@@ -397,20 +348,42 @@ class AirNet(Method):
                 licence="none stated",
             ),
         ),
-        own_recipe=frozen(
-            {
-                "steps": 400_000,
-                "batch": 5,
-                "patch": 128,
-                "learning_rate": 1e-4,
-                "weight_decay": 0.0,
-                "schedule": "multistep",
-                "milestones": tuple(range(90_000, 400_000, 50_000)),
-                "gamma": 0.5,
-                "gradient_clip_norm": None,
-                "pixel_loss": "l1",
-            }
-        ),
+        own_recipe={
+            "steps": 400_000,
+            "batch": 5,
+            "patch": 128,
+            "learning_rate": 1e-4,
+            "weight_decay": 0.0,
+            "schedule": "multistep",
+            "milestones": tuple(range(90_000, 400_000, 50_000)),
+            "gamma": 0.5,
+            "gradient_clip_norm": None,
+            "pixel_loss": "l1",
+        },
+    )
+
+    official_names = (
+        (r"^R\.head\.0\.", "network.first."),
+        (r"^R\.tail\.0\.", "network.last."),
+        (r"^R\.body\.\d+\.(weight|bias)$", r"network.convolution.\1"),
+        (r"^R\.body\.(\d+)\.body\.\d+\.(weight|bias)$", r"network.groups.\1.convolution.\2"),
+        (r"^R\.body\.(\d+)\.body\.(\d+)\.", r"network.groups.\1.blocks.\2."),
+        (r"\.dgm1\.", ".guides.0."),
+        (r"\.dgm2\.", ".guides.1."),
+        (r"\.conv1\.", ".convolutions.0."),
+        (r"\.conv2\.", ".convolutions.1."),
+        (r"\.dcn\.conv_offset_mask\.", ".convolution.taps."),
+        (r"\.dcn\.", ".convolution."),
+        (r"\.sft\.conv_gamma\.", ".transform.scale."),
+        (r"\.sft\.conv_beta\.", ".transform.shift."),
+        (r"^E\.E\.encoder_q\.", "encoder."),
+        (r"^E\.E\.encoder_k\.", "contrast.encoder."),
+        (r"^E\.E\.queue_ptr$", "contrast.position"),
+        (r"^E\.E\.queue$", "contrast.queue"),
+        (r"encoder\.E_pre\.", "encoder.first."),
+        (r"encoder\.E\.", "encoder.body."),
+        (r"encoder\.mlp\.", "encoder.head."),
+        (r"\.backbone\.", ".body."),
     )
 
     def __init__(
@@ -425,18 +398,13 @@ class AirNet(Method):
     ) -> None:
         super().__init__()
         self.head = X2Head(upscale)
+        self.scale = self.head.scale
         self.add_input = add_input
         self.encoder = DegradationEncoder(width)
         self.contrast = MomentumContrast(self.encoder, 4 * width, queue_length)
         self.network = GuidedNetwork(width, groups, blocks, self.head.last_channels)
         if add_input:
-            nn.init.zeros_(self.network.last.weight)
-            nn.init.zeros_(self.network.last.bias)
-
-    @property
-    def scale(self) -> int:
-        """2 where `upscale` is not `none`."""
-        return self.head.scale
+            start_at_zero(self.network.last)
 
     def counted_parameters(self) -> int:
         """With the following encoder, as the authors count."""
@@ -481,19 +449,3 @@ class AirNet(Method):
     def official_changes(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
         """The queue is as long as the authors' training had tasks."""
         return {"queue_length": state["E.E.queue"].shape[1]} if "E.E.queue" in state else {}
-
-    @classmethod
-    def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' keys; unknown ones keep their names and are then refused."""
-        mapped: dict[str, Tensor] = {}
-        for key, value in state.items():
-            name = _renamed(key)
-            # The numbers of last layers are not looked at: a second one keeps its own name.
-            mapped[key if name in mapped else name] = value
-        return mapped
-
-
-def _renamed(key: str) -> str:
-    for pattern, name in _OFFICIAL_NAMES:
-        key = re.sub(pattern, name, key, count=1)
-    return key

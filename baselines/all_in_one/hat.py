@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from baselines.spandrel_networks import hat
+from baselines.spandrel_networks import hat, without_mean_colour
 from ndr.layers.bicubic import enlarge_bicubic
+from ndr.layers.initialisation import start_at_zero
 from ndr.layers.x2_head import X2Head
 from ndr.method import (
     TASKS,
@@ -19,12 +19,8 @@ from ndr.method import (
     SideInformation,
     SizeRequirements,
     Tiling,
-    frozen,
     register_method,
 )
-
-DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
-"""Mean colour that the network subtracts from its input and adds to its output."""
 
 
 @register_method
@@ -57,41 +53,33 @@ class HAT(Method):
         citation="X. Chen, X. Wang, J. Zhou, Y. Qiao, C. Dong, Activating more pixels in image "
         "super-resolution transformer, CVPR 2023",
         tasks=TASKS,
-        presets=frozen(
-            {
-                "smoke": {
-                    "width": 4,
-                    "depths": (2,),
-                    "heads": (2,),
-                    "window": 4,
-                    "squeeze_factor": 2,
-                    "tail_width": 4,
-                    "drop_path": 0.0,
-                    "add_input": True,
-                },
-                "quick": {
-                    "width": 16,
-                    "depths": (2,),
-                    "heads": (2,),
-                    "window": 8,
-                    "squeeze_factor": 4,
-                    "tail_width": 16,
-                    "drop_path": 0.0,
-                    "add_input": True,
-                },
-                "small": {
-                    "width": 48,
-                    "depths": (4, 4, 4),
-                    "heads": (4, 4, 4),
-                    "window": 8,
-                    "squeeze_factor": 12,
-                    "tail_width": 32,
-                    "drop_path": 0.0,
-                    "add_input": True,
-                },
-                "paper": {},
-            }
-        ),
+        presets={
+            "smoke": {
+                "width": 4,
+                "depths": (2,),
+                "heads": (2,),
+                "window": 4,
+                "squeeze_factor": 2,
+                "tail_width": 4,
+            },
+            "quick": {
+                "width": 16,
+                "depths": (2,),
+                "heads": (2,),
+                "window": 8,
+                "squeeze_factor": 4,
+                "tail_width": 16,
+            },
+            "small": {
+                "width": 48,
+                "depths": (4, 4, 4),
+                "heads": (4, 4, 4),
+                "window": 8,
+                "squeeze_factor": 12,
+                "tail_width": 32,
+            },
+        },
+        narrow={"drop_path": 0.0, "add_input": True},
         sizes=SizeRequirements(minimum=16, multiple_of=16),
         # Channel attention averages over the whole image.
         tiling=Tiling.DISCOURAGED,
@@ -105,25 +93,26 @@ class HAT(Method):
                 trained_on="DF2K",
                 protocol="sr_y",
                 licence="Apache-2.0",
-                changes=frozen({"upscale": "pixel_shuffle"}),
+                changes={"upscale": "pixel_shuffle"},
             ),
         ),
-        own_recipe=frozen(
-            {
-                "steps": 500_000,
-                "batch": 32,
-                "patch": 128,
-                "learning_rate": 2e-4,
-                "betas": (0.9, 0.99),
-                "weight_decay": 0.0,
-                "schedule": "multistep",
-                "milestones": (250_000, 400_000, 450_000, 475_000),
-                "gamma": 0.5,
-                "gradient_clip_norm": None,
-                "pixel_loss": "l1",
-            }
-        ),
+        own_recipe={
+            "steps": 500_000,
+            "batch": 32,
+            "patch": 128,
+            "learning_rate": 2e-4,
+            "betas": (0.9, 0.99),
+            "weight_decay": 0.0,
+            "schedule": "multistep",
+            "milestones": (250_000, 400_000, 450_000, 475_000),
+            "gamma": 0.5,
+            "gradient_clip_norm": None,
+            "pixel_loss": "l1",
+        },
     )
+
+    # The authors' network is a part of this one.
+    official_names = ((r"^", "network."),)
 
     def __init__(
         self,
@@ -149,6 +138,7 @@ class HAT(Method):
                 f"{self.info.sizes.multiple_of}, found {window}"
             )
         self.head = X2Head(upscale)
+        self.scale = self.head.scale
         self.add_input = add_input
         self.network = hat(
             scale=2 if upscale == "pixel_shuffle" else 1,
@@ -161,29 +151,17 @@ class HAT(Method):
             drop_path=drop_path,
         )
         if add_input:
-            nn.init.zeros_(self.network.conv_last.weight)
-            nn.init.zeros_(self.network.conv_last.bias)
-
-    @property
-    def scale(self) -> int:
-        """2 where `upscale` is not `none`."""
-        return self.head.scale
+            start_at_zero(self.network.get_submodule("conv_last"))
 
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
         """(B, 3, H, W), multiples of 16 -> (B, 3, scale * H, scale * W), not clipped."""
         restored = self.network(self.head.enter(degraded))
         if not self.add_input:
             return restored
-        # The network adds the mean colour to its last layer's output.
-        mean = torch.tensor(DIV2K_MEAN, device=restored.device).reshape(1, 3, 1, 1)
-        return restored - mean + (degraded if self.scale == 1 else enlarge_bicubic(degraded))
+        added = degraded if self.scale == 1 else enlarge_bicubic(degraded)
+        return without_mean_colour(restored) + added
 
     @classmethod
     def official_changes(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
         """The network for x2 has a convolution before the pixel shuffle."""
         return {"upscale": "pixel_shuffle" if "upsample.0.weight" in state else "none"}
-
-    @classmethod
-    def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The authors' network is a part of this one."""
-        return {f"network.{key}": value for key, value in state.items()}

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from baselines.loss_terms import charbonnier, filtered
 from ndr.layers.bicubic import enlarge_bicubic
+from ndr.layers.initialisation import start_at_zero
 from ndr.layers.x2_head import SCALE, X2Head
 from ndr.method import (
     TASKS,
@@ -24,12 +26,20 @@ from ndr.method import (
     SizeRequirements,
     Tiling,
     TrainingContext,
-    frozen,
     register_method,
 )
 
 LEVELS = 3
+FIRST_SLOPE = 0.25
+EDGE_WEIGHT = 0.05
+PYRAMID_TAPS = (0.05, 0.25, 0.4, 0.25, 0.05)
+"""Separable low-pass of Burt and Adelson's Laplacian pyramid; the taps sum to one."""
 _MODE = "bilinear"
+_DRIVE = "https://drive.google.com/file/d"
+_LICENCE = "Academic Public License (non-commercial)"
+
+# The last layer of a third-stage block with one attention block has such a number too.
+_OFFICIAL_SLOPE = re.compile(r"(?<!\.orb\d)\.body\.1\.weight$")
 
 
 def convolution(inputs: int, outputs: int, side: int = 3) -> nn.Conv2d:
@@ -244,11 +254,7 @@ class FullResolutionNetwork(nn.Module):
         self.fuse_decoder = nn.ModuleList(convolution(widths[0], width, 1) for _ in range(LEVELS))
 
     def forward(
-        self,
-        features: Tensor,
-        slope: Tensor,
-        encoded: Sequence[Tensor],
-        decoded: Sequence[Tensor],
+        self, features: Tensor, slope: Tensor, encoded: Sequence[Tensor], decoded: Sequence[Tensor]
     ) -> Tensor:
         """(B, C, H, W) -> same shape, with the levels of the stage before."""
         for level, block in enumerate(self.blocks):
@@ -278,21 +284,6 @@ def join_two(features: Tensor, dimension: int) -> Tensor:
     return torch.cat(features.chunk(2), dim=dimension)
 
 
-CHARBONNIER_EPSILON = 1e-3
-PYRAMID_TAPS = (0.05, 0.25, 0.4, 0.25, 0.05)
-"""Separable low-pass of Burt and Adelson's Laplacian pyramid; the taps sum to one."""
-
-
-def charbonnier(first: Tensor, second: Tensor) -> Tensor:
-    """Mean of sqrt(d^2 + epsilon^2) over all values of d = first - second.
-
-    Close to the L1 distance, with a gradient at zero. Two equal images have the distance epsilon,
-    1e-3.
-    """
-    difference = first - second
-    return torch.sqrt(difference.square() + CHARBONNIER_EPSILON**2).mean()
-
-
 def laplacian(images: Tensor) -> Tensor:
     """Difference between images and their next coarser level of a pyramid, at full size.
 
@@ -317,47 +308,8 @@ def edge_distance(restored: Tensor, clean_laplacian: Tensor) -> Tensor:
 
 
 def _low_pass(images: Tensor) -> Tensor:
-    channels = images.shape[1]
-    taps = torch.tensor(PYRAMID_TAPS, dtype=images.dtype, device=images.device)
-    kernel = taps.expand(channels, 1, 1, -1)
-    padded = F.pad(images, (2, 2, 2, 2), mode="replicate")
-    rows = F.conv2d(padded, kernel, groups=channels)
-    return F.conv2d(rows, kernel.transpose(-1, -2), groups=channels)
-
-
-EDGE_WEIGHT = 0.05
-FIRST_SLOPE = 0.25
-_DRIVE = "https://drive.google.com/file/d"
-_SIDES = {"enc": "encoder", "dec": "decoder"}
-_LICENCE = "Academic Public License (non-commercial)"
-
-# The authors' names and ours, from the outside in; one after the other is replaced.
-_OFFICIAL_NAMES = (
-    (r"^shallow_feat(\d)\.0\.", lambda m: f"shallow.{int(m[1]) - 1}.convolution."),
-    (r"^shallow_feat(\d)\.1\.", lambda m: f"shallow.{int(m[1]) - 1}.block."),
-    (r"^stage(\d)_(encoder|decoder)\.", lambda m: f"{m[2]}s.{int(m[1]) - 1}."),
-    (r"^stage3_orsnet\.", "full_resolution."),
-    (r"^sam(\d)\d\.conv1\.", lambda m: f"attention.{int(m[1]) - 1}.features."),
-    (r"^sam(\d)\d\.conv2\.", lambda m: f"attention.{int(m[1]) - 1}.image."),
-    (r"^sam(\d)\d\.conv3\.", lambda m: f"attention.{int(m[1]) - 1}.attention."),
-    (r"^concat(\d)\d\.", lambda m: f"merge.{int(m[1]) - 1}."),
-    (r"\.(?:en|de)coder_level(\d)\.", lambda m: f".levels.{int(m[1]) - 1}."),
-    (r"\.skip_attn(\d)\.", lambda m: f".skips.{int(m[1]) - 1}."),
-    (r"\.csff_(enc|dec)(\d)\.", lambda m: f".fuse_{_SIDES[m[1]]}.{int(m[2]) - 1}."),
-    (r"\.down(\d)\d\.down\.1\.", lambda m: f".reductions.{int(m[1]) - 1}.convolution."),
-    (r"\.up\d(\d)\.up\.1\.", lambda m: f".enlargements.{int(m[1]) - 1}.convolution."),
-    (r"\.up_(enc|dec)1\.up\.1\.", lambda m: f".enlarge_{_SIDES[m[1]]}.1.0.convolution."),
-    (r"\.up_(enc|dec)2\.(\d)\.up\.1\.", lambda m: f".enlarge_{_SIDES[m[1]]}.2.{m[2]}.convolution."),
-    (r"\.conv_(enc|dec)(\d)\.", lambda m: f".fuse_{_SIDES[m[1]]}.{int(m[2]) - 1}."),
-    (r"\.orb(\d)\.body\.(\d+)\.weight$", lambda m: f".blocks.{int(m[1]) - 1}.convolution.weight"),
-    (r"\.orb(\d)\.body\.(\d+)\.", lambda m: f".blocks.{int(m[1]) - 1}.blocks.{m[2]}."),
-    (r"\.body\.0\.weight$", ".first.weight"),
-    (r"\.body\.2\.weight$", ".second.weight"),
-    (r"\.CA\.conv_du\.0\.", ".squeeze."),
-    (r"\.CA\.conv_du\.2\.", ".excite."),
-)
-# The last layer of a third-stage block with one attention block has such a number too.
-_OFFICIAL_SLOPE = re.compile(r"(?<!\.orb\d)\.body\.1\.weight$")
+    taps = torch.tensor(PYRAMID_TAPS, dtype=images.dtype)
+    return filtered(F.pad(images, (2, 2, 2, 2), mode="replicate"), taps)
 
 
 @register_method
@@ -396,37 +348,32 @@ class MPRNet(Method):
         citation="S. W. Zamir, A. Arora, S. Khan, M. Hayat, F. S. Khan, M.-H. Yang, L. Shao, "
         "Multi-stage progressive image restoration, CVPR 2021",
         tasks=TASKS,
-        presets=frozen(
-            {
-                "smoke": {
-                    "width": 4,
-                    "level_growth": 2,
-                    "stage_growth": 2,
-                    "level_blocks": 1,
-                    "stage_blocks": 1,
-                    "reduction": 2,
-                    "zero_init_output": True,
-                },
-                "quick": {
-                    "width": 8,
-                    "level_growth": 4,
-                    "stage_growth": 4,
-                    "level_blocks": 1,
-                    "stage_blocks": 1,
-                    "reduction": 4,
-                    "zero_init_output": True,
-                },
-                "small": {
-                    "width": 32,
-                    "level_growth": 16,
-                    "stage_growth": 8,
-                    "level_blocks": 2,
-                    "stage_blocks": 4,
-                    "zero_init_output": True,
-                },
-                "paper": {},
-            }
-        ),
+        presets={
+            "smoke": {
+                "width": 4,
+                "level_growth": 2,
+                "stage_growth": 2,
+                "level_blocks": 1,
+                "stage_blocks": 1,
+                "reduction": 2,
+            },
+            "quick": {
+                "width": 8,
+                "level_growth": 4,
+                "stage_growth": 4,
+                "level_blocks": 1,
+                "stage_blocks": 1,
+                "reduction": 4,
+            },
+            "small": {
+                "width": 32,
+                "level_growth": 16,
+                "stage_growth": 8,
+                "level_blocks": 2,
+                "stage_blocks": 4,
+            },
+        },
+        narrow={"zero_init_output": True},
         sizes=SizeRequirements(minimum=8, multiple_of=8),
         # Channel weights average over the image, and the image is cut in its middle.
         tiling=Tiling.DISCOURAGED,
@@ -441,7 +388,7 @@ class MPRNet(Method):
                 name="mprnet_denoising",
                 url=f"{_DRIVE}/1LODPt9kYmxwU98g96UrRA0_Eh5HYcsRw",
                 licence=_LICENCE,
-                changes=frozen({"width": 80}),
+                changes={"width": 80},
             ),
             OfficialWeights(
                 name="mprnet_deraining",
@@ -450,22 +397,46 @@ class MPRNet(Method):
                 trained_on="Rain13K",
                 protocol="restormer_y",
                 licence=_LICENCE,
-                changes=frozen({"width": 40, "level_growth": 20, "stage_growth": 16}),
+                changes={"width": 40, "level_growth": 20, "stage_growth": 16},
             ),
         ),
-        own_recipe=frozen(
-            {
-                "steps": 400_000,
-                "batch": 16,
-                "patch": 256,
-                "learning_rate": 2e-4,
-                "weight_decay": 0.0,
-                "schedule": "cosine",
-                "warmup_steps": 396,  # three epochs of the 2,103 GoPro images
-                "minimum_learning_rate": 1e-6,
-                "gradient_clip_norm": None,
-            }
-        ),
+        own_recipe={
+            "steps": 400_000,
+            "batch": 16,
+            "patch": 256,
+            "learning_rate": 2e-4,
+            "weight_decay": 0.0,
+            "schedule": "cosine",
+            "warmup_steps": 396,  # three epochs of the 2,103 GoPro images
+            "minimum_learning_rate": 1e-6,
+            "gradient_clip_norm": None,
+        },
+    )
+
+    official_names = (
+        (r"^shallow_feat(\d)\.0\.", lambda m: f"shallow.{int(m[1]) - 1}.convolution."),
+        (r"^shallow_feat(\d)\.1\.", lambda m: f"shallow.{int(m[1]) - 1}.block."),
+        (r"^stage(\d)_(encoder|decoder)\.", lambda m: f"{m[2]}s.{int(m[1]) - 1}."),
+        (r"^stage3_orsnet\.", "full_resolution."),
+        (r"^sam(\d)\d\.conv1\.", lambda m: f"attention.{int(m[1]) - 1}.features."),
+        (r"^sam(\d)\d\.conv2\.", lambda m: f"attention.{int(m[1]) - 1}.image."),
+        (r"^sam(\d)\d\.conv3\.", lambda m: f"attention.{int(m[1]) - 1}.attention."),
+        (r"^concat(\d)\d\.", lambda m: f"merge.{int(m[1]) - 1}."),
+        (r"\.(?:en|de)coder_level(\d)\.", lambda m: f".levels.{int(m[1]) - 1}."),
+        (r"\.skip_attn(\d)\.", lambda m: f".skips.{int(m[1]) - 1}."),
+        (r"\.csff_(en|de)c(\d)\.", lambda m: f".fuse_{m[1]}coder.{int(m[2]) - 1}."),
+        (r"\.down(\d)\d\.down\.1\.", lambda m: f".reductions.{int(m[1]) - 1}.convolution."),
+        (r"\.up\d(\d)\.up\.1\.", lambda m: f".enlargements.{int(m[1]) - 1}.convolution."),
+        (r"\.up_(en|de)c1\.up\.1\.", r".enlarge_\1coder.1.0.convolution."),
+        (r"\.up_(en|de)c2\.(\d)\.up\.1\.", r".enlarge_\1coder.2.\2.convolution."),
+        (r"\.conv_(en|de)c(\d)\.", lambda m: f".fuse_{m[1]}coder.{int(m[2]) - 1}."),
+        (r"\.orb(\d)\.", lambda m: f".blocks.{int(m[1]) - 1}."),
+        (r"\.blocks\.(\d)\.body\.\d+\.weight$", r".blocks.\1.convolution.weight"),
+        (r"\.blocks\.(\d)\.body\.(\d+)\.", r".blocks.\1.blocks.\2."),
+        (r"\.body\.0\.weight$", ".first.weight"),
+        (r"\.body\.2\.weight$", ".second.weight"),
+        (r"\.CA\.conv_du\.0\.", ".squeeze."),
+        (r"\.CA\.conv_du\.2\.", ".excite."),
     )
 
     def __init__(
@@ -484,6 +455,7 @@ class MPRNet(Method):
         widths = [width + level * level_growth for level in range(LEVELS)]
         last_width = width + stage_growth
         self.head = X2Head(upscale)
+        self.scale = self.head.scale
         channels = self.head.last_channels
         self.slope = nn.Parameter(torch.full((1,), FIRST_SLOPE))
         self.shallow = nn.ModuleList(ShallowFeatures(width, reduction) for _ in range(3))
@@ -491,20 +463,15 @@ class MPRNet(Method):
             Encoder(widths, level_blocks, reduction, fusion) for fusion in (False, True)
         )
         self.decoders = nn.ModuleList(Decoder(widths, level_blocks, reduction) for _ in range(2))
-        self.attention = nn.ModuleList(SupervisedAttention(width, channels) for _ in range(2))
+        attention = [SupervisedAttention(width, channels) for _ in range(2)]
+        self.attention = nn.ModuleList(attention)
         self.merge = nn.ModuleList(
             [convolution(2 * width, width), convolution(2 * width, last_width)]
         )
         self.full_resolution = FullResolutionNetwork(widths, last_width, stage_blocks, reduction)
         self.tail = convolution(last_width, channels)
         if zero_init_output:
-            for layer in (self.tail, *(module.image for module in self.attention)):
-                nn.init.zeros_(layer.weight)
-
-    @property
-    def scale(self) -> int:
-        """2 where `upscale` is not `none`."""
-        return self.head.scale
+            start_at_zero(self.tail, *(module.image for module in attention))
 
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
         """(B, 3, H, W), multiples of 8 -> (B, 3, scale * H, scale * W), not clipped."""
@@ -580,31 +547,20 @@ class MPRNet(Method):
 
     @classmethod
     def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' keys; unknown ones keep their names and are then refused.
+        """Rename the authors' keys; the one slope of all rectifiers stands there once per block.
 
-        The one slope of all rectifiers stands in the authors' checkpoints once per block. It is
-        read only where each block has it.
+        It is read only where each block has it.
 
         Raises:
             CheckpointError: the blocks have different slopes.
         """
         slopes = {key: value for key, value in state.items() if _OFFICIAL_SLOPE.search(key)}
-        mapped: dict[str, Tensor] = {}
-        for key in state.keys() - slopes.keys():
-            name = _renamed(key)
-            # The numbers of last layers are not looked at: a second one keeps its own name.
-            mapped[key if name in mapped else name] = state[key]
+        mapped = super().map_official_state({k: v for k, v in state.items() if k not in slopes})
         with_slope = {_OFFICIAL_SLOPE.sub("", key) for key in slopes}
         blocks = {key.split(".CA.")[0] for key in state if ".CA." in key}
         if slopes and blocks <= with_slope:
             mapped["slope"] = _only_value(slopes)
         return mapped
-
-
-def _renamed(key: str) -> str:
-    for pattern, name in _OFFICIAL_NAMES:
-        key = re.sub(pattern, name, key, count=1)
-    return key
 
 
 def _only_value(slopes: Mapping[str, Tensor]) -> Tensor:

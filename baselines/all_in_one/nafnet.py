@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from baselines.spandrel_networks import nafnet
+from baselines.spandrel_networks import nafnet, nafnet_output
+from ndr.layers.initialisation import start_at_zero
 from ndr.layers.x2_head import X2Head
 from ndr.method import (
     TASKS,
@@ -16,7 +17,6 @@ from ndr.method import (
     SideInformation,
     SizeRequirements,
     Tiling,
-    frozen,
     register_method,
 )
 
@@ -51,32 +51,12 @@ class NAFNet(Method):
         citation="L. Chen, X. Chu, X. Zhang, J. Sun, Simple baselines for image restoration, "
         "ECCV 2022",
         tasks=TASKS,
-        presets=frozen(
-            {
-                "smoke": {
-                    "width": 4,
-                    "middle_blocks": 1,
-                    "encoder_blocks": (1, 1, 1, 1),
-                    "decoder_blocks": (1, 1, 1, 1),
-                    "zero_init_output": True,
-                },
-                "quick": {
-                    "width": 16,
-                    "middle_blocks": 1,
-                    "encoder_blocks": (1, 1, 1, 1),
-                    "decoder_blocks": (1, 1, 1, 1),
-                    "zero_init_output": True,
-                },
-                "small": {
-                    "width": 16,
-                    "middle_blocks": 4,
-                    "encoder_blocks": (1, 1, 2, 4),
-                    "decoder_blocks": (1, 1, 1, 1),
-                    "zero_init_output": True,
-                },
-                "paper": {},
-            }
-        ),
+        presets={
+            "smoke": {"width": 4, "middle_blocks": 1, "encoder_blocks": (1, 1, 1, 1)},
+            "quick": {"width": 16, "middle_blocks": 1, "encoder_blocks": (1, 1, 1, 1)},
+            "small": {"width": 16, "middle_blocks": 4, "encoder_blocks": (1, 1, 2, 4)},
+        },
+        narrow={"decoder_blocks": (1, 1, 1, 1), "zero_init_output": True},
         sizes=SizeRequirements(minimum=16, multiple_of=16),
         tiling=Tiling.DISCOURAGED,
         published_parameters=115_982_915,
@@ -90,10 +70,13 @@ class NAFNet(Method):
                 name="nafnet_sidd_width32",
                 url=f"{_DRIVE}/1lsByk21Xw-6aW7epCwOQxvm6HYCQZPHZ",
                 licence="MIT",
-                changes=frozen({"width": 32}),
+                changes={"width": 32},
             ),
         ),
     )
+
+    # The authors' network is a part of this one.
+    official_names = ((r"^", "network."),)
 
     def __init__(
         self,
@@ -113,34 +96,12 @@ class NAFNet(Method):
             )
         self.network = nafnet(width, middle_blocks, encoder_blocks, decoder_blocks)
         self.head = X2Head(upscale)
-        if self.head.last_channels != self.network.ending.out_channels:
+        self.scale = self.head.scale
+        if upscale == "pixel_shuffle":
             self.network.ending = nn.Conv2d(width, self.head.last_channels, 3, padding=1)
         if zero_init_output:
-            nn.init.zeros_(self.network.ending.weight)
-            nn.init.zeros_(self.network.ending.bias)
-
-    @property
-    def scale(self) -> int:
-        """2 where `upscale` is not `none`."""
-        return self.head.scale
+            start_at_zero(self.network.get_submodule("ending"))
 
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
         """(B, 3, H, W), multiples of 16 -> (B, 3, scale * H, scale * W), not clipped."""
-        if self.scale == 1:
-            return self.network(degraded)
-        # The package's forward adds its input at the same size: run its parts instead.
-        network = self.network
-        features = network.intro(self.head.enter(degraded))
-        skips = []
-        for encoder, downsampling in zip(network.encoders, network.downs, strict=True):
-            skips.append(encoder(features))
-            features = downsampling(skips[-1])
-        features = network.middle_blks(features)
-        for decoder, upsampling in zip(network.decoders, network.ups, strict=True):
-            features = decoder(upsampling(features) + skips.pop())
-        return self.head.leave(network.ending(features), degraded)
-
-    @classmethod
-    def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The authors' network is a part of this one."""
-        return {f"network.{key}": value for key, value in state.items()}
+        return self.head.leave(nafnet_output(self.network, self.head.enter(degraded)), degraded)

@@ -15,10 +15,8 @@ from ndr.method import (
     TASKS,
     MethodInfo,
     OfficialWeights,
-    SideInformation,
     SizeRequirements,
     Tiling,
-    frozen,
     parameter_count,
     register_method,
 )
@@ -30,20 +28,9 @@ PROMPT_HEADS_LEVEL = 2
 _RELEASE = "https://github.com/va1shn9v/PromptIR/releases/download/v1.0"
 _LICENCE = "Academic Public License (non-commercial)"
 
-# The authors number the prompts by the level that they lead to, from 1; here they stand as 0 to 2.
-_OFFICIAL_PROMPTS = {
-    **{f"prompt{n}.prompt_param": f"prompts.{n - 1}.components" for n in (1, 2, 3)},
-    **{f"prompt{n}.linear_layer": f"prompts.{n - 1}.weighting" for n in (1, 2, 3)},
-    **{f"prompt{n}.conv3x3": f"prompts.{n - 1}.convolution" for n in (1, 2, 3)},
-    **{f"noise_level{n}": f"interactions.{n - 1}" for n in (1, 2, 3)},
-    **{f"reduce_noise_level{n}": f"reductions.{n - 1}" for n in (1, 2, 3)},
-}
-_UNUSED_PARTS = tuple(
-    f"{name}{n}." for name in ("chnl_reduce", "reduce_noise_channel_") for n in (1, 2, 3)
-)
-"""Layers that the authors' network has and never runs."""
 _UNUSED_ON_PROMPTS = ((64, 64), (128, 128), (320, 256))
-"""Channels in and out of the first three of them; the others take the latter beside a level's."""
+"""Channels in and out of three layers that the authors' network has and never runs; three more
+take the latter beside a level's."""
 
 
 class Prompt(nn.Module):
@@ -106,35 +93,23 @@ class PromptIR(Restormer):
         citation="V. Potlapalli, S. W. Zamir, S. Khan, F. S. Khan, PromptIR: prompting for "
         "all-in-one blind image restoration, NeurIPS 2023",
         tasks=TASKS,
-        presets=frozen(
-            {
-                "smoke": {
-                    "width": 8,
-                    "blocks": (1, 1, 1, 1),
-                    "refinement_blocks": 1,
-                    "prompt_components": 2,
-                    "prompt_channels": (4, 8, 16),
-                    "prompt_sides": (8, 4, 2),
-                    "zero_init_output": True,
-                },
-                "quick": {
-                    "width": 8,
-                    "blocks": (1, 1, 1, 1),
-                    "refinement_blocks": 1,
-                    "prompt_channels": (8, 16, 32),
-                    "prompt_sides": (16, 8, 4),
-                    "zero_init_output": True,
-                },
-                "small": {
-                    "width": 24,
-                    "blocks": (1, 2, 2, 3),
-                    "refinement_blocks": 1,
-                    "prompt_channels": (32, 64, 160),
-                    "zero_init_output": True,
-                },
-                "paper": {},
-            }
-        ),
+        presets={
+            "smoke": {
+                "width": 8,
+                "blocks": (1, 1, 1, 1),
+                "prompt_components": 2,
+                "prompt_channels": (4, 8, 16),
+                "prompt_sides": (8, 4, 2),
+            },
+            "quick": {
+                "width": 8,
+                "blocks": (1, 1, 1, 1),
+                "prompt_channels": (8, 16, 32),
+                "prompt_sides": (16, 8, 4),
+            },
+            "small": {"width": 24, "blocks": (1, 2, 2, 3), "prompt_channels": (32, 64, 160)},
+        },
+        narrow={"refinement_blocks": 1, "zero_init_output": True},
         sizes=SizeRequirements(minimum=8, multiple_of=8),
         tiling=Tiling.DISCOURAGED,
         published_parameters=35_592_263,
@@ -148,23 +123,34 @@ class PromptIR(Restormer):
                 licence=_LICENCE,
             ),
         ),
-        own_recipe=frozen(
-            {
-                # 120 epochs of 46,296 noisy, 24,000 rainy and 72,135 hazy patches.
-                "steps": 534_000,
-                "batch": 32,
-                "patch": 128,
-                "learning_rate": 2e-4,
-                "optimiser": "adamw",
-                "weight_decay": 1e-2,
-                "schedule": "cosine",
-                "warmup_steps": 66_750,
-                # Where their cosine of 150 epochs is when the training ends after 120.
-                "minimum_learning_rate": 2.3e-5,
-                "gradient_clip_norm": None,
-                "pixel_loss": "l1",
-            }
-        ),
+        own_recipe={
+            # 120 epochs of 46,296 noisy, 24,000 rainy and 72,135 hazy patches.
+            "steps": 534_000,
+            "batch": 32,
+            "patch": 128,
+            "learning_rate": 2e-4,
+            "optimiser": "adamw",
+            "weight_decay": 1e-2,
+            "schedule": "cosine",
+            "warmup_steps": 66_750,
+            # Where their cosine of 150 epochs is when the training ends after 120.
+            "minimum_learning_rate": 2.3e-5,
+            "gradient_clip_norm": None,
+            "pixel_loss": "l1",
+        },
+    )
+
+    official_unused = r"(net\.)?(chnl_reduce|reduce_noise_channel_)\d\."
+    # Their checkpoint is one of PyTorch Lightning, where the network is called `net`. The prompts
+    # are numbered from 1 there, by the level that they lead to.
+    official_names = (
+        (r"^net\.", ""),
+        (r"^prompt([123])\.prompt_param$", lambda m: f"prompts.{int(m[1]) - 1}.components"),
+        (r"^prompt([123])\.linear_layer\.", lambda m: f"prompts.{int(m[1]) - 1}.weighting."),
+        (r"^prompt([123])\.conv3x3\.", lambda m: f"prompts.{int(m[1]) - 1}.convolution."),
+        (r"^noise_level([123])\.", lambda m: f"interactions.{int(m[1]) - 1}."),
+        (r"^reduce_noise_level([123])\.", lambda m: f"reductions.{int(m[1]) - 1}."),
+        *Restormer.official_names,
     )
 
     def __init__(
@@ -213,22 +199,10 @@ class PromptIR(Restormer):
             for channels, narrow in zip(joined, narrowed, strict=True)
         )
 
-    def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
-        """(B, 3, H, W), multiples of 8 -> (B, 3, scale * H, scale * W), not clipped."""
-        features = self.embedding(
-            self.head.enter(degraded).contiguous(memory_format=torch.channels_last)
-        )
-        skips = []
-        for level in range(LEVELS - 1):
-            skips.append(self.encoder[level](features))
-            features = self.downsampling[level](skips[-1])
-        features = self.encoder[-1](features)
-        for level in reversed(range(LEVELS - 1)):
-            told = torch.cat([features, self.prompts[level](features)], dim=1)
-            features = self.reductions[level](self.interactions[level](told))
-            joined = torch.cat([self.upsampling[level](features), skips[level]], dim=1)
-            features = self.decoder[level](self.fusion[level](joined))
-        return self.head.leave(self.output(self.refinement(features)), degraded)
+    def before_upsampling(self, level: int, features: Tensor) -> Tensor:
+        """Append the level's prompt, let both interact, and narrow them."""
+        joined = torch.cat([features, self.prompts[level](features)], dim=1)
+        return self.reductions[level](self.interactions[level](joined))
 
     def counted_parameters(self) -> int:
         """With the six 1x1 convolutions that the authors' network never uses."""
@@ -242,20 +216,3 @@ class PromptIR(Restormer):
     def official_changes(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
         """There is one checkpoint, of the default network."""
         return {}
-
-    @classmethod
-    def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' keys, drop the layers they never use; unknown keys are refused.
-
-        Their checkpoint is one of PyTorch Lightning, where the network is called `net`.
-        """
-        named = {key.removeprefix("net."): value for key, value in state.items()}
-        used = {key: v for key, v in named.items() if not key.startswith(_UNUSED_PARTS)}
-        return super().map_official_state({_renamed(key): v for key, v in used.items()})
-
-
-def _renamed(key: str) -> str:
-    for official, own in _OFFICIAL_PROMPTS.items():
-        if key == official or key.startswith(f"{official}."):
-            return own + key.removeprefix(official)
-    return key

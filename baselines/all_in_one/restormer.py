@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,45 +15,16 @@ from ndr.method import (
     Method,
     MethodInfo,
     OfficialWeights,
+    Renaming,
     SideInformation,
     SizeRequirements,
     Tiling,
-    frozen,
     register_method,
 )
 
 LEVELS = 4
 _RELEASE = "https://github.com/swz30/Restormer/releases/download/v1.0"
 _LICENCE = "Academic Public License (non-commercial)"
-
-_OFFICIAL_STAGES = {
-    "patch_embed.proj": "embedding",
-    "latent": "encoder.3",
-    **{f"encoder_level{level}": f"encoder.{level - 1}" for level in (1, 2, 3)},
-    **{f"decoder_level{level}": f"decoder.{level - 1}" for level in (1, 2, 3)},
-    **{f"down{n}_{n + 1}.body.0": f"downsampling.{n - 1}.convolution" for n in (1, 2, 3)},
-    **{f"up{n + 1}_{n}.body.0": f"upsampling.{n - 1}.convolution" for n in (1, 2, 3)},
-    **{f"reduce_chan_level{level}": f"fusion.{level - 1}" for level in (2, 3)},
-}
-_OFFICIAL_PARTS = {
-    "norm1.body": "attention_norm",
-    "attn.qkv_dwconv": "attention.depthwise",
-    "attn.qkv": "attention.query_key_value",
-    "attn": "attention",
-    "norm2.body": "feed_forward_norm",
-    "ffn.dwconv": "feed_forward.depthwise",
-    "ffn": "feed_forward",
-}
-
-
-def _pattern(names: Mapping[str, str]) -> re.Pattern[str]:
-    """Any of the names as whole parts of a dotted key, the longest first."""
-    longest_first = sorted(names, key=len, reverse=True)
-    return re.compile(r"(?<![^.])(" + "|".join(map(re.escape, longest_first)) + r")(?=\.)")
-
-
-_STAGE_PATTERN = _pattern(_OFFICIAL_STAGES)
-_PART_PATTERN = _pattern(_OFFICIAL_PARTS)
 
 
 @register_method
@@ -83,29 +53,12 @@ class Restormer(Method):
         citation="S. W. Zamir, A. Arora, S. Khan, M. Hayat, F. S. Khan, M.-H. Yang, Restormer: "
         "efficient transformer for high-resolution image restoration, CVPR 2022",
         tasks=TASKS,
-        presets=frozen(
-            {
-                "smoke": {
-                    "width": 8,
-                    "blocks": (1, 1, 1, 1),
-                    "refinement_blocks": 1,
-                    "zero_init_output": True,
-                },
-                "quick": {
-                    "width": 12,
-                    "blocks": (1, 1, 1, 1),
-                    "refinement_blocks": 1,
-                    "zero_init_output": True,
-                },
-                "small": {
-                    "width": 16,
-                    "blocks": (1, 2, 2, 3),
-                    "refinement_blocks": 1,
-                    "zero_init_output": True,
-                },
-                "paper": {},
-            }
-        ),
+        presets={
+            "smoke": {"width": 8, "blocks": (1, 1, 1, 1)},
+            "quick": {"width": 12, "blocks": (1, 1, 1, 1)},
+            "small": {"width": 16, "blocks": (1, 2, 2, 3)},
+        },
+        narrow={"refinement_blocks": 1, "zero_init_output": True},
         sizes=SizeRequirements(minimum=8, multiple_of=8),
         tiling=Tiling.DISCOURAGED,
         published_parameters=26_126_644,
@@ -127,9 +80,25 @@ class Restormer(Method):
                 noise_seeding="zero_per_image",
                 protocol="rgb_uint8",
                 licence=_LICENCE,
-                changes=frozen({"norm_bias": False}),
+                changes={"norm_bias": False},
             ),
         ),
+    )
+
+    official_names: ClassVar[Renaming] = (
+        (r"^patch_embed\.proj\.", "embedding."),
+        (r"^latent\.", "encoder.3."),
+        (r"^(en|de)coder_level([123])\.", lambda m: f"{m[1]}coder.{int(m[2]) - 1}."),
+        (r"^down([123])_\d\.body\.0\.", lambda m: f"downsampling.{int(m[1]) - 1}.convolution."),
+        (r"^up\d_([123])\.body\.0\.", lambda m: f"upsampling.{int(m[1]) - 1}.convolution."),
+        (r"^reduce_chan_level([23])\.", lambda m: f"fusion.{int(m[1]) - 1}."),
+        (r"\.norm1\.body\.", ".attention_norm."),
+        (r"\.attn\.qkv_dwconv\.", ".attention.depthwise."),
+        (r"\.attn\.qkv\.", ".attention.query_key_value."),
+        (r"\.attn\.", ".attention."),
+        (r"\.norm2\.body\.", ".feed_forward_norm."),
+        (r"\.ffn\.dwconv\.", ".feed_forward.depthwise."),
+        (r"\.ffn\.", ".feed_forward."),
     )
 
     def __init__(
@@ -176,14 +145,10 @@ class Restormer(Method):
         )
         self.refinement = stage(2 * width, 0, refinement_blocks)
         self.head = X2Head(upscale)
+        self.scale = self.head.scale
         self.output = nn.Conv2d(2 * width, self.head.last_channels, 3, padding=1, bias=False)
         if zero_init_output:
             nn.init.zeros_(self.output.weight)
-
-    @property
-    def scale(self) -> int:
-        """2 where `upscale` is not `none`."""
-        return self.head.scale
 
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
         """(B, 3, H, W), multiples of 8 -> (B, 3, scale * H, scale * W), not clipped."""
@@ -197,21 +162,16 @@ class Restormer(Method):
             features = self.downsampling[level](skips[-1])
         features = self.encoder[-1](features)
         for level in reversed(range(LEVELS - 1)):
-            joined = torch.cat([self.upsampling[level](features), skips[level]], dim=1)
+            features = self.upsampling[level](self.before_upsampling(level, features))
+            joined = torch.cat([features, skips[level]], dim=1)
             features = self.decoder[level](self.fusion[level](joined))
         return self.head.leave(self.output(self.refinement(features)), degraded)
+
+    def before_upsampling(self, level: int, features: Tensor) -> Tensor:
+        """The decoder's features as they are enlarged to `level`; PromptIR joins its prompts."""
+        return features
 
     @classmethod
     def official_changes(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
         """The denoisers' layer norms have no shift, the other checkpoints' have one."""
         return {"norm_bias": any(key.endswith("norm1.body.bias") for key in state)}
-
-    @classmethod
-    def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' keys; unknown ones keep their names and are then refused."""
-
-        def renamed(key: str) -> str:
-            key = _STAGE_PATTERN.sub(lambda match: _OFFICIAL_STAGES[match[1]], key, count=1)
-            return _PART_PATTERN.sub(lambda match: _OFFICIAL_PARTS[match[1]], key, count=1)
-
-        return {renamed(key): value for key, value in state.items()}

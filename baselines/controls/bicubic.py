@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ndr.layers.bicubic import mirrored_indices
-from ndr.method import TIERS, Method, MethodInfo, SideInformation, frozen, register_method
+from ndr.method import Method, MethodInfo, SideInformation, register_method
 
 REACH = 2
 """Pixels that the cubic kernel sees at each side of a sample."""
@@ -32,7 +32,6 @@ class Bicubic(Method):
         citation="R. Keys, Cubic convolution interpolation for digital image processing, "
         "IEEE TASSP 29(6), 1981",
         tasks=frozenset({"down_x2"}),
-        presets=frozen({tier: {} for tier in TIERS}),
         trainable=False,
         scale=2,
     )
@@ -44,12 +43,7 @@ class Bicubic(Method):
                 f"bicubic: expected an integer scale of at least 2, found {scale}; "
                 "at scale 1 use the method 'identity'"
             )
-        self._scale = int(scale)
-
-    @property
-    def scale(self) -> int:
-        """Factor of enlargement."""
-        return self._scale
+        self.scale = int(scale)
 
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
         """(B, 3, H, W) -> (B, 3, scale * H, scale * W)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ndr.method import TASKS, TIERS, Method, MethodInfo, SideInformation, frozen, register_method
+from ndr.method import TASKS, Method, MethodInfo, SideInformation, register_method
 
 
 @register_method
@@ -20,7 +20,6 @@ class Identity(Method):
         paper_label="Degraded input",
         citation="none (control of this suite)",
         tasks=TASKS - {"down_x2"},
-        presets=frozen({tier: {} for tier in TIERS}),
         trainable=False,
     )
 

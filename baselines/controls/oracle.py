@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ndr.method import TASKS, TIERS, Method, MethodInfo, SideInformation, frozen, register_method
+from ndr.method import TASKS, Method, MethodInfo, SideInformation, register_method
 
 
 @register_method
@@ -25,7 +25,6 @@ class Oracle(Method):
         paper_label="Ground truth",
         citation="none (control of this suite)",
         tasks=TASKS,
-        presets=frozen({tier: {} for tier in TIERS}),
         trainable=False,
         side_information=frozenset({"clean"}),
     )
@@ -34,12 +33,7 @@ class Oracle(Method):
         super().__init__()
         if scale < 1:
             raise ValueError(f"oracle: expected a scale of at least 1, found {scale}")
-        self._scale = scale
-
-    @property
-    def scale(self) -> int:
-        """Side of the clean image over the side of the degraded one."""
-        return self._scale
+        self.scale = scale
 
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
         """(B, 3, H, W) -> the clean images; `restore` has checked that they belong to it."""

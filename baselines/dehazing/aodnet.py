@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ndr.layers.initialisation import initialise
 from ndr.method import (
     Method,
     MethodInfo,
     OfficialWeights,
     SideInformation,
-    frozen,
     read_state,
     register_method,
 )
@@ -46,14 +46,7 @@ class AODNet(Method):
         citation="B. Li, X. Peng, Z. Wang, J. Xu, D. Feng, AOD-Net: all-in-one dehazing network, "
         "ICCV 2017",
         tasks=frozenset({"haze"}),
-        presets=frozen(
-            {
-                "smoke": {"identity_init": True},
-                "quick": {"identity_init": True},
-                "small": {"identity_init": True},
-                "paper": {},
-            }
-        ),
+        narrow={"identity_init": True},
         published_parameters=1_761,
         official_weights=(
             OfficialWeights(
@@ -67,18 +60,16 @@ class AODNet(Method):
                 bytes=8_923,
             ),
         ),
-        own_recipe=frozen(
-            {
-                "batch": 8,
-                "patch": 480,
-                "learning_rate": 1e-4,
-                "weight_decay": 1e-4,
-                "gradient_clip_norm": 0.1,
-                "schedule": "constant",
-                "pixel_loss": "l2",
-                "augment": (),
-            }
-        ),
+        own_recipe={
+            "batch": 8,
+            "patch": 480,
+            "learning_rate": 1e-4,
+            "weight_decay": 1e-4,
+            "gradient_clip_norm": 0.1,
+            "schedule": "constant",
+            "pixel_loss": "l2",
+            "augment": (),
+        },
     )
 
     def __init__(self, identity_init: bool = False) -> None:
@@ -93,8 +84,7 @@ class AODNet(Method):
         self.conv4 = convolution(2, 7)
         self.conv5 = convolution(4, 3)
         if identity_init:
-            nn.init.zeros_(self.conv5.weight)
-            nn.init.ones_(self.conv5.bias)
+            initialise(self.conv5, nn.init.zeros_, shift=1.0)
 
     def estimate(self, degraded: Tensor) -> Tensor:
         """The map K, at least 0: (B, 3, H, W) -> the same shape."""

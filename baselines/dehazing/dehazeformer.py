@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import functools
 import re
 from collections.abc import Mapping, Sequence
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ndr.layers.initialisation import initialise, start_at_zero
 from ndr.method import (
     Method,
     MethodInfo,
@@ -17,12 +18,42 @@ from ndr.method import (
     SideInformation,
     SizeRequirements,
     Tiling,
-    frozen,
     register_method,
 )
 from ndr.nearest_name import unknown_name
 
 WINDOW = 8
+STAGES = 5
+_DRIVE = "https://drive.google.com/drive/folders/1gnQiI_7Dvy-ZdQUVYXt7pW0EFQkpK39B"
+_WIDE = (48, 96, 192, 96, 48)
+_NARROW = (24, 48, 96, 48, 24)
+_SHARES = (1 / 4, 1 / 2, 3 / 4, 0, 0)
+
+SIZES: Mapping[str, tuple[Sequence[int], Sequence[int], Sequence[float], str]] = {
+    "T": (_NARROW, (4, 4, 4, 2, 2), (0, 1 / 2, 1, 0, 0), "depthwise"),
+    "S": (_NARROW, (8, 8, 8, 4, 4), _SHARES, "depthwise"),
+    "B": (_NARROW, (16, 16, 16, 8, 8), _SHARES, "depthwise"),
+    "D": (_NARROW, (32, 32, 32, 16, 16), _SHARES, "depthwise"),
+    "W": (_WIDE, (16, 16, 16, 8, 8), _SHARES, "depthwise"),
+    "M": (_NARROW, (12, 12, 12, 6, 6), _SHARES, "plain"),
+    "L": (_WIDE, (16, 16, 16, 12, 12), _SHARES, "plain"),
+}
+"""The authors' networks: channels, blocks and share of blocks with attention per stage, kind of
+the parallel convolution."""
+
+PARAMETERS: Mapping[str, int] = {
+    "T": 687_404,
+    "S": 1_284_884,
+    "B": 2_517_612,
+    "D": 4_983_068,
+    "W": 9_686_724,
+    "M": 4_635_952,
+    "L": 25_451_652,
+}
+"""Size of each, counted from the authors' code."""
+
+_HEADS = (2, 4, 6, 1, 1)
+_EXPANSIONS = (2.0, 4.0, 4.0, 2.0, 2.0)
 
 
 class RescaledLayerNorm(nn.Module):
@@ -42,8 +73,7 @@ class RescaledLayerNorm(nn.Module):
         self.scale_of_deviation = nn.Conv2d(1, channels, 1)
         self.shift_of_mean = nn.Conv2d(1, channels, 1)
         for layer, start in ((self.scale_of_deviation, 1.0), (self.shift_of_mean, 0.0)):
-            nn.init.normal_(layer.weight, std=0.02)
-            nn.init.constant_(layer.bias, start)
+            initialise(layer, functools.partial(nn.init.normal_, std=0.02), start)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, C, H, W) -> the normalised features, and scale and shift (B, C, 1, 1)."""
@@ -94,8 +124,7 @@ class WindowAttention(nn.Module):
             if channels % heads:
                 raise ValueError(f"dehazeformer: {heads} heads do not divide {channels} channels")
             self.query_key = nn.Conv2d(channels, 2 * channels, 1)
-            nn.init.normal_(self.query_key.weight, std=glorot_deviation(self.query_key))
-            nn.init.zeros_(self.query_key.bias)
+            initialise(self.query_key, nn.init.xavier_normal_)
             self.position_bias = nn.Sequential(
                 nn.Linear(2, 256), nn.ReLU(inplace=True), nn.Linear(256, heads)
             )
@@ -150,22 +179,13 @@ def relative_positions(window: int) -> Tensor:
     return distance.sign() * torch.log1p(distance.abs())
 
 
-def glorot_deviation(layer: nn.Conv2d) -> float:
-    """Standard deviation after Glorot: sqrt(2 / (inputs + outputs)), with the kernel counted."""
-    inputs, outputs = nn.init._calculate_fan_in_and_fan_out(layer.weight)
-    return math.sqrt(2 / (inputs + outputs))
-
-
 def start_small(module: nn.Module, network_depth: int) -> None:
     """Initialise convolutions after Glorot, times (8 depth)^(-1/4), without bias.
 
     The authors cut the normal distribution at 2, many deviations away: no draw gets there.
     """
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv2d):
-            deviation = (8 * network_depth) ** -0.25 * glorot_deviation(layer)
-            nn.init.normal_(layer.weight, std=deviation)
-            nn.init.zeros_(layer.bias)
+    gain = (8 * network_depth) ** -0.25
+    initialise(module, functools.partial(nn.init.xavier_normal_, gain=gain))
 
 
 class DehazeFormerBlock(nn.Module):
@@ -230,58 +250,6 @@ class SelectiveFusion(nn.Module):
         return first * weights[:, 0] + second * weights[:, 1]
 
 
-STAGES = 5
-_DRIVE = "https://drive.google.com/drive/folders/1gnQiI_7Dvy-ZdQUVYXt7pW0EFQkpK39B"
-_WIDE = (48, 96, 192, 96, 48)
-_NARROW = (24, 48, 96, 48, 24)
-_SHARES = (1 / 4, 1 / 2, 3 / 4, 0, 0)
-
-SIZES: Mapping[str, tuple[Sequence[int], Sequence[int], Sequence[float], str]] = {
-    "T": (_NARROW, (4, 4, 4, 2, 2), (0, 1 / 2, 1, 0, 0), "depthwise"),
-    "S": (_NARROW, (8, 8, 8, 4, 4), _SHARES, "depthwise"),
-    "B": (_NARROW, (16, 16, 16, 8, 8), _SHARES, "depthwise"),
-    "D": (_NARROW, (32, 32, 32, 16, 16), _SHARES, "depthwise"),
-    "W": (_WIDE, (16, 16, 16, 8, 8), _SHARES, "depthwise"),
-    "M": (_NARROW, (12, 12, 12, 6, 6), _SHARES, "plain"),
-    "L": (_WIDE, (16, 16, 16, 12, 12), _SHARES, "plain"),
-}
-"""The authors' networks: channels, blocks and share of blocks with attention per stage, kind of
-the parallel convolution."""
-
-PARAMETERS: Mapping[str, int] = {
-    "T": 687_404,
-    "S": 1_284_884,
-    "B": 2_517_612,
-    "D": 4_983_068,
-    "W": 9_686_724,
-    "M": 4_635_952,
-    "L": 25_451_652,
-}
-"""Size of each, counted from the authors' code."""
-
-_HEADS = (2, 4, 6, 1, 1)
-_EXPANSIONS = (2.0, 4.0, 4.0, 2.0, 2.0)
-
-_OFFICIAL_NAMES = (
-    (r"^patch_embed\.proj", "embedding"),
-    (r"^layer(\d)\.blocks", r"stages.\1"),
-    (r"^patch_merge(\d)\.proj", r"downsampling.\1"),
-    (r"^skip(\d)", r"skips.\1"),
-    (r"^patch_split(\d)\.proj\.0", r"upsampling.\1"),
-    (r"^fusion(\d)\.mlp", r"fusion.\1.weights"),
-    (r"^patch_unembed\.proj\.0", "output"),
-    (r"\.norm1\.meta1", ".norm.scale_of_deviation"),
-    (r"\.norm1\.meta2", ".norm.shift_of_mean"),
-    (r"\.norm1\.", ".norm."),
-    (r"\.attn\.attn\.meta", ".attention.position_bias"),
-    (r"\.attn\.QK", ".attention.query_key"),
-    (r"\.attn\.V", ".attention.value"),
-    (r"\.attn\.proj", ".attention.projection"),
-    (r"\.attn\.conv", ".attention.convolution"),
-    (r"\.mlp\.mlp", ".feed_forward"),
-)
-
-
 @register_method
 class DehazeFormer(Method):
     """Three levels; each stage's last blocks attend within windows, beside a convolution.
@@ -313,24 +281,12 @@ class DehazeFormer(Method):
         citation="Y. Song, Z. He, H. Qian, X. Du, Vision transformers for single image dehazing, "
         "IEEE TIP 32, 2023",
         tasks=frozenset({"haze"}),
-        presets=frozen(
-            {
-                "smoke": {
-                    "size": "T",
-                    "channels": (4, 4, 6, 4, 4),
-                    "blocks": (1, 2, 2, 1, 1),
-                    "zero_init_output": True,
-                },
-                "quick": {
-                    "size": "T",
-                    "channels": (12, 16, 24, 16, 12),
-                    "blocks": (1, 1, 2, 1, 1),
-                    "zero_init_output": True,
-                },
-                "small": {"size": "T", "zero_init_output": True},
-                "paper": {},
-            }
-        ),
+        presets={
+            "smoke": {"channels": (4, 4, 6, 4, 4), "blocks": (1, 2, 2, 1, 1)},
+            "quick": {"channels": (12, 16, 24, 16, 12), "blocks": (1, 1, 2, 1, 1)},
+            "small": {},
+        },
+        narrow={"size": "T", "zero_init_output": True},
         sizes=SizeRequirements(minimum=32, multiple_of=4),
         tiling=Tiling.DISCOURAGED,
         published_parameters=PARAMETERS["B"],
@@ -339,26 +295,45 @@ class DehazeFormer(Method):
                 name=f"dehazeformer_{size.lower()}_{haze}",
                 url=_DRIVE,
                 licence="MIT",
-                changes=frozen({} if size == "B" else {"size": size}),
+                changes={} if size == "B" else {"size": size},
                 settings=("dehaze",) if (size, haze) == ("B", "outdoor") else (),
             )
             for haze, sizes in (("outdoor", "BTSM"), ("indoor", "BTSMDWL"))
             for size in sizes
         ),
-        own_recipe=frozen(
-            {
-                "batch": 16,
-                "patch": 256,
-                "learning_rate": 2e-4,
-                "optimiser": "adamw",
-                "weight_decay": 1e-2,
-                "schedule": "cosine",
-                "minimum_learning_rate": 2e-6,
-                "gradient_clip_norm": None,
-                "augment": ("horizontal_flip",),
-            }
-        ),
+        own_recipe={
+            "batch": 16,
+            "patch": 256,
+            "learning_rate": 2e-4,
+            "optimiser": "adamw",
+            "weight_decay": 1e-2,
+            "schedule": "cosine",
+            "minimum_learning_rate": 2e-6,
+            "gradient_clip_norm": None,
+            "augment": ("horizontal_flip",),
+        },
     )
+
+    official_names = (
+        (r"^patch_embed\.proj", "embedding"),
+        (r"^layer(\d)\.blocks", r"stages.\1"),
+        (r"^patch_merge(\d)\.proj", r"downsampling.\1"),
+        (r"^skip(\d)", r"skips.\1"),
+        (r"^patch_split(\d)\.proj\.0", r"upsampling.\1"),
+        (r"^fusion(\d)\.mlp", r"fusion.\1.weights"),
+        (r"^patch_unembed\.proj\.0", "output"),
+        (r"\.norm1\.meta1", ".norm.scale_of_deviation"),
+        (r"\.norm1\.meta2", ".norm.shift_of_mean"),
+        (r"\.norm1\.", ".norm."),
+        (r"\.attn\.attn\.meta", ".attention.position_bias"),
+        (r"\.attn\.QK", ".attention.query_key"),
+        (r"\.attn\.V", ".attention.value"),
+        (r"\.attn\.proj", ".attention.projection"),
+        (r"\.attn\.conv", ".attention.convolution"),
+        (r"\.mlp\.mlp", ".feed_forward"),
+    )
+    # The table of relative positions is a constant here.
+    official_unused = r".*\.relative_positions$"
 
     def __init__(
         self,
@@ -376,21 +351,15 @@ class DehazeFormer(Method):
         if (
             len(widths) != STAGES
             or len(depths) != STAGES
-            or tuple(widths[3:])
-            != (
-                widths[1],
-                widths[0],
-            )
+            or tuple(widths[3:]) != (widths[1], widths[0])
         ):
             raise ValueError(
                 f"dehazeformer: expected {STAGES} channels (a, b, c, b, a) and {STAGES} blocks, "
                 f"found {tuple(widths)} and {tuple(depths)}"
             )
 
-        def reflected(inputs: int, outputs: int, kernel: int, **kwargs: int) -> nn.Conv2d:
-            return nn.Conv2d(
-                inputs, outputs, kernel, padding=kernel // 2, padding_mode="reflect", **kwargs
-            )
+        def reflected(inputs: int, outputs: int) -> nn.Conv2d:
+            return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="reflect")
 
         def stage(index: int) -> nn.Sequential:
             with_attention = shares[index] * depths[index]
@@ -408,7 +377,7 @@ class DehazeFormer(Method):
                 )
             )
 
-        self.embedding = reflected(3, widths[0], 3)
+        self.embedding = reflected(3, widths[0])
         # Numbered from 1 as the authors do.
         self.stages = nn.ModuleDict({str(i + 1): stage(i) for i in range(STAGES)})
         self.downsampling = nn.ModuleDict(
@@ -421,10 +390,9 @@ class DehazeFormer(Method):
             {str(i): nn.Conv2d(widths[i + 1], 4 * widths[i + 2], 1) for i in (1, 2)}
         )
         self.fusion = nn.ModuleDict({str(i): SelectiveFusion(widths[i + 2]) for i in (1, 2)})
-        self.output = reflected(widths[4], 4, 3)
+        self.output = reflected(widths[4], 4)
         if zero_init_output:
-            nn.init.zeros_(self.output.weight)
-            nn.init.zeros_(self.output.bias)
+            start_at_zero(self.output)
 
     def features(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) in [-1, 1], multiples of 4 -> (B, a, H, W)."""
@@ -458,16 +426,3 @@ class DehazeFormer(Method):
             if (tuple(known), widths[0], convolution == "plain") == (depths, width, plain):
                 return {"size": size}
         return {}
-
-    @classmethod
-    def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' keys; the table of relative positions is a constant here."""
-        mapped = {}
-        for key, value in state.items():
-            if key.endswith(".relative_positions"):
-                continue
-            name = key
-            for pattern, replacement in _OFFICIAL_NAMES:
-                name = re.sub(pattern, replacement, name)
-            mapped[name] = value
-        return mapped

@@ -17,6 +17,7 @@ from baselines.dehazing.scattering_model import (
     without_haze,
 )
 from baselines.guided_filter import guided_filter
+from ndr.layers.initialisation import initialise
 from ndr.method import (
     Batch,
     CheckpointError,
@@ -27,7 +28,6 @@ from ndr.method import (
     SizeRequirements,
     Tiling,
     TrainingContext,
-    frozen,
     read_state,
     register_method,
 )
@@ -39,13 +39,6 @@ REGRESSION_SIZE = 6
 HAZIEST_SHARE = 0.01
 """Share of pixels, those of lowest transmission, among which the airlight is looked for."""
 FILTER_RADIUS, FILTER_SMOOTHNESS = 50, 1e-3
-_OFFICIAL_NAMES = {
-    "conv1": "features",
-    "conv3x3": "mapping.0",
-    "conv5x5": "mapping.1",
-    "conv7x7": "mapping.2",
-    "ip": "regression",
-}
 
 
 @register_method
@@ -77,14 +70,12 @@ class DehazeNet(Method):
         citation="B. Cai, X. Xu, K. Jia, C. Qing, D. Tao, DehazeNet: an end-to-end system for "
         "single image haze removal, IEEE TIP 25(11), 2016",
         tasks=frozenset({"haze"}),
-        presets=frozen(
-            {
-                "smoke": {"pieces": 2, "mapping": 3, "clear_init": True},
-                "quick": {"pieces": 2, "mapping": 6, "clear_init": True},
-                "small": {"clear_init": True},
-                "paper": {},
-            }
-        ),
+        presets={
+            "smoke": {"pieces": 2, "mapping": 3},
+            "quick": {"pieces": 2, "mapping": 6},
+            "small": {},
+        },
+        narrow={"clear_init": True},
         sizes=SizeRequirements(minimum=8),
         tiling=Tiling.DISCOURAGED,
         published_parameters=8_305,
@@ -100,16 +91,22 @@ class DehazeNet(Method):
                 bytes=31_902,
             ),
         ),
-        own_recipe=frozen(
-            {
-                "steps": 500_000,
-                "batch": 128,
-                "patch": 16,
-                "learning_rate": 5e-3,
-                "milestones": (100_000, 200_000, 300_000, 400_000),
-                "augment": (),
-            }
-        ),
+        own_recipe={
+            "steps": 500_000,
+            "batch": 128,
+            "patch": 16,
+            "learning_rate": 5e-3,
+            "milestones": (100_000, 200_000, 300_000, 400_000),
+            "augment": (),
+        },
+    )
+
+    official_names = (
+        (r"^conv1\.", "features."),
+        (r"^conv3x3\.", "mapping.0."),
+        (r"^conv5x5\.", "mapping.1."),
+        (r"^conv7x7\.", "mapping.2."),
+        (r"^ip\.", "regression."),
     )
 
     def __init__(
@@ -131,13 +128,10 @@ class DehazeNet(Method):
         self.mapping = nn.ModuleList(nn.Conv2d(units, mapping, size) for size in SCALES)
         self.regression = nn.Conv2d(len(SCALES) * mapping, 1, REGRESSION_SIZE)
         self.pieces = pieces
-        for convolution in (self.features, *self.mapping, self.regression):
-            nn.init.normal_(convolution.weight, std=convolution.weight[0].numel() ** -0.5)
-            nn.init.zeros_(convolution.bias)
-        nn.init.constant_(self.regression.bias, 0.5)
+        for layers, start in ((self.features, 0.0), (self.mapping, 0.0), (self.regression, 0.5)):
+            initialise(layers, _draw, start)
         if clear_init:
-            nn.init.zeros_(self.regression.weight)
-            nn.init.ones_(self.regression.bias)
+            initialise(self.regression, nn.init.zeros_, shift=1.0)
 
     def transmission(self, hazy: Tensor) -> Tensor:
         """Bilateral ReLU of the regression: (B, 3, H, W) -> (B, 1, H, W) in [0, 1]."""
@@ -198,15 +192,10 @@ class DehazeNet(Method):
                 raise CheckpointError(f"{path}: expected weights_* and biases_*, found {key!r}")
         return {key: value.contiguous() for key, value in state.items()}
 
-    @classmethod
-    def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the layers of the authors' file."""
 
-        def renamed(key: str) -> str:
-            name, _, part = key.rpartition(".")
-            return f"{_OFFICIAL_NAMES.get(name, name)}.{part}"
-
-        return {renamed(key): value for key, value in state.items()}
+def _draw(weight: Tensor) -> None:
+    """Normal, with the deviation that keeps the variance of what a filter sees."""
+    nn.init.normal_(weight, std=weight[0].numel() ** -0.5)
 
 
 def airlight_of_haziest(hazy: Tensor, transmission: Tensor) -> Tensor:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines.perceptual_distance import PerceptualDistance
+from baselines.loss_terms import PerceptualDistance
+from ndr.layers.initialisation import start_at_zero
 from ndr.method import (
     Batch,
     Method,
@@ -19,14 +19,18 @@ from ndr.method import (
     SizeRequirements,
     Tiling,
     TrainingContext,
-    frozen,
     parameter_count,
     register_method,
 )
 
 POOLED_SIZES = (32, 16, 8, 4)
 ENHANCER_WIDTH = 20
-DISCRIMINATOR_LAYERS = 5
+FEATURE_WEIGHT = 10.0
+"""Weight of the feature matching and of the perceptual term."""
+NEVER_USED = 200
+"""Parameters of a normalisation of 100 channels in each of the authors' enhancers."""
+VGG_LAYERS = (1, 6, 11, 20, 29)
+VGG_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 
 
 def normalised(channels: int) -> list[nn.Module]:
@@ -34,9 +38,9 @@ def normalised(channels: int) -> list[nn.Module]:
     return [nn.InstanceNorm2d(channels), nn.ReLU(inplace=True)]
 
 
-def halving(size: int = 3) -> nn.AvgPool2d:
+def halving() -> nn.AvgPool2d:
     """Mean of 3x3 pixels at every second place; pixels outside of the image do not count."""
-    return nn.AvgPool2d(size, stride=2, padding=1, count_include_pad=False)
+    return nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False)
 
 
 class ResidualBlock(nn.Module):
@@ -151,21 +155,12 @@ class PatchDiscriminator(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         widths = [width * 2**level for level in range(4)]
-        stages: list[nn.Module] = [
-            nn.Sequential(
-                nn.Conv2d(6, widths[0], 4, stride=2, padding=2), nn.LeakyReLU(0.2, inplace=True)
-            )
-        ]
+        rectifier = nn.LeakyReLU(0.2, inplace=True)
+        stages = [nn.Sequential(nn.Conv2d(6, width, 4, stride=2, padding=2), rectifier)]
         for inputs, outputs, stride in zip(widths, widths[1:], (2, 2, 1), strict=False):
-            stages.append(
-                nn.Sequential(
-                    nn.Conv2d(inputs, outputs, 4, stride=stride, padding=2),
-                    nn.InstanceNorm2d(outputs),
-                    nn.LeakyReLU(0.2, inplace=True),
-                )
-            )
+            layer = nn.Conv2d(inputs, outputs, 4, stride=stride, padding=2)
+            stages.append(nn.Sequential(layer, nn.InstanceNorm2d(outputs), rectifier))
         stages.append(nn.Sequential(nn.Conv2d(widths[-1], 1, 4, padding=2)))
-        assert len(stages) == DISCRIMINATOR_LAYERS
         self.stages = nn.ModuleList(stages)
 
     def forward(self, pair: Tensor) -> list[Tensor]:
@@ -198,30 +193,6 @@ def start_normally(module: nn.Module) -> None:
             nn.init.normal_(layer.weight, std=0.02)
 
 
-FEATURE_WEIGHT = 10.0
-"""Weight of the feature matching and of the perceptual term."""
-NEVER_USED = 200
-"""Parameters of a normalisation of 100 channels in each of the authors' enhancers."""
-VGG_LAYERS = (1, 6, 11, 20, 29)
-VGG_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
-
-_OFFICIAL_NAMES = (
-    (r"^model\.", "generator.deep."),
-    (r"^model1_1\.", "generator.shallow_entry."),
-    (r"^model1_2\.", "generator.shallow_exit."),
-    (r"^dehaze\.", "enhancers.0."),
-    (r"^dehaze2\.", "enhancers.1."),
-    (r"\.conv_block\.", ".body."),
-    (r"\.refine1\.", ".first."),
-    (r"\.refine2\.", ".second."),
-    (r"\.refine3\.", ".last."),
-    (r"\.conv1010\.", ".pooled.0."),
-    (r"\.conv1020\.", ".pooled.1."),
-    (r"\.conv1030\.", ".pooled.2."),
-    (r"\.conv1040\.", ".pooled.3."),
-)
-
-
 @register_method
 class EPDN(Method):
     """A generator of two scales, then two enhancers that see its output and the image.
@@ -251,33 +222,24 @@ class EPDN(Method):
         paper_label="EPDN",
         citation="Y. Qu, Y. Chen, J. Huang, Y. Xie, Enhanced pix2pix dehazing network, CVPR 2019",
         tasks=frozenset({"haze"}),
-        presets=frozen(
-            {
-                "smoke": {
-                    "width": 2,
-                    "downsamplings": 1,
-                    "blocks": 1,
-                    "enhancer_width": 6,
-                    "discriminator_width": 2,
-                    "start_at_input": True,
-                },
-                "quick": {
-                    "width": 4,
-                    "downsamplings": 2,
-                    "blocks": 1,
-                    "enhancer_width": 8,
-                    "discriminator_width": 4,
-                    "start_at_input": True,
-                },
-                "small": {
-                    "width": 8,
-                    "downsamplings": 3,
-                    "discriminator_width": 16,
-                    "start_at_input": True,
-                },
-                "paper": {},
-            }
-        ),
+        presets={
+            "smoke": {
+                "width": 2,
+                "downsamplings": 1,
+                "blocks": 1,
+                "enhancer_width": 6,
+                "discriminator_width": 2,
+            },
+            "quick": {
+                "width": 4,
+                "downsamplings": 2,
+                "blocks": 1,
+                "enhancer_width": 8,
+                "discriminator_width": 4,
+            },
+            "small": {"width": 8, "downsamplings": 3, "discriminator_width": 16},
+        },
+        narrow={"start_at_input": True},
         sizes=SizeRequirements(minimum=64, multiple_of=32),
         tiling=Tiling.DISCOURAGED,
         published_parameters=17_379_249,
@@ -289,20 +251,35 @@ class EPDN(Method):
                 licence="none stated",
             ),
         ),
-        own_recipe=frozen(
-            {
-                "batch": 1,
-                "patch": 512,
-                "learning_rate": 2e-4,
-                "betas": (0.6, 0.999),
-                "weight_decay": 0.0,
-                "gradient_clip_norm": None,
-                "pixel_loss": "l2",
-                "augment": ("horizontal_flip",),
-            }
-        ),
+        own_recipe={
+            "batch": 1,
+            "patch": 512,
+            "learning_rate": 2e-4,
+            "betas": (0.6, 0.999),
+            "weight_decay": 0.0,
+            "gradient_clip_norm": None,
+            "pixel_loss": "l2",
+            "augment": ("horizontal_flip",),
+        },
     )
     training_only = frozenset({"discriminator"})
+
+    official_names = (
+        (r"^model\.", "generator.deep."),
+        (r"^model1_1\.", "generator.shallow_entry."),
+        (r"^model1_2\.", "generator.shallow_exit."),
+        (r"^dehaze\.", "enhancers.0."),
+        (r"^dehaze2\.", "enhancers.1."),
+        (r"\.conv_block\.", ".body."),
+        (r"\.refine1\.", ".first."),
+        (r"\.refine2\.", ".second."),
+        (r"\.refine3\.", ".last."),
+        (r"\.conv1010\.", ".pooled.0."),
+        (r"\.conv1020\.", ".pooled.1."),
+        (r"\.conv1030\.", ".pooled.2."),
+        (r"\.conv1040\.", ".pooled.3."),
+    )
+    official_unused = r"dehaze2?\.batch1\."
 
     def __init__(
         self,
@@ -317,9 +294,8 @@ class EPDN(Method):
     ) -> None:
         super().__init__()
         self.generator = TwoScaleGenerator(width, downsamplings, blocks)
-        self.enhancers = nn.ModuleList(
-            Enhancer(enhancer_width, bounded=not start_at_input) for _ in range(2)
-        )
+        enhancers = [Enhancer(enhancer_width, bounded=not start_at_input) for _ in range(2)]
+        self.enhancers = nn.ModuleList(enhancers)
         self.discriminator = TwoScaleDiscriminator(discriminator_width)
         self.perceptual = (
             PerceptualDistance("vgg19", VGG_LAYERS, VGG_WEIGHTS) if perceptual else None
@@ -327,9 +303,7 @@ class EPDN(Method):
         self.start_at_input = start_at_input
         start_normally(self)
         if start_at_input:
-            for enhancer in self.enhancers:
-                nn.init.zeros_(enhancer.last.weight)
-                nn.init.zeros_(enhancer.last.bias)
+            start_at_zero(*(enhancer.last for enhancer in enhancers))
 
     def generated_and_enhanced(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs of the generator and of the last enhancer, all in [-1, 1]: (B, 3, H, W)."""
@@ -381,19 +355,6 @@ class EPDN(Method):
             "real": 0.5 * least_squares(self.discriminator(hazy, clean), 1.0),
             "generated": 0.5 * least_squares(self.discriminator(hazy, generated), 0.0),
         }
-
-    @classmethod
-    def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the keys of the authors' generator; its unused normalisation is left out."""
-        mapped = {}
-        for key, value in state.items():
-            if re.match(r"dehaze2?\.batch1\.", key):
-                continue
-            name = key
-            for pattern, replacement in _OFFICIAL_NAMES:
-                name = re.sub(pattern, replacement, name)
-            mapped[name] = value
-        return mapped
 
 
 def least_squares(judged: list[list[Tensor]], target: float) -> Tensor:

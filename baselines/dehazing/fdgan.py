@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines.perceptual_distance import PerceptualDistance
-from baselines.structural_similarity import filtered, gaussian_weights, structural_similarity
+from baselines.loss_terms import (
+    PerceptualDistance,
+    filtered,
+    gaussian_weights,
+    structural_similarity,
+)
+from ndr.layers.initialisation import start_at_zero
 from ndr.method import (
     Batch,
     Method,
@@ -20,7 +24,6 @@ from ndr.method import (
     SizeRequirements,
     Tiling,
     TrainingContext,
-    frozen,
     parameter_count,
     register_method,
 )
@@ -28,6 +31,10 @@ from ndr.method import (
 BOTTLENECK = 4
 """Width of a 1x1 convolution over that of the 3x3 convolution behind it."""
 BLUR_SIZE, BLUR_DEVIATION = 15, 3.0
+PIXEL_WEIGHT, SIMILARITY_WEIGHT, PERCEPTUAL_WEIGHT, ADVERSARIAL_WEIGHT = 2.0, 1.0, 2.0, 0.1
+VGG_LAYERS = (3, 8, 15, 22)
+FOURTH_BLOCK_LAYERS = 16
+_DRIVE = "https://drive.google.com/drive/folders/1Jkf9NgBrGHErQMwFN7wv1QY_vPYUt19r"
 
 
 def dense_encoder(
@@ -124,13 +131,14 @@ class DenseGenerator(nn.Module):
         def part(divisor: int) -> int:
             return max(third // divisor, 4)
 
-        self.decoder = nn.ModuleList(
-            [
-                DecoderStage(third, part(2), part(4)),
-                DecoderStage(part(4) + second, part(4), part(8)),
-                DecoderStage(part(8), part(16), part(32)),
-            ]
-        )
+        stages = [
+            DecoderStage(third, part(2), part(4)),
+            DecoderStage(part(4) + second, part(4), part(8)),
+            DecoderStage(part(8), part(16), part(32)),
+        ]
+        self.decoder = nn.ModuleList(stages)
+        self.encoded = third
+        self.never_used = sum(stage.never_used for stage in stages)
         self.output = nn.Conv2d(part(32), 3, 3, padding=1)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -193,33 +201,6 @@ class FusionDiscriminator(nn.Module):
         return self.layers(with_frequencies(images))
 
 
-PIXEL_WEIGHT, SIMILARITY_WEIGHT, PERCEPTUAL_WEIGHT, ADVERSARIAL_WEIGHT = 2.0, 1.0, 2.0, 0.1
-VGG_LAYERS = (3, 8, 15, 22)
-FOURTH_BLOCK_LAYERS = 16
-_DRIVE = "https://drive.google.com/drive/folders/1Jkf9NgBrGHErQMwFN7wv1QY_vPYUt19r"
-
-_NEVER_USED = re.compile(
-    r"(conv0|dense_block31|dense_norm31)\."
-    r"|(dense_block[456]\.bn[12]|trans_block[456]\.bn1)\."
-    r"|.*\.(running_mean|running_var|num_batches_tracked)$"
-)
-_OFFICIAL_NAMES = (
-    (r"^conv_refin1\.", "embedding."),
-    (r"^dense_block([123])\.", lambda match: f"blocks.{int(match[1]) - 1}."),
-    (r"^trans_block([123])\.", lambda match: f"transitions.{int(match[1]) - 1}."),
-    (r"^conv_refin2\.", "shortcuts.0."),
-    (r"^conv_refin5\.", "shortcuts.1."),
-    (r"^conv_refine4\.", "merging.0."),
-    (r"^conv_refin6\.", "merging.1."),
-    (r"^dense_block([456])\.conv1\.", lambda match: f"decoder.{int(match[1]) - 4}.bottleneck."),
-    (r"^dense_block([456])\.conv2\.", lambda match: f"decoder.{int(match[1]) - 4}.convolution."),
-    (r"^trans_block([456])\.conv1\.", lambda match: f"decoder.{int(match[1]) - 4}.reduction."),
-    (r"^conv_refin3\.", "output."),
-    # Files of early torchvision: denselayer1.norm.1 for denselayer1.norm1.
-    (r"\.(norm|conv)\.([12])\.", r".\1\2."),
-)
-
-
 @register_method
 class FDGAN(Method):
     """Encoder of DenseNet121's first three blocks, a light decoder, and a fusion discriminator.
@@ -255,32 +236,12 @@ class FDGAN(Method):
         citation="Y. Dong, Y. Liu, H. Zhang, S. Chen, Y. Qiao, FD-GAN: generative adversarial "
         "networks with fusion-discriminator for single image dehazing, AAAI 2020",
         tasks=frozenset({"haze"}),
-        presets=frozen(
-            {
-                "smoke": {
-                    "width": 4,
-                    "growth": 4,
-                    "layers": (1, 1, 1),
-                    "discriminator_width": 2,
-                    "start_at_input": True,
-                },
-                "quick": {
-                    "width": 8,
-                    "growth": 8,
-                    "layers": (1, 1, 2),
-                    "discriminator_width": 4,
-                    "start_at_input": True,
-                },
-                "small": {
-                    "width": 16,
-                    "growth": 8,
-                    "layers": (3, 6, 12),
-                    "discriminator_width": 16,
-                    "start_at_input": True,
-                },
-                "paper": {},
-            }
-        ),
+        presets={
+            "smoke": {"width": 4, "growth": 4, "layers": (1, 1, 1), "discriminator_width": 2},
+            "quick": {"width": 8, "growth": 8, "layers": (1, 1, 2), "discriminator_width": 4},
+            "small": {"width": 16, "growth": 8, "layers": (3, 6, 12), "discriminator_width": 16},
+        },
+        narrow={"start_at_input": True},
         sizes=SizeRequirements(minimum=16, multiple_of=8),
         tiling=Tiling.DISCOURAGED,
         published_parameters=13_980_691,
@@ -293,17 +254,39 @@ class FDGAN(Method):
             )
             for kind in ("synthetic", "real")
         ),
-        own_recipe=frozen(
-            {
-                "batch": 1,
-                "learning_rate": 2e-4,
-                "betas": (0.5, 0.999),
-                "weight_decay": 0.0,
-                "gradient_clip_norm": None,
-            }
-        ),
+        own_recipe={
+            "batch": 1,
+            "learning_rate": 2e-4,
+            "betas": (0.5, 0.999),
+            "weight_decay": 0.0,
+            "gradient_clip_norm": None,
+        },
     )
     training_only = frozenset({"discriminator"})
+
+    official_names = (
+        (r"^conv_refin1\.", "embedding."),
+        (r"^dense_block([123])\.", lambda match: f"blocks.{int(match[1]) - 1}."),
+        (r"^trans_block([123])\.", lambda match: f"transitions.{int(match[1]) - 1}."),
+        (r"^conv_refin2\.", "shortcuts.0."),
+        (r"^conv_refin5\.", "shortcuts.1."),
+        (r"^conv_refine4\.", "merging.0."),
+        (r"^conv_refin6\.", "merging.1."),
+        (r"^dense_block([456])\.conv1\.", lambda match: f"decoder.{int(match[1]) - 4}.bottleneck."),
+        (
+            r"^dense_block([456])\.conv2\.",
+            lambda match: f"decoder.{int(match[1]) - 4}.convolution.",
+        ),
+        (r"^trans_block([456])\.conv1\.", lambda match: f"decoder.{int(match[1]) - 4}.reduction."),
+        (r"^conv_refin3\.", "output."),
+        # Files of early torchvision: denselayer1.norm.1 for denselayer1.norm1.
+        (r"\.(norm|conv)\.([12])\.", r".\1\2."),
+    )
+    official_unused = (
+        r"(conv0|dense_block31|dense_norm31)\."
+        r"|(dense_block[456]\.bn[12]|trans_block[456]\.bn1)\."
+        r"|.*\.(running_mean|running_var|num_batches_tracked)$"
+    )
 
     def __init__(
         self,
@@ -321,15 +304,11 @@ class FDGAN(Method):
         self.growth = growth
         self.generator = DenseGenerator(width, growth, layers)
         self.discriminator = FusionDiscriminator(discriminator_width)
-        self.perceptual = (
-            PerceptualDistance("vgg16", VGG_LAYERS, [1 / len(VGG_LAYERS)] * len(VGG_LAYERS))
-            if perceptual
-            else None
-        )
+        weights = [1 / len(VGG_LAYERS)] * len(VGG_LAYERS)
+        self.perceptual = PerceptualDistance("vgg16", VGG_LAYERS, weights) if perceptual else None
         self.start_at_input = start_at_input
         if start_at_input:
-            nn.init.zeros_(self.generator.output.weight)
-            nn.init.zeros_(self.generator.output.bias)
+            start_at_zero(self.generator.output)
 
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
         """(B, 3, H, W), multiples of 8, at least 16 -> the same shape."""
@@ -349,14 +328,13 @@ class FDGAN(Method):
         """The generator, with the layers of the authors' that it never uses."""
         width = self.generator.embedding.out_channels
         never_used = 3 * width * 7**2  # DenseNet's first convolution
-        channels = self.generator.transitions[-1].conv.out_channels
+        channels = self.generator.encoded
         hidden = 4 * self.growth
         for _ in range(FOURTH_BLOCK_LAYERS):
             never_used += 2 * channels + channels * hidden + 2 * hidden + 9 * hidden * self.growth
             channels += self.growth
         never_used += 2 * channels  # the normalisation behind the fourth block
-        never_used += sum(stage.never_used for stage in self.generator.decoder)
-        return parameter_count(self.generator) + never_used
+        return parameter_count(self.generator) + never_used + self.generator.never_used
 
     def training_losses(self, batch: Batch, context: TrainingContext) -> dict[str, Tensor]:
         """Terms of the group whose turn it is."""
@@ -382,17 +360,14 @@ class FDGAN(Method):
     @classmethod
     def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the keys of the authors' generator; layers that it never uses are left out."""
-        mapped = {}
-        for key, value in state.items():
-            if _NEVER_USED.match(key):
-                continue
-            name = key
-            for pattern, replacement in _OFFICIAL_NAMES:
-                name = re.sub(pattern, replacement, name)
-            # Theirs is a transposed convolution of one pixel: (in, out, 1, 1).
-            turned = value.ndim == 4 and name.endswith("reduction.weight")
-            mapped[f"generator.{name}"] = value.transpose(0, 1) if turned else value
-        return mapped
+        named = super().map_official_state(state)
+        # Theirs is a transposed convolution of one pixel: (in, out, 1, 1).
+        return {
+            f"generator.{name}": value.transpose(0, 1)
+            if value.ndim == 4 and name.endswith("reduction.weight")
+            else value
+            for name, value in named.items()
+        }
 
 
 def judgement_loss(log_odds: Tensor, real: bool) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from baselines.dehazing.scattering_model import (
     without_haze,
 )
 from baselines.guided_filter import guided_filter
+from ndr.layers.initialisation import initialise, start_at_zero
 from ndr.method import (
     Batch,
     CheckpointError,
@@ -30,7 +32,6 @@ from ndr.method import (
     SizeRequirements,
     Tiling,
     TrainingContext,
-    frozen,
     read_state,
     register_method,
 )
@@ -64,9 +65,7 @@ class TransmissionNetwork(nn.Module):
             nn.Conv2d(inputs, outputs, size, padding=size // 2)
             for (inputs, outputs), size in zip(pairwise((3, *widths)), sizes, strict=True)
         )
-        for convolution in self.layers:
-            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-            nn.init.zeros_(convolution.bias)
+        initialise(self.layers, partial(nn.init.kaiming_normal_, nonlinearity="relu"))
         self.combination = nn.Conv2d(widths[-1], 1, 1)
         # PyTorch divides alpha by the number of channels, MatConvNet does not.
         self.normalisation = nn.LocalResponseNorm(size=5, alpha=5 * 2e-5, beta=0.75, k=1.0)
@@ -129,24 +128,12 @@ class MSCNN(Method):
         citation="W. Ren, S. Liu, H. Zhang, J. Pan, X. Cao, M.-H. Yang, Single image dehazing via "
         "multi-scale convolutional neural networks, ECCV 2016",
         tasks=frozenset({"haze"}),
-        presets=frozen(
-            {
-                "smoke": {
-                    "coarse_widths": (3, 3, 4),
-                    "fine_widths": (3, 3, 4),
-                    "transmission_limits": (0.1, 1.0),
-                    "clear_init": True,
-                },
-                "quick": {
-                    "coarse_widths": (4, 4, 6),
-                    "fine_widths": (4, 4, 6),
-                    "transmission_limits": (0.1, 1.0),
-                    "clear_init": True,
-                },
-                "small": {"transmission_limits": (0.1, 1.0), "clear_init": True},
-                "paper": {},
-            }
-        ),
+        presets={
+            "smoke": {"coarse_widths": (3, 3, 4), "fine_widths": (3, 3, 4)},
+            "quick": {"coarse_widths": (4, 4, 6), "fine_widths": (4, 4, 6)},
+            "small": {},
+        },
+        narrow={"transmission_limits": (0.1, 1.0), "clear_init": True},
         sizes=SizeRequirements(minimum=16, multiple_of=2),
         tiling=Tiling.DISCOURAGED,
         published_parameters=6_321 + 2_114,
@@ -159,19 +146,17 @@ class MSCNN(Method):
                 licence="none stated",
                 sha256="c085ffa90e16bc92e2dd7e6cbe777a0fd5ab8cd41ad5c4689b417b3b55bbc42c",
                 bytes=25_201,
-                changes=frozen({"coarse_guides_fine": False}),
+                changes={"coarse_guides_fine": False},
             ),
         ),
-        own_recipe=frozen(
-            {
-                "batch": 100,
-                "patch": 240,
-                "learning_rate": 1e-3,
-                "weight_decay": 5e-4,
-                "gradient_clip_norm": None,
-                "augment": (),
-            }
-        ),
+        own_recipe={
+            "batch": 100,
+            "patch": 240,
+            "learning_rate": 1e-3,
+            "weight_decay": 5e-4,
+            "gradient_clip_norm": None,
+            "augment": (),
+        },
     )
 
     def __init__(
@@ -196,9 +181,7 @@ class MSCNN(Method):
         self.coarse = TransmissionNetwork(COARSE_SIZES, coarse_widths)
         self.fine = TransmissionNetwork(FINE_SIZES, fine_widths)
         if clear_init:
-            for network in (self.coarse, self.fine):
-                nn.init.zeros_(network.combination.weight)
-                nn.init.zeros_(network.combination.bias)
+            start_at_zero(self.coarse.combination, self.fine.combination)
 
     def transmission(self, hazy: Tensor, airlight: Tensor) -> Tensor:
         """The two networks: (B, 3, H, W) with even H and W -> (B, 1, H, W) in (0, 1]."""

@@ -1,8 +1,9 @@
-"""Weights in a `.caffemodel` file, read without Caffe.
+"""Weights in the files of Caffe, MATLAB and MatConvNet, read without these programs.
 
-The file is a protocol-buffer message: numbered fields, each a variable-length integer, a block of
-4 or 8 bytes, or a block with its length in front, which may be a message again. Only the fields
-that lead to the weights are looked at; nothing in the file can run.
+A `.caffemodel` file is a protocol-buffer message: numbered fields, each a variable-length integer,
+a block of 4 or 8 bytes, or a block with its length in front, which may be a message again. Only the
+fields that lead to the weights are looked at; nothing in the file can run. `.mat` files are read by
+SciPy.
 """
 
 from __future__ import annotations

@@ -7,13 +7,11 @@ import torch
 from torch import Tensor
 
 from ndr.method import (
-    TIERS,
     Method,
     MethodInfo,
     SideInformation,
     SizeRequirements,
     Tiling,
-    frozen,
     register_method,
 )
 
@@ -37,7 +35,6 @@ class BM3D(Method):
         "3D collaborative filtering with grouping constraint in luminance-chrominance space, "
         "ICIP 2007",
         tasks=frozenset({"noise"}),
-        presets=frozen({tier: {} for tier in TIERS}),
         trainable=False,
         sizes=SizeRequirements(minimum=16),
         tiling=Tiling.DISCOURAGED,

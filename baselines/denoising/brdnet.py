@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ndr.method import Method, MethodInfo, SideInformation, frozen, register_method
+from ndr.layers.initialisation import initialise, start_at_zero
+from ndr.method import Method, MethodInfo, SideInformation, parameter_count, register_method
 
 
 class BatchRenormalisation(nn.Module):
@@ -37,6 +38,10 @@ class BatchRenormalisation(nn.Module):
 
     r_limit, d_limit, d_start = 3.0, 5.0, 1e-3
     epsilon = 1e-3
+
+    running_mean: Tensor
+    running_variance: Tensor
+    batches: Tensor
 
     def __init__(self, channels: int, momentum: float, rate: float) -> None:
         super().__init__()
@@ -118,28 +123,15 @@ class BRDNet(Method):
         citation="C. Tian, Y. Xu, W. Zuo, Image denoising using deep CNN with batch "
         "renormalization, Neural Networks 121, 2020",
         tasks=frozenset({"noise"}),
-        presets=frozen(
-            {
-                "smoke": {"channels": 8, "depth": 6, "zero_init_output": True},
-                # Hundreds of steps: statistics and limits have to move faster to arrive.
-                "quick": {
-                    "channels": 16,
-                    "depth": 6,
-                    "momentum": 0.9,
-                    "renormalisation_rate": 0.02,
-                    "zero_init_output": True,
-                },
-                "small": {
-                    "channels": 48,
-                    "depth": 12,
-                    "renormalisation_rate": 0.002,
-                    "zero_init_output": True,
-                },
-                "paper": {},
-            }
-        ),
+        # Hundreds of steps at `quick`: statistics and limits have to move faster to arrive.
+        presets={
+            "smoke": {"channels": 8, "depth": 6},
+            "quick": {"channels": 16, "depth": 6, "momentum": 0.9, "renormalisation_rate": 0.02},
+            "small": {"channels": 48, "depth": 12, "renormalisation_rate": 0.002},
+        },
+        narrow={"zero_init_output": True},
         published_parameters=1_115_051,
-        own_recipe=frozen({"pixel_loss": "l2", "patch": 50, "batch": 20, "learning_rate": 1e-3}),
+        own_recipe={"pixel_loss": "l2", "patch": 50, "batch": 20, "learning_rate": 1e-3},
     )
 
     def __init__(
@@ -177,19 +169,13 @@ class BRDNet(Method):
             nn.Conv2d(channels, 3, 3, padding=1),
         )
         self.fusion = nn.Conv2d(6, 3, 3, padding=1)
-        for layer in self.convolutions():
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        initialise(self, nn.init.xavier_uniform_)
         if zero_init_output:
-            nn.init.zeros_(self.fusion.weight)
-
-    def convolutions(self) -> list[nn.Conv2d]:
-        """All convolutions, those of the upper branch first."""
-        return [layer for layer in self.modules() if isinstance(layer, nn.Conv2d)]
+            start_at_zero(self.fusion)
 
     def counted_parameters(self) -> int:
         """Size of the convolutions, as the literature counts it."""
-        return sum(p.numel() for layer in self.convolutions() for p in layer.parameters())
+        return sum(parameter_count(m) for m in self.modules() if isinstance(m, nn.Conv2d))
 
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
         """(B, 3, H, W) -> the same shape, not clipped."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ndr.layers.initialisation import initialise
 from ndr.method import (
     Method,
     MethodInfo,
     OfficialWeights,
     SideInformation,
     SizeRequirements,
-    frozen,
     register_method,
 )
 
@@ -50,14 +51,12 @@ class FFDNet(Method):
         citation="K. Zhang, W. Zuo, L. Zhang, FFDNet: toward a fast and flexible solution for "
         "CNN-based image denoising, IEEE TIP 27(9), 2018",
         tasks=frozenset({"noise"}),
-        presets=frozen(
-            {
-                "smoke": {"channels": 16, "depth": 4, "identity_init": True},
-                "quick": {"channels": 48, "depth": 8, "identity_init": True},
-                "small": {"channels": 64, "depth": 12, "identity_init": True},
-                "paper": {},
-            }
-        ),
+        presets={
+            "smoke": {"channels": 16, "depth": 4},
+            "quick": {"channels": 48, "depth": 8},
+            "small": {"channels": 64, "depth": 12},
+        },
+        narrow={"identity_init": True},
         sizes=SizeRequirements(minimum=2, multiple_of=2, padding="replicate"),
         side_information=frozenset({"sigma"}),
         published_parameters=852_108,
@@ -86,15 +85,9 @@ class FFDNet(Method):
             layers += [nn.Conv2d(width_in, width_out, 3, padding=1), nn.ReLU(inplace=True)]
         # The authors' key names are `model.<position>.weight` and `.bias`.
         self.model = nn.Sequential(*layers[:-1])
-        for convolution in self.convolutions():
-            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-            nn.init.zeros_(convolution.bias)
+        initialise(self.model, partial(nn.init.kaiming_normal_, nonlinearity="relu"))
         if identity_init:
             self._start_at_identity(channels)
-
-    def convolutions(self) -> list[nn.Conv2d]:
-        """The convolutions, from the input to the output."""
-        return [layer for layer in self.model if isinstance(layer, nn.Conv2d)]
 
     @torch.no_grad()
     def _start_at_identity(self, channels: int) -> None:
@@ -102,10 +95,10 @@ class FFDNet(Method):
             raise ValueError(
                 f"ffdnet: identity_init needs at least {PLANES} channels, found {channels}"
             )
-        for convolution in self.convolutions():
-            convolution.weight[:PLANES] = 0
-            for plane in range(PLANES):
-                convolution.weight[plane, plane, 1, 1] = 1
+        for convolution in self.model:
+            if isinstance(convolution, nn.Conv2d):
+                nn.init.dirac_(convolution.weight[:PLANES, :PLANES])
+                convolution.weight[:PLANES, PLANES:] = 0
 
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
         """(B, 3, H, W) with even H and W -> the same shape, not clipped.

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ndr.layers.initialisation import initialise
 from ndr.method import (
     Method,
     MethodInfo,
     OfficialWeights,
     SideInformation,
-    frozen,
     parameter_count,
     register_method,
 )
@@ -22,7 +22,6 @@ from ndr.method import (
 DILATIONS = (1, 2, 3, 4, 3, 2, 1)
 OFFICIAL_LEVELS = tuple(float(level) for level in range(2, 51, 2))
 """Noise levels of the 25 published denoisers, on the 0..255 scale."""
-
 
 CARRIERS = 6
 """Hidden channels that carry the image and its negative in a short training's start."""
@@ -38,13 +37,12 @@ def dilated_denoiser(channels: int, identity_init: bool) -> nn.Sequential:
         nn.Conv2d(widths[index], widths[index + 1], 3, padding=dilation, dilation=dilation)
         for index, dilation in enumerate(DILATIONS)
     ]
-    for convolution in convolutions:
-        nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-        nn.init.zeros_(convolution.bias)
+    layers = [layer for c in convolutions for layer in (c, nn.ReLU(inplace=True))]
+    network = nn.Sequential(*layers[:-1])
+    initialise(network, partial(nn.init.kaiming_normal_, nonlinearity="relu"))
     if identity_init:
         _carry_the_image(convolutions)
-    layers = [layer for c in convolutions for layer in (c, nn.ReLU(inplace=True))]
-    return nn.Sequential(*layers[:-1])
+    return network
 
 
 @torch.no_grad()
@@ -92,14 +90,12 @@ class IRCNN(Method):
         citation="K. Zhang, W. Zuo, S. Gu, L. Zhang, Learning deep CNN denoiser prior for image "
         "restoration, CVPR 2017",
         tasks=frozenset({"noise"}),
-        presets=frozen(
-            {
-                "smoke": {"channels": 8, "levels": (25.0, 50.0), "identity_init": True},
-                "quick": {"channels": 16, "identity_init": True},
-                "small": {"identity_init": True},
-                "paper": {},
-            }
-        ),
+        presets={
+            "smoke": {"channels": 8, "levels": (25.0, 50.0)},
+            "quick": {"channels": 16},
+            "small": {},
+        },
+        narrow={"identity_init": True},
         side_information=frozenset({"sigma"}),
         published_parameters=188_163,
         official_weights=(
@@ -111,11 +107,13 @@ class IRCNN(Method):
                 noise_seeding="zero_per_image",
                 protocol="rgb_uint8",
                 licence="MIT",
-                changes=frozen({"levels": OFFICIAL_LEVELS}),
+                changes={"levels": OFFICIAL_LEVELS},
             ),
         ),
-        own_recipe=frozen({"pixel_loss": "l2", "patch": 35, "batch": 256, "learning_rate": 1e-3}),
+        own_recipe={"pixel_loss": "l2", "patch": 35, "batch": 256, "learning_rate": 1e-3},
     )
+
+    official_names = ((r"^(\d+)\.model\.", r"networks.\1."),)
 
     def __init__(
         self,
@@ -163,10 +161,3 @@ class IRCNN(Method):
     def official_changes(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
         """The published file holds the networks of all 25 levels."""
         return {"levels": OFFICIAL_LEVELS}
-
-    @classmethod
-    def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename `<network>.model.<layer>.<part>`; other keys keep their names and are refused."""
-        return {
-            re.sub(r"^(\d+)\.model\.", r"networks.\1.", key): value for key, value in state.items()
-        }

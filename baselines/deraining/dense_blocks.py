@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ndr.layers.initialisation import start_at_zero
 from ndr.nearest_name import check_names
 
 RESIZES = ("same", "halve", "double")
@@ -92,8 +93,7 @@ class Refinement(nn.Module):
         self.first = nn.Conv2d(3, 8, 7, padding=3)
         self.second = nn.Conv2d(8, 3, 3, padding=1)
         if residual:
-            nn.init.zeros_(self.second.weight)
-            nn.init.zeros_(self.second.bias)
+            start_at_zero(self.second)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> the same shape."""

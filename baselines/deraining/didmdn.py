@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from baselines.deraining.dense_blocks import Refinement, Stage
-from baselines.perceptual_distance import PerceptualDistance
+from baselines.loss_terms import PerceptualDistance
+from ndr.layers.initialisation import start_at_zero
 from ndr.method import (
     Batch,
     Method,
@@ -19,7 +20,6 @@ from ndr.method import (
     SizeRequirements,
     Tiling,
     TrainingContext,
-    frozen,
     parameter_count,
     register_method,
 )
@@ -27,6 +27,14 @@ from ndr.method import (
 POOLS = (32, 16, 8, 4)
 """Sides of the pixels of the coarse maps that join the last features."""
 CONTEXT_COPIES = 5
+PAPER_WIDTH = 16
+NEVER_USED = 86_941
+"""Parameters of the authors' two networks that their forward passes skip."""
+DENSITIES = ("heavy", "medium", "light")
+COVERAGE_BOUNDS = (0.65, 0.35)
+"""Least share of rainy pixels of a heavy and of a medium rain (Sec. 5.1 of the paper)."""
+VISIBLE = 5 / 255
+"""By how much rain has to change a pixel to count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +91,12 @@ class Stream(nn.Module):
         if joined:
             inputs[4] += widths[1]
             inputs[5] += widths[0]
-        for number, arguments in enumerate(
-            zip(inputs, plan.growths, widths, plan.resizes, strict=True), start=1
-        ):
-            channels, growth, width, resize = arguments
-            self.add_module(f"stage{number}", Stage(channels, growth, width, plan.kernel, resize))
+        self.stage1, self.stage2, self.stage3, self.stage4, self.stage5, self.stage6 = (
+            Stage(channels, growth, width, plan.kernel, resize)
+            for channels, growth, width, resize in zip(
+                inputs, plan.growths, widths, plan.resizes, strict=True
+            )
+        )
         self.context = nn.Conv2d(widths[0], 1, 3, padding=1) if joined else None
         self.channels = widths[5] + (CONTEXT_COPIES + 3 if joined else 0)
 
@@ -127,8 +136,9 @@ class MultiStreamNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.label_channels = label_channels
-        self.streams = nn.ModuleList(Stream(plan, joined) for plan in plans)
-        channels = sum(stream.channels for stream in self.streams) + 3 + label_channels
+        streams = [Stream(plan, joined) for plan in plans]
+        self.streams = nn.ModuleList(streams)
+        channels = sum(stream.channels for stream in streams) + 3 + label_channels
         hidden = hidden or channels
         self.joint = nn.Conv2d(channels, hidden, 3, padding=1)
         self.pooled = nn.ModuleList(nn.Conv2d(hidden, pooled, 1) for _ in POOLS)
@@ -168,16 +178,6 @@ class DensityClassifier(nn.Module):
         features = F.relu(self.second(F.relu(self.first(rain))))
         pooled = F.adaptive_avg_pool2d(features, self.grid).flatten(1)
         return self.output(F.relu(self.hidden(pooled)))
-
-
-PAPER_WIDTH = 16
-NEVER_USED = 86_941
-"""Parameters of the authors' two networks that their forward passes skip."""
-DENSITIES = ("heavy", "medium", "light")
-COVERAGE_BOUNDS = (0.65, 0.35)
-"""Least share of rainy pixels of a heavy and of a medium rain (Sec. 5.1 of the paper)."""
-VISIBLE = 5 / 255
-"""By how much rain has to change a pixel to count."""
 
 
 def density_classes(degraded: Tensor, clean: Tensor) -> Tensor:
@@ -231,39 +231,23 @@ class DIDMDN(Method):
         citation="H. Zhang, V. M. Patel, Density-aware single image de-raining using a "
         "multi-stream dense network, CVPR 2018",
         tasks=frozenset({"rain"}),
-        presets=frozen(
-            {
-                "smoke": {
-                    "width": 4,
-                    "streams": 1,
-                    "joint_channels": 8,
-                    "classifier_channels": 4,
-                    "identity_init": True,
-                },
-                "quick": {
-                    "width": 4,
-                    "streams": 1,
-                    "joint_channels": 8,
-                    "classifier_channels": 8,
-                    "identity_init": True,
-                },
-                "small": {"identity_init": True},
-                "paper": {},
-            }
-        ),
+        presets={
+            "smoke": {"width": 4, "streams": 1, "joint_channels": 8, "classifier_channels": 4},
+            "quick": {"width": 4, "streams": 1, "joint_channels": 8, "classifier_channels": 8},
+            "small": {},
+        },
+        narrow={"identity_init": True},
         # The coarsest map has pixels of 32; the smallest features are normalised over the image.
         sizes=SizeRequirements(minimum=32, multiple_of=32),
         tiling=Tiling.DISCOURAGED,
         published_parameters=372_839 + 182_947,
-        own_recipe=frozen(
-            {
-                "patch": 512,
-                "batch": 1,
-                "learning_rate": 2e-4,
-                "betas": (0.5, 0.999),
-                "weight_decay": 5e-5,
-            }
-        ),
+        own_recipe={
+            "patch": 512,
+            "batch": 1,
+            "learning_rate": 2e-4,
+            "betas": (0.5, 0.999),
+            "weight_decay": 5e-5,
+        },
     )
 
     def __init__(
@@ -288,8 +272,7 @@ class DIDMDN(Method):
         self.derain = MultiStreamNetwork(derain_plans(width)[-streams:], True, 8, joint_channels, 2)
         self.refinement = Refinement(residual=identity_init)
         if identity_init:
-            nn.init.zeros_(self.derain.output.weight)
-            nn.init.zeros_(self.derain.output.bias)
+            start_at_zero(self.derain.output)
 
     def counted_parameters(self) -> int:
         """Size of first and deraining network as published, never-used layers included."""

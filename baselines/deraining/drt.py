@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+import functools
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ndr.layers.initialisation import initialise, start_at_zero
 from ndr.method import (
     Batch,
     Method,
@@ -18,7 +18,6 @@ from ndr.method import (
     SizeRequirements,
     Tiling,
     TrainingContext,
-    frozen,
     register_method,
 )
 
@@ -42,20 +41,16 @@ def joined_windows(windows: Tensor, height: int, width: int) -> Tensor:
     return cut.permute(0, 5, 1, 3, 2, 4).reshape(-1, channels, height, width)
 
 
-def relative_positions() -> Tensor:
-    """For each pair of pixels of a window, the row of the bias table of their offset: (49, 49)."""
-    axis = torch.arange(WINDOW)
-    row, column = axis.repeat_interleave(WINDOW), axis.repeat(WINDOW)
-    rows = row[:, None] - row[None, :] + WINDOW - 1
-    columns = column[:, None] - column[None, :] + WINDOW - 1
-    return rows * (2 * WINDOW - 1) + columns
-
-
 class WindowBlock(nn.Module):
     """Attention among the pixels of a window, then a perceptron, each normalised and residual."""
 
+    positions: Tensor
+
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
+        # Importing timm takes two seconds, because torchvision imports TorchDynamo.
+        from timm.layers import gen_relative_position_index
+
         self.heads = heads
         self.attention_norm = nn.LayerNorm(channels)
         self.position_bias = nn.Parameter(torch.empty((2 * WINDOW - 1) ** 2, heads))
@@ -64,16 +59,15 @@ class WindowBlock(nn.Module):
         self.perceptron_norm = nn.LayerNorm(channels)
         self.expansion = nn.Linear(channels, channels)
         self.contraction = nn.Linear(channels, channels)
+        # For each pair of pixels, the row of the table that belongs to their offset, (49, 49).
+        positions = gen_relative_position_index((WINDOW, WINDOW))
+        self.register_buffer("positions", positions, persistent=False)
         nn.init.trunc_normal_(self.position_bias, std=0.02)
-        for layer in self.modules():
-            if isinstance(layer, nn.Linear):
-                nn.init.trunc_normal_(layer.weight, std=0.02)
-                nn.init.zeros_(layer.bias)
+        initialise(self, functools.partial(nn.init.trunc_normal_, std=0.02))
 
     def bias(self) -> Tensor:
         """What the offset of two pixels adds to their affinity, (1, heads, 49, 49)."""
-        positions = relative_positions().to(self.position_bias.device)
-        return self.position_bias[positions].permute(2, 0, 1)[None]
+        return self.position_bias[self.positions].permute(2, 0, 1)[None]
 
     def forward(self, windows: Tensor, bias: Tensor) -> Tensor:
         """(N, 49, channels) -> the same shape; `bias` is that of `bias()`."""
@@ -135,20 +129,12 @@ class DRT(Method):
         citation="Y. Liang, S. Anwar, Y. Liu, DRT: a lightweight single image deraining recursive "
         "transformer, CVPR workshops (NTIRE) 2022",
         tasks=frozenset({"rain"}),
-        presets=frozen(
-            {
-                "smoke": {"channels": 4, "layers": 1, "recursions": 1, "identity_init": True},
-                "quick": {
-                    "channels": 16,
-                    "layers": 1,
-                    "recursions": 1,
-                    "heads": 1,
-                    "identity_init": True,
-                },
-                "small": {"channels": 48, "layers": 4, "identity_init": True},
-                "paper": {},
-            }
-        ),
+        presets={
+            "smoke": {"channels": 4, "layers": 1, "recursions": 1},
+            "quick": {"channels": 16, "layers": 1, "recursions": 1, "heads": 1},
+            "small": {"channels": 48, "layers": 4},
+        },
+        narrow={"identity_init": True},
         sizes=SizeRequirements(minimum=7, multiple_of=7),
         # The grid of windows starts where the tile does.
         tiling=Tiling.DISCOURAGED,
@@ -161,17 +147,33 @@ class DRT(Method):
             )
             for data in ("Rain100L", "Rain100H", "MixSyntheticDataset")
         ),
-        own_recipe=frozen(
-            {
-                "patch": 56,
-                "batch": 5,
-                "learning_rate": 1e-4,
-                "weight_decay": 0.0,
-                "schedule": "constant",
-                "gradient_clip_norm": None,
-            }
-        ),
+        own_recipe={
+            "patch": 56,
+            "batch": 5,
+            "learning_rate": 1e-4,
+            "weight_decay": 0.0,
+            "schedule": "constant",
+            "gradient_clip_norm": None,
+        },
     )
+
+    official_names = (
+        (r"^patch_embed\.proj\.", "embedding."),
+        (r"^patch_unembed\.proj\.", "output."),
+        (r"^recursive_layers\.", "layers."),
+        (r"\.block1\.transformer\.", ".first."),
+        (r"\.block2\.transformer\.", ".second."),
+        (r"\.conv_out\.", ".convolution."),
+        (r"\.norm1\.", ".attention_norm."),
+        (r"\.attn\.relative_position_bias_table$", ".position_bias"),
+        (r"\.attn\.qkv\.", ".query_key_value."),
+        (r"\.attn\.proj\.", ".projection."),
+        (r"\.norm2\.", ".perceptron_norm."),
+        (r"\.mlp\.fc1\.", ".expansion."),
+        (r"\.mlp\.fc2\.", ".contraction."),
+    )
+    # Two layers that their network never uses, and indices.
+    official_unused = r"(input_conv1|output_conv1)\.|.*\.relative_position_index$"
 
     def __init__(
         self,
@@ -192,7 +194,7 @@ class DRT(Method):
         )
         self.output = nn.Conv2d(channels, 3, 3, padding=1)
         if identity_init:
-            nn.init.zeros_(self.output.weight)
+            start_at_zero(self.output)
             # What the uneven pair of normalisations would take from an image.
             loss = [
                 mean / deviation - mean for mean, deviation in zip(MEAN, DEVIATION, strict=True)
@@ -201,9 +203,10 @@ class DRT(Method):
 
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
         """(B, 3, H, W), multiples of 7 -> the same shape, not clipped."""
-        mean = torch.tensor(MEAN, dtype=degraded.dtype, device=degraded.device)[:, None, None]
-        deviation = torch.tensor(DEVIATION, dtype=degraded.dtype, device=degraded.device)
-        deviation = deviation[:, None, None]
+        mean, deviation = (
+            torch.tensor(values, dtype=degraded.dtype, device=degraded.device)[:, None, None]
+            for values in (MEAN, DEVIATION)
+        )
         images = (degraded - mean) / deviation
         embedded = features = self.embedding(images)
         for layer in self.layers:
@@ -213,29 +216,3 @@ class DRT(Method):
     def training_losses(self, batch: Batch, context: TrainingContext) -> dict[str, Tensor]:
         """Mean squared error, on patches of any size."""
         return {"restore": F.mse_loss(self.restore(batch.degraded).float(), batch.clean)}
-
-    @classmethod
-    def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' keys; what their network never uses, and indices, are dropped."""
-        names = {
-            "patch_embed.proj": "embedding",
-            "patch_unembed.proj": "output",
-            "recursive_layers": "layers",
-            "block1.transformer": "first",
-            "block2.transformer": "second",
-            "conv_out": "convolution",
-            "norm1": "attention_norm",
-            "attn.relative_position_bias_table": "position_bias",
-            "attn.qkv": "query_key_value",
-            "attn.proj": "projection",
-            "norm2": "perceptron_norm",
-            "mlp.fc1": "expansion",
-            "mlp.fc2": "contraction",
-        }
-        pattern = re.compile(r"(?<![^.])(" + "|".join(map(re.escape, names)) + r")(?![^.])")
-        return {
-            pattern.sub(lambda match: names[match[1]], key): value
-            for key, value in state.items()
-            if not re.match(r"(input_conv1|output_conv1)\.", key)
-            and not key.endswith(".relative_position_index")
-        }

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines.structural_similarity import WINDOW, structural_similarity
+from baselines.loss_terms import WINDOW, structural_similarity
+from ndr.layers.initialisation import initialise, start_at_zero
 from ndr.method import (
     Batch,
     Method,
@@ -15,7 +16,6 @@ from ndr.method import (
     SizeRequirements,
     Tiling,
     TrainingContext,
-    frozen,
     register_method,
 )
 
@@ -82,12 +82,9 @@ class LevelNetwork(nn.Module):
             nn.Conv2d(channels, channels, size, padding=size // 2) for size in (3, 1, 3)
         )
         self.output = nn.Conv2d(channels, 3, 1)
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.xavier_normal_(layer.weight)
-                nn.init.zeros_(layer.bias)
+        initialise(self, nn.init.xavier_normal_)
         if zero_init_output:
-            nn.init.zeros_(self.output.weight)
+            start_at_zero(self.output)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> the same shape."""
@@ -130,19 +127,13 @@ class LPNet(Method):
         citation="X. Fu, B. Liang, Y. Huang, X. Ding, J. Paisley, Lightweight pyramid networks for "
         "image deraining, IEEE TNNLS 31(6), 2020",
         tasks=frozenset({"rain"}),
-        presets=frozen(
-            {
-                "smoke": {"recursions": 1, "zero_init_output": True},
-                "quick": {"recursions": 1, "zero_init_output": True},
-                "small": {"zero_init_output": True},
-                "paper": {},
-            }
-        ),
+        presets={"smoke": {"recursions": 1}, "quick": {"recursions": 1}, "small": {}},
+        narrow={"zero_init_output": True},
         sizes=SizeRequirements(minimum=16, multiple_of=16),
         # The pyramid's grid of 16 pixels starts where the tile does.
         tiling=Tiling.DISCOURAGED,
         published_parameters=7_548,
-        own_recipe=frozen({"patch": 80, "batch": 10, "learning_rate": 1e-4}),
+        own_recipe={"patch": 80, "batch": 10, "learning_rate": 1e-4},
     )
 
     def __init__(

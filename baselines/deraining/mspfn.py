@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from baselines.loss_terms import charbonnier
+from ndr.layers.initialisation import initialise, start_at_zero
 from ndr.method import (
     Batch,
     Method,
@@ -16,7 +19,6 @@ from ndr.method import (
     SizeRequirements,
     Tiling,
     TrainingContext,
-    frozen,
     parameter_count,
     register_method,
 )
@@ -25,7 +27,6 @@ SCALES = (4, 2, 1)
 """Sides of a pixel of each scale, the coarsest first."""
 REDUCTION = 4
 EDGE_WEIGHT = 0.05
-CHARBONNIER = 1e-3
 
 
 class Fold(nn.Module):
@@ -40,15 +41,10 @@ class Fold(nn.Module):
     def __init__(self, channels_in: int, channels: int, resize: str = "same") -> None:
         super().__init__()
         self.resize = resize
-        if resize == "double":
-            self.convolution = nn.ConvTranspose2d(channels_in, channels, 3, stride=2, bias=False)
-        else:
-            stride = 2 if resize == "halve" else 1
-            padding = 0 if resize == "halve" else 1
-            self.convolution = nn.Conv2d(
-                channels_in, channels, 3, stride=stride, padding=padding, bias=False
-            )
-        nn.init.xavier_uniform_(self.convolution.weight)
+        kind = nn.ConvTranspose2d if resize == "double" else nn.Conv2d
+        stride, padding = (1, 1) if resize == "same" else (2, 0)
+        self.convolution = kind(channels_in, channels, 3, stride, padding, bias=False)
+        initialise(self.convolution, nn.init.xavier_uniform_)
         self.activation = nn.PReLU(channels, init=0.0)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -76,8 +72,7 @@ class ConvolutionalMemory(nn.Module):
         self.gates = nn.Conv2d(
             channels_in + channels * again, channels * (4 if again else 3), 3, padding=1
         )
-        nn.init.trunc_normal_(self.gates.weight, std=1e-3, a=-2e-3, b=2e-3)
-        nn.init.zeros_(self.gates.bias)
+        initialise(self.gates, partial(nn.init.trunc_normal_, std=1e-3, a=-2e-3, b=2e-3))
         weights_of_state = 9 * channels * 4 * channels
         forget_gate = (9 * channels_in + 1) * channels
         self.never_used = 0 if again else weights_of_state + forget_gate
@@ -113,10 +108,7 @@ class ChannelAttentionBlock(nn.Module):
             nn.Conv2d(narrow, channels, 1),
             nn.Sigmoid(),
         )
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.xavier_uniform_(layer.weight)
-                nn.init.zeros_(layer.bias)
+        initialise(self, nn.init.xavier_uniform_)
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape."""
@@ -146,9 +138,9 @@ class CoarseFusion(nn.Module):
         super().__init__()
         half = channels // 2
         self.enter = nn.ModuleList(Fold(channels, half) for _ in SCALES)
-        self.memory = nn.ModuleList(
-            ConvolutionalMemory(half, channels * share, recurrences) for share in (1, 2, 4)
-        )
+        memory = [ConvolutionalMemory(half, channels * share, recurrences) for share in (1, 2, 4)]
+        self.memory = nn.ModuleList(memory)
+        self.never_used = sum(each.never_used for each in memory)
         self.leave = nn.ModuleList(Fold(channels * share, channels) for share in (1, 2, 4))
         self.up4_2, self.up2_1, self.up4_1 = (Fold(channels, channels, "double") for _ in range(3))
 
@@ -181,11 +173,6 @@ class FineFusion(nn.Module):
         half = half + self.units[1](half + from_quarter)
         seen = full + self.up4_1(from_quarter) + self.up2_1(half)
         return [quarter, half, full + self.units[2](seen)]
-
-
-def charbonnier(first: Tensor, second: Tensor) -> Tensor:
-    """Mean of sqrt(difference^2 + 0.001^2)."""
-    return torch.sqrt((first - second) ** 2 + CHARBONNIER**2).mean()
 
 
 def edges(images: Tensor) -> Tensor:
@@ -225,30 +212,18 @@ class MSPFN(Method):
         citation="K. Jiang, Z. Wang, P. Yi, C. Chen, B. Huang, Y. Luo, J. Ma, J. Jiang, "
         "Multi-scale progressive fusion network for single image deraining, CVPR 2020",
         tasks=frozenset({"rain"}),
-        presets=frozen(
-            {
-                "smoke": {
-                    "channels": 4,
-                    "rounds": 1,
-                    "blocks": (1, 1, 1),
-                    "zero_init_output": True,
-                },
-                "quick": {
-                    "channels": 8,
-                    "rounds": 1,
-                    "blocks": (1, 1, 1),
-                    "zero_init_output": True,
-                },
-                "small": {"channels": 32, "rounds": 4, "zero_init_output": True},
-                "paper": {},
-            }
-        ),
+        presets={
+            "smoke": {"channels": 4, "rounds": 1, "blocks": (1, 1, 1)},
+            "quick": {"channels": 8, "rounds": 1, "blocks": (1, 1, 1)},
+            "small": {"channels": 32, "rounds": 4},
+        },
+        narrow={"zero_init_output": True},
         # The units of the coarsest scale work at an eighth of the size.
         sizes=SizeRequirements(minimum=8, multiple_of=8),
         # Channels are weighted by their means over the image.
         tiling=Tiling.DISCOURAGED,
         published_parameters=20_995_776,
-        own_recipe=frozen({"patch": 96, "batch": 12, "learning_rate": 5e-4}),
+        own_recipe={"patch": 96, "batch": 12, "learning_rate": 5e-4},
     )
 
     def __init__(
@@ -272,13 +247,13 @@ class MSPFN(Method):
         self.up2_1 = Fold(2 * channels, channels, "double")
         self.joint = Fold(2 * channels, channels // 2)
         self.output = nn.Conv2d(channels // 2, 3, 3, padding=1, bias=False)
-        nn.init.xavier_uniform_(self.output.weight)
+        initialise(self.output, nn.init.xavier_uniform_)
         if zero_init_output:
-            nn.init.zeros_(self.output.weight)
+            start_at_zero(self.output)
 
     def counted_parameters(self) -> int:
         """Size as in the authors' code, the memories' weights without effect included."""
-        return parameter_count(self) + sum(memory.never_used for memory in self.coarse.memory)
+        return parameter_count(self) + self.coarse.never_used
 
     def rain(self, images: Tensor) -> Tensor:
         """Rain in images (B, 3, H, W) in [-1, 1], multiples of 8."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from baselines.guided_filter import guided_filter
+from ndr.layers.initialisation import initialise
 from ndr.method import (
     Batch,
     Method,
@@ -17,7 +18,6 @@ from ndr.method import (
     SizeRequirements,
     Tiling,
     TrainingContext,
-    frozen,
     register_method,
 )
 
@@ -41,8 +41,7 @@ class NormalisedConvolution(nn.Module):
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(channels_in, channels_out, 3, padding=1)
-        nn.init.xavier_uniform_(self.convolution.weight)
-        nn.init.zeros_(self.convolution.bias)
+        initialise(self.convolution, nn.init.xavier_uniform_)
         self.weight = nn.Parameter(torch.ones(channels_out))
         self.bias = nn.Parameter(torch.zeros(channels_out))
 
@@ -66,12 +65,14 @@ class RainMixture(nn.Module):
     mixture of what little rain an untrained network removes would forbid it to remove more.
     """
 
+    variances: Tensor
+    shares: Tensor
+
     def __init__(self) -> None:
         super().__init__()
+        count = len(START_VARIANCES)
         self.register_buffer("variances", torch.tensor(START_VARIANCES))
-        self.register_buffer(
-            "shares", torch.full((len(START_VARIANCES),), 1 / len(START_VARIANCES))
-        )
+        self.register_buffer("shares", torch.full((count,), 1 / count))
 
     def responsibilities(self, rain: Tensor) -> Tensor:
         """Posterior of the components for each value, (n,) -> (n, components): the E step."""
@@ -141,19 +142,13 @@ class SIRR(Method):
         citation="W. Wei, D. Meng, Q. Zhao, Z. Xu, Y. Wu, Semi-supervised transfer learning for "
         "image rain removal, CVPR 2019",
         tasks=frozenset({"rain"}),
-        presets=frozen(
-            {
-                "smoke": {"channels": 4, "blocks": 1, "zero_init_output": True},
-                "quick": {"blocks": 3, "zero_init_output": True},
-                "small": {"zero_init_output": True},
-                "paper": {},
-            }
-        ),
+        presets={"smoke": {"channels": 4, "blocks": 1}, "quick": {"blocks": 3}, "small": {}},
+        narrow={"zero_init_output": True},
         # Statistics of a handful of pixels mean nothing.
         sizes=SizeRequirements(minimum=8),
         tiling=Tiling.DISCOURAGED,
         published_parameters=57_369,
-        own_recipe=frozen({"patch": 64, "batch": 20, "learning_rate": 1e-3}),
+        own_recipe={"patch": 64, "batch": 20, "learning_rate": 1e-3},
     )
 
     def __init__(
@@ -183,7 +178,8 @@ class SIRR(Method):
         # So few channels are fastest where those of a pixel are neighbours in memory.
         detail = detail.contiguous(memory_format=torch.channels_last)
         features = F.relu_(self.embedding(detail))
-        for first, second in self.blocks:
+        for block in self.blocks:
+            first, second = block.children()
             features = features + F.relu_(second(F.relu_(first(features))))
         return degraded + self.output(features)
 

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from baselines.deraining.dense_blocks import Refinement, Stage, map_dense_state
-from baselines.perceptual_distance import PerceptualDistance
+from baselines.loss_terms import PerceptualDistance
+from ndr.layers.initialisation import start_at_zero
 from ndr.method import (
     Batch,
     Method,
@@ -19,7 +20,6 @@ from ndr.method import (
     SizeRequirements,
     Tiling,
     TrainingContext,
-    frozen,
     parameter_count,
     register_method,
 )
@@ -98,14 +98,8 @@ class UMRL(Method):
         citation="R. Yasarla, V. M. Patel, Uncertainty guided multi-scale residual learning using "
         "a cycle spinning CNN for single image de-raining, CVPR 2019",
         tasks=frozenset({"rain"}),
-        presets=frozen(
-            {
-                "smoke": {"width": 4, "identity_init": True},
-                "quick": {"width": 6, "identity_init": True},
-                "small": {"identity_init": True},
-                "paper": {},
-            }
-        ),
+        presets={"smoke": {"width": 4}, "quick": {"width": 6}, "small": {}},
+        narrow={"identity_init": True},
         # The smallest features, a sixteenth of the size, are normalised over the image.
         sizes=SizeRequirements(minimum=32, multiple_of=16),
         tiling=Tiling.DISCOURAGED,
@@ -137,15 +131,27 @@ class UMRL(Method):
                 ),
             )
         ),
-        own_recipe=frozen(
-            {
-                "patch": 512,
-                "batch": 1,
-                "learning_rate": 2e-4,
-                "betas": (0.5, 0.999),
-                "weight_decay": 5e-5,
-            }
-        ),
+        own_recipe={
+            "patch": 512,
+            "batch": 1,
+            "learning_rate": 2e-4,
+            "betas": (0.5, 0.999),
+            "weight_decay": 5e-5,
+        },
+    )
+
+    official_unused = r"(batchnorm20|batchnorm1|conf_res\.conv_refin)\."
+    official_names = (
+        (r"^conv_refin\.", "hidden."),
+        (r"^refine3\.", "output."),
+        (r"^refineclean1\.", "refinement.first."),
+        (r"^refineclean2\.", "refinement.second."),
+        (r"^res_est\.", "rain."),
+        (r"^rain\.conv_refin\.", "rain.hidden."),
+        (r"^rain\.refine3\.", "rain.output."),
+        (r"^conf_res\.", "confidence."),
+        (r"^confidence\.conv1\.", "confidence.embedding."),
+        (r"^confidence\.refine3\.", "confidence.output."),
     )
 
     def __init__(
@@ -171,9 +177,7 @@ class UMRL(Method):
         self.confidence = ConfidenceEstimate(width)
         self.refinement = Refinement(residual=identity_init)
         if identity_init:
-            for output in (self.output, self.rain.output):
-                nn.init.zeros_(output.weight)
-                nn.init.zeros_(output.bias)
+            start_at_zero(self.output, self.rain.output)
 
     def counted_parameters(self) -> int:
         """Size as published: with the authors' never-used layers, where the width is theirs."""
@@ -243,23 +247,5 @@ class UMRL(Method):
 
     @classmethod
     def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' keys; those that their network never uses are dropped."""
-        never_used = ("batchnorm20.", "batchnorm1.", "conf_res.conv_refin.")
-        names = {
-            "conv_refin.": "hidden.",
-            "refine3.": "output.",
-            "refineclean1.": "refinement.first.",
-            "refineclean2.": "refinement.second.",
-            "res_est.conv_refin.": "rain.hidden.",
-            "res_est.refine3.": "rain.output.",
-            "conf_res.conv1.": "confidence.embedding.",
-            "conf_res.refine3.": "confidence.output.",
-            "res_est.": "rain.",
-            "conf_res.": "confidence.",
-        }
-        used = {key: value for key, value in state.items() if not key.startswith(never_used)}
-        mapped = {}
-        for key, value in map_dense_state(used).items():
-            old = next((name for name in names if key.startswith(name)), "")
-            mapped[names.get(old, "") + key.removeprefix(old)] = value
-        return mapped
+        """Rename the authors' keys, also those of their dense blocks."""
+        return super().map_official_state(map_dense_state(state))

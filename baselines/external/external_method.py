@@ -27,7 +27,6 @@ from ndr.method import (
     RestorationError,
     SideInformation,
     Tiling,
-    frozen,
     register_method,
 )
 from ndr.nearest_name import check_names
@@ -150,7 +149,7 @@ class ExternalMethod(Method):
         scale: int = 1,
     ) -> None:
         super().__init__()
-        self.output_scale = scale
+        self.scale = scale
         published = self.settings.weights
         self.program = ExternalProgram(
             name=self.info.paper_label,
@@ -166,11 +165,6 @@ class ExternalMethod(Method):
             seconds_to_start=self.settings.seconds_to_start,
             seconds_per_image=self.settings.seconds_per_image,
         )
-
-    @property
-    def scale(self) -> int:
-        """Size of the program's outputs over that of its inputs."""
-        return self.output_scale
 
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
         """(B, 3, H, W) -> (B, 3, scale * H, scale * W), multiples of 1 / 255.
@@ -193,7 +187,8 @@ class ExternalMethod(Method):
             inputs, outputs, log = folder / "input", folder / "output", folder / "printed.txt"
             inputs.mkdir()
             outputs.mkdir()
-            names, sizes = [], []
+            names: list[str] = []
+            sizes: list[tuple[int, int]] = []
             for name, image in images:
                 _write(inputs / f"{len(names):05d}.png", image)
                 names.append(name)
@@ -272,7 +267,7 @@ def external_method_class(settings: ExternalSettings, root: Path) -> type[Extern
         paper_label=settings.label,
         citation=settings.citation,
         tasks=frozenset(settings.tasks),
-        presets=frozen(dict.fromkeys(TIERS, arguments)),
+        presets=dict.fromkeys(TIERS, arguments),
         trainable=False,
         tiling=Tiling.FORBIDDEN,
         scale=settings.scale,

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -22,7 +19,6 @@ from ndr.method import (
     SideInformation,
     SizeRequirements,
     Tiling,
-    frozen,
     parameter_count,
     register_method,
 )
@@ -33,23 +29,6 @@ SOFTMAX_SCALE = 10.0
 SMALLEST_NORM = 1e-4
 OVERLAPS = 6.0
 """Divisor of the sum of the pasted patches, as the authors have it; nine meet at each pixel."""
-
-_OFFICIAL_PARTS = {
-    "SEM.multi_source_projection.up_attention.conv_match_1.": "cell.cross_scale.queries.",
-    "SEM.multi_source_projection.up_attention.conv_match_2.": "cell.cross_scale.keys.",
-    "SEM.multi_source_projection.up_attention.conv_assembly.": "cell.cross_scale.values.",
-    "SEM.multi_source_projection.down_attention.conv_match1.": "cell.in_scale.queries.",
-    "SEM.multi_source_projection.down_attention.conv_match2.": "cell.in_scale.keys.",
-    "SEM.multi_source_projection.down_attention.conv_assembly.": "cell.in_scale.values.",
-    "SEM.multi_source_projection.upsample.": "cell.in_scale_enlarging.",
-    "SEM.multi_source_projection.encoder.": "cell.branch_difference.",
-    "SEM.down_sample_1.": "cell.reprojection.",
-    "SEM.error_encode.": "cell.error_enlarging.",
-    "SEM.down_sample_2.": "cell.halving.",
-    "SEM.post_conv.": "cell.last.",
-}
-_UNUSED = "SEM.multi_source_projection.up_attention.escape_NaN"
-"""The authors save a constant, `SMALLEST_NORM`."""
 
 
 def activated(layer: nn.Module) -> nn.Sequential:
@@ -175,22 +154,14 @@ class CSNLN(MeanShiftedNetwork):
         citation="Y. Mei, Y. Fan, Y. Zhou, L. Huang, T. S. Huang, H. Shi, Image super-resolution "
         "with cross-scale non-local attention and exhaustive self-exemplars mining, CVPR 2020",
         tasks=frozenset({"down_x2"}),
-        presets=frozen(
-            {
-                "smoke": {"channels": 4, "depth": 2, "chop_pixels": 2000, **SHORT_TRAINING},
-                # Means over many patches are small: at a range of 1 the first hundreds of steps
-                # change next to nothing.
-                "quick": {
-                    "channels": 8,
-                    "depth": 2,
-                    "chop_pixels": 2000,
-                    **SHORT_TRAINING,
-                    "image_range": 60.0,
-                },
-                "small": {"channels": 32, "depth": 4, "chop_pixels": 2000, **SHORT_TRAINING},
-                "paper": {},
-            }
-        ),
+        # Means over many patches are small: at a range of 1 the first hundreds of steps change next
+        # to nothing.
+        presets={
+            "smoke": {"channels": 4, "depth": 2},
+            "quick": {"channels": 8, "depth": 2, "image_range": 60.0},
+            "small": {"channels": 32, "depth": 4},
+        },
+        narrow={"chop_pixels": 2000, **SHORT_TRAINING},
         sizes=SizeRequirements(minimum=2, multiple_of=2),
         # Attention looks at the whole piece.
         tiling=Tiling.DISCOURAGED,
@@ -206,14 +177,28 @@ class CSNLN(MeanShiftedNetwork):
                 licence="none stated",
             ),
         ),
-        own_recipe=frozen(
-            {
-                **STEP_RECIPE,
-                "steps": 1_000_000,
-                "milestones": (200_000, 400_000, 600_000, 800_000),
-            }
-        ),
+        own_recipe={
+            **STEP_RECIPE,
+            "steps": 1_000_000,
+            "milestones": (200_000, 400_000, 600_000, 800_000),
+        },
     )
+
+    official_names = (
+        (r"^SEM\.multi_source_projection\.up_attention\.", "cell.cross_scale."),
+        (r"^SEM\.multi_source_projection\.down_attention\.", "cell.in_scale."),
+        (r"^SEM\.multi_source_projection\.upsample\.", "cell.in_scale_enlarging."),
+        (r"^SEM\.multi_source_projection\.encoder\.", "cell.branch_difference."),
+        (r"\.conv_match_?1\.", ".queries."),
+        (r"\.conv_match_?2\.", ".keys."),
+        (r"\.conv_assembly\.", ".values."),
+        (r"^SEM\.down_sample_1\.", "cell.reprojection."),
+        (r"^SEM\.error_encode\.", "cell.error_enlarging."),
+        (r"^SEM\.down_sample_2\.", "cell.halving."),
+        (r"^SEM\.post_conv\.", "cell.last."),
+    )
+    # A constant, `SMALLEST_NORM`.
+    official_unused = r"SEM\.multi_source_projection\.up_attention\.escape_NaN$"
 
     def __init__(
         self,
@@ -269,16 +254,6 @@ class CSNLN(MeanShiftedNetwork):
                     ]
                 )
         return enlarged
-
-    @classmethod
-    def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' keys; unknown ones keep their names and are then refused."""
-        pattern = re.compile("^(" + "|".join(map(re.escape, _OFFICIAL_PARTS)) + ")")
-        return {
-            pattern.sub(lambda match: _OFFICIAL_PARTS[match[1]], key): value
-            for key, value in state.items()
-            if key != _UNUSED
-        }
 
 
 def _halves(length: int, overlap: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:

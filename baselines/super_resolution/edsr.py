@@ -11,10 +11,10 @@ from baselines.super_resolution.residual_groups import (
     convolution,
     shuffling_tail,
 )
-from ndr.method import MethodInfo, OfficialWeights, frozen, register_method
+from ndr.method import MethodInfo, OfficialWeights, register_method
 
 _SERVER = "https://cv.snu.ac.kr/research/EDSR/models"
-_BASE = frozen({"channels": 64, "blocks": 16, "residual_scale": 1.0})
+_BASE = {"channels": 64, "blocks": 16, "residual_scale": 1.0}
 
 
 class ScaledResidualBlock(nn.Module):
@@ -57,14 +57,12 @@ class EDSR(MeanShiftedNetwork):
         citation="B. Lim, S. Son, H. Kim, S. Nah, K. M. Lee, Enhanced deep residual networks for "
         "single image super-resolution, CVPR workshops 2017",
         tasks=frozenset({"down_x2"}),
-        presets=frozen(
-            {
-                "smoke": {"channels": 4, "blocks": 1, "residual_scale": 1.0, **SHORT_TRAINING},
-                "quick": {"channels": 16, "blocks": 4, "residual_scale": 1.0, **SHORT_TRAINING},
-                "small": {**_BASE, **SHORT_TRAINING},
-                "paper": {},
-            }
-        ),
+        presets={
+            "smoke": {"channels": 4, "blocks": 1, "residual_scale": 1.0},
+            "quick": {"channels": 16, "blocks": 4, "residual_scale": 1.0},
+            "small": {**_BASE},
+        },
+        narrow=SHORT_TRAINING,
         scale=2,
         published_parameters=40_729_603,
         official_weights=(
@@ -82,7 +80,7 @@ class EDSR(MeanShiftedNetwork):
                 changes=_BASE,
             ),
         ),
-        own_recipe=frozen({**STEP_RECIPE, "steps": 300_000, "milestones": (200_000,)}),
+        own_recipe={**STEP_RECIPE, "steps": 300_000, "milestones": (200_000,)},
     )
 
     def __init__(

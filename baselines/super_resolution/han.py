@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 
@@ -15,14 +13,7 @@ from baselines.super_resolution.residual_groups import (
     residual_groups,
     shuffling_tail,
 )
-from ndr.method import MethodInfo, OfficialWeights, Tiling, frozen, register_method
-
-_OFFICIAL_PARTS = {
-    "la.": "layer_attention.",
-    "csa.": "position_attention.",
-    "last_conv.": "layer_fusion.",
-    "last.": "fusion.",
-}
+from ndr.method import MethodInfo, OfficialWeights, Tiling, register_method
 
 
 class LayerAttention(nn.Module):
@@ -89,26 +80,12 @@ class HAN(MeanShiftedNetwork):
         citation="B. Niu, W. Wen, W. Ren, X. Zhang, L. Yang, S. Wang, K. Zhang, X. Cao, H. Shen, "
         "Single image super-resolution via a holistic attention network, ECCV 2020",
         tasks=frozenset({"down_x2"}),
-        presets=frozen(
-            {
-                "smoke": {
-                    "channels": 4,
-                    "groups": 2,
-                    "blocks": 1,
-                    "reduction": 2,
-                    **SHORT_TRAINING,
-                },
-                "quick": {
-                    "channels": 16,
-                    "groups": 2,
-                    "blocks": 1,
-                    "reduction": 4,
-                    **SHORT_TRAINING,
-                },
-                "small": {"channels": 48, "groups": 4, "blocks": 5, **SHORT_TRAINING},
-                "paper": {},
-            }
-        ),
+        presets={
+            "smoke": {"channels": 4, "groups": 2, "blocks": 1, "reduction": 2},
+            "quick": {"channels": 16, "groups": 2, "blocks": 1, "reduction": 4},
+            "small": {"channels": 48, "groups": 4, "blocks": 5},
+        },
+        narrow=SHORT_TRAINING,
         # Both the layers' and the channels' attention are statistics of the whole image.
         tiling=Tiling.DISCOURAGED,
         scale=2,
@@ -123,7 +100,15 @@ class HAN(MeanShiftedNetwork):
                 licence="Apache-2.0 (code)",
             ),
         ),
-        own_recipe=frozen({**STEP_RECIPE, "steps": 400_000, "milestones": (200_000,)}),
+        own_recipe={**STEP_RECIPE, "steps": 400_000, "milestones": (200_000,)},
+    )
+
+    official_names = (
+        (r"^la\.", "layer_attention."),
+        (r"^csa\.", "position_attention."),
+        (r"^last_conv\.", "layer_fusion."),
+        (r"^last\.", "fusion."),
+        (r"\.conv_du\.", ".gate."),
     )
 
     def __init__(
@@ -157,15 +142,3 @@ class HAN(MeanShiftedNetwork):
         mixed = self.layer_fusion(self.layer_attention(torch.stack(layers[::-1], dim=1)))
         joined = torch.cat([self.position_attention(features), mixed], dim=1)
         return self.tail(first + self.fusion(joined))
-
-    @classmethod
-    def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' keys; unknown ones keep their names and are then refused."""
-
-        def renamed(key: str) -> str:
-            for theirs, ours in _OFFICIAL_PARTS.items():
-                if key.startswith(theirs):
-                    return ours + key.removeprefix(theirs)
-            return key.replace(".conv_du.", ".gate.")
-
-        return {renamed(key): value for key, value in state.items()}

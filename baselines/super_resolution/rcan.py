@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torch import Tensor, nn
 
 from baselines.super_resolution.residual_groups import (
@@ -14,7 +12,7 @@ from baselines.super_resolution.residual_groups import (
     residual_groups,
     shuffling_tail,
 )
-from ndr.method import MethodInfo, OfficialWeights, Tiling, frozen, register_method
+from ndr.method import MethodInfo, OfficialWeights, Tiling, register_method
 
 
 @register_method
@@ -40,26 +38,12 @@ class RCAN(MeanShiftedNetwork):
         citation="Y. Zhang, K. Li, K. Li, L. Wang, B. Zhong, Y. Fu, Image super-resolution using "
         "very deep residual channel attention networks, ECCV 2018",
         tasks=frozenset({"down_x2"}),
-        presets=frozen(
-            {
-                "smoke": {
-                    "channels": 4,
-                    "groups": 1,
-                    "blocks": 1,
-                    "reduction": 2,
-                    **SHORT_TRAINING,
-                },
-                "quick": {
-                    "channels": 16,
-                    "groups": 2,
-                    "blocks": 2,
-                    "reduction": 4,
-                    **SHORT_TRAINING,
-                },
-                "small": {"channels": 48, "groups": 4, "blocks": 5, **SHORT_TRAINING},
-                "paper": {},
-            }
-        ),
+        presets={
+            "smoke": {"channels": 4, "groups": 1, "blocks": 1, "reduction": 2},
+            "quick": {"channels": 16, "groups": 2, "blocks": 2, "reduction": 4},
+            "small": {"channels": 48, "groups": 4, "blocks": 5},
+        },
+        narrow=SHORT_TRAINING,
         # Channel attention averages over the whole image.
         tiling=Tiling.DISCOURAGED,
         scale=2,
@@ -74,14 +58,15 @@ class RCAN(MeanShiftedNetwork):
                 licence="none stated",
             ),
         ),
-        own_recipe=frozen(
-            {
-                **STEP_RECIPE,
-                "steps": 1_000_000,
-                "milestones": (200_000, 400_000, 600_000, 800_000),
-            }
-        ),
+        own_recipe={
+            **STEP_RECIPE,
+            "steps": 1_000_000,
+            "milestones": (200_000, 400_000, 600_000, 800_000),
+        },
     )
+
+    # The layers of the channel attention.
+    official_names = ((r"\.conv_du\.", ".gate."),)
 
     def __init__(
         self,
@@ -103,8 +88,3 @@ class RCAN(MeanShiftedNetwork):
         """(B, 3, H, W) -> (B, 3, 2 H, 2 W), both around zero."""
         features = self.head(image)
         return self.tail(features + self.body(features))
-
-    @classmethod
-    def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The authors call the layers of the channel attention `conv_du`."""
-        return {key.replace(".conv_du.", ".gate."): value for key, value in state.items()}

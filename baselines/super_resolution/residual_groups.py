@@ -9,7 +9,26 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ndr.layers.bicubic import enlarge_bicubic
-from ndr.method import Method, SideInformation, frozen
+from ndr.layers.initialisation import start_at_zero
+from ndr.method import Method, SideInformation
+
+DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
+"""Mean of the training images of DIV2K, RGB in [0, 1]."""
+
+STEP_RECIPE: dict[str, Any] = {
+    "batch": 16,
+    "patch": 96,
+    "learning_rate": 1e-4,
+    "betas": (0.9, 0.999),
+    "weight_decay": 0.0,
+    "schedule": "multistep",
+    "gamma": 0.5,
+    "gradient_clip_norm": None,
+    "pixel_loss": "l1",
+}
+"""What the published recipes of the four share: Adam, degraded patches of 48x48 pixels."""
+SHORT_TRAINING = {"image_range": 1.0, "start_at_bicubic": True}
+"""Arguments of all narrow presets: a range of 255 needs small learning rates and many steps."""
 
 
 def convolution(inputs: int, outputs: int) -> nn.Conv2d:
@@ -93,23 +112,6 @@ def residual_groups(channels: int, groups: int, blocks: int, reduction: int) -> 
     )
 
 
-DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
-"""Mean of the training images of DIV2K, RGB in [0, 1]."""
-
-STEP_RECIPE: dict[str, Any] = {
-    "batch": 16,
-    "patch": 96,
-    "learning_rate": 1e-4,
-    "betas": (0.9, 0.999),
-    "weight_decay": 0.0,
-    "schedule": "multistep",
-    "gamma": 0.5,
-    "gradient_clip_norm": None,
-    "pixel_loss": "l1",
-}
-"""What the published recipes of the four share: Adam, degraded patches of 48x48 pixels."""
-
-
 class MeanShift(nn.Module):
     """Adds or subtracts the mean colour as a 1x1 convolution, which starts as that.
 
@@ -120,6 +122,9 @@ class MeanShift(nn.Module):
             but set `requires_grad` on the module, which has no effect, so their networks train
             them; EDSR and CSNLN do fix them.
     """
+
+    weight: Tensor
+    bias: Tensor
 
     def __init__(self, image_range: float, sign: int, *, learned: bool) -> None:
         super().__init__()
@@ -171,12 +176,7 @@ class MeanShiftedNetwork(Method):
             enlarged = enlarged + enlarge_bicubic(image)
         return self.add_mean(enlarged) / self.image_range
 
-    def start_at_bicubic_interpolation(self, last: nn.Conv2d) -> None:
+    def start_at_bicubic_interpolation(self, last: nn.Module) -> None:
         """Zero the last convolution, if the enlarged input is added to its output."""
         if self.add_bicubic:
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
-
-
-SHORT_TRAINING = frozen({"image_range": 1.0, "start_at_bicubic": True})
-"""Arguments of all narrow presets: a range of 255 needs small learning rates and many steps."""
+            start_at_zero(last)

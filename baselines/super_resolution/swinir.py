@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from baselines.spandrel_networks import swinir
-from baselines.super_resolution.residual_groups import DIV2K_MEAN
+from baselines.spandrel_networks import swinir, without_mean_colour
 from ndr.layers.bicubic import enlarge_bicubic
+from ndr.layers.initialisation import start_at_zero
 from ndr.method import (
     Method,
     MethodInfo,
     OfficialWeights,
     SideInformation,
     SizeRequirements,
-    frozen,
     register_method,
 )
 
 _RELEASE = "https://github.com/JingyunLiang/SwinIR/releases/download/v0.0"
-_SHORT_TRAINING = frozen({"drop_path": 0.0, "direct_shuffle": True, "start_at_bicubic": True})
 
 
 @register_method
@@ -52,32 +49,12 @@ class SwinIR(Method):
         citation="J. Liang, J. Cao, G. Sun, K. Zhang, L. Van Gool, R. Timofte, SwinIR: image "
         "restoration using Swin transformer, ICCV workshops 2021",
         tasks=frozenset({"down_x2"}),
-        presets=frozen(
-            {
-                "smoke": {
-                    "width": 4,
-                    "depths": (2,),
-                    "heads": (2,),
-                    "window": 4,
-                    "training_size": 16,
-                    **_SHORT_TRAINING,
-                },
-                "quick": {
-                    "width": 16,
-                    "depths": (2, 2),
-                    "heads": (2, 2),
-                    "training_size": 16,
-                    **_SHORT_TRAINING,
-                },
-                "small": {
-                    "width": 60,
-                    "depths": (6, 6, 6, 6),
-                    "heads": (6, 6, 6, 6),
-                    **_SHORT_TRAINING,
-                },
-                "paper": {},
-            }
-        ),
+        presets={
+            "smoke": {"width": 4, "depths": (2,), "heads": (2,), "window": 4, "training_size": 16},
+            "quick": {"width": 16, "depths": (2, 2), "heads": (2, 2), "training_size": 16},
+            "small": {"width": 60, "depths": (6, 6, 6, 6), "heads": (6, 6, 6, 6)},
+        },
+        narrow={"drop_path": 0.0, "direct_shuffle": True, "start_at_bicubic": True},
         sizes=SizeRequirements(minimum=8, multiple_of=8),
         scale=2,
         published_parameters=11_752_487,
@@ -93,24 +70,25 @@ class SwinIR(Method):
                 name="swinir_classical_df2k_x2",
                 url=f"{_RELEASE}/001_classicalSR_DF2K_s64w8_SwinIR-M_x2.pth",
                 licence="Apache-2.0",
-                changes=frozen({"training_size": 64}),
+                changes={"training_size": 64},
             ),
         ),
-        own_recipe=frozen(
-            {
-                "steps": 500_000,
-                "batch": 32,
-                "patch": 96,
-                "learning_rate": 2e-4,
-                "weight_decay": 0.0,
-                "schedule": "multistep",
-                "milestones": (250_000, 400_000, 450_000, 475_000),
-                "gamma": 0.5,
-                "gradient_clip_norm": None,
-                "pixel_loss": "l1",
-            }
-        ),
+        own_recipe={
+            "steps": 500_000,
+            "batch": 32,
+            "patch": 96,
+            "learning_rate": 2e-4,
+            "weight_decay": 0.0,
+            "schedule": "multistep",
+            "milestones": (250_000, 400_000, 450_000, 475_000),
+            "gamma": 0.5,
+            "gradient_clip_norm": None,
+            "pixel_loss": "l1",
+        },
     )
+
+    # The authors' network is a part of this one.
+    official_names = ((r"^", "network."),)
 
     def __init__(
         self,
@@ -146,20 +124,12 @@ class SwinIR(Method):
         )
         self.start_at_bicubic = start_at_bicubic
         if start_at_bicubic:
-            last = self.network.upsample[0] if direct_shuffle else self.network.conv_last
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+            last = "upsample.0" if direct_shuffle else "conv_last"
+            start_at_zero(self.network.get_submodule(last))
 
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
         """(B, 3, H, W), multiples of 8 -> (B, 3, 2 H, 2 W), not clipped."""
         enlarged = self.network(degraded)
         if not self.start_at_bicubic:
             return enlarged
-        # The network adds the mean colour to its last layer's output.
-        mean = torch.tensor(DIV2K_MEAN, device=enlarged.device).reshape(1, 3, 1, 1)
-        return enlarged - mean + enlarge_bicubic(degraded)
-
-    @classmethod
-    def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The authors' network is a part of this one."""
-        return {f"network.{key}": value for key, value in state.items()}
+        return without_mean_colour(enlarged) + enlarge_bicubic(degraded)

@@ -20,7 +20,6 @@ from ndr.method import (
     Tiling,
     TrainingContext,
     check_images,
-    frozen,
     pad_by_reflection,
     register_method,
 )
@@ -29,15 +28,13 @@ from ndr.network.ndr_restore import NDRDegrad, NDRRestore, SkipRecord
 from ndr.network.official_keys import map_state, never_used_keys
 from ndr.network.variant import variant_named
 
-_NARROW = frozen(
-    {
-        "blocks": (1, 1, 1, 1),
-        "refinement_blocks": 1,
-        "heads": (1, 2, 2, 2),
-        "degradation_width": 16,
-        "zero_init_output": True,
-    }
-)
+_NARROW = {
+    "blocks": (1, 1, 1, 1),
+    "refinement_blocks": 1,
+    "heads": (1, 2, 2, 2),
+    "degradation_width": 16,
+    "zero_init_output": True,
+}
 
 
 @register_method
@@ -81,23 +78,18 @@ class NDRRestoreMethod(Method):
             "Learning for All-In-One Image Restoration. IEEE Transactions on Image Processing, 2024"
         ),
         tasks=TASKS,
-        presets=frozen(
-            {
-                "smoke": frozen({**_NARROW, "width": 4, "degradation_width": 8}),
-                "quick": frozen({**_NARROW, "width": 8}),
-                "small": frozen(
-                    {
-                        "width": 16,
-                        "blocks": (1, 2, 2, 2),
-                        "refinement_blocks": 1,
-                        "heads": (1, 2, 4, 4),
-                        "degradation_width": 32,
-                        "zero_init_output": True,
-                    }
-                ),
-                "paper": frozen({}),
-            }
-        ),
+        presets={
+            "smoke": {**_NARROW, "width": 4, "degradation_width": 8},
+            "quick": {**_NARROW, "width": 8},
+            "small": {
+                "width": 16,
+                "blocks": (1, 2, 2, 2),
+                "refinement_blocks": 1,
+                "heads": (1, 2, 4, 4),
+                "degradation_width": 32,
+                "zero_init_output": True,
+            },
+        },
         sizes=SizeRequirements(minimum=8, multiple_of=8),
         # Attention weights and CP vectors are statistics of the whole image.
         tiling=Tiling.DISCOURAGED,
@@ -108,7 +100,7 @@ class NDRRestoreMethod(Method):
                 url="https://huggingface.co/Mingde/pre-trained-models/resolve/main/model_L.pth",
                 settings=("promptir_noise_rain_haze",),
                 licence="MIT",
-                changes=frozen({"variant": "current_release"}),
+                changes={"variant": "current_release"},
             ),
         ),
     )
@@ -165,12 +157,8 @@ class NDRRestoreMethod(Method):
         self.lambda_degrad = lambda_degrad
         self.le_weight = le_weight if use_le else 0.0
         self.restoration = NDRRestore(design)
+        self.scale = self.restoration.head.scale
         self.degradation = NDRDegrad(design) if use_ndr and lambda_degrad > 0 else None
-
-    @property
-    def scale(self) -> int:
-        """2 where `upscale` is not `none`."""
-        return self.restoration.head.scale
 
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
         """Restore; nothing but the pixels is used. See `Method.forward`."""

@@ -13,7 +13,6 @@ from baselines.deraining.drt import (
     RecursiveLayer,
     WindowBlock,
     joined_windows,
-    relative_positions,
     windows_of,
 )
 from ndr.method import Batch, TrainingContext, parameter_count
@@ -31,7 +30,7 @@ def test_windows_are_squares_of_seven() -> None:
 
 def test_relative_positions() -> None:
     """Row of the table: (difference of rows + 6) * 13 + difference of columns + 6."""
-    found = relative_positions()
+    found = WindowBlock(4, heads=2).positions
     for first, second in ((0, 0), (0, 48), (48, 0), (10, 33)):
         rows, columns = first // 7 - second // 7, first % 7 - second % 7
         assert found[first, second] == (rows + 6) * 13 + columns + 6
@@ -45,10 +44,9 @@ def test_attention_is_its_definition() -> None:
     x = block.query_key_value(block.attention_norm(windows))[0].detach().numpy()
     query, key, value = x[:, :4], x[:, 4:8], x[:, 8:]
     mixed = np.zeros((49, 4))
-    positions = relative_positions()
     for head in range(2):
         part = slice(2 * head, 2 * head + 2)
-        bias = block.position_bias[positions, head].detach().numpy()
+        bias = block.position_bias[block.positions, head].detach().numpy()
         affinity = np.exp(query[:, part] @ key[:, part].T / np.sqrt(2) + bias)
         mixed[:, part] = affinity / affinity.sum(axis=1, keepdims=True) @ value[:, part]
     after = windows + block.projection(torch.from_numpy(mixed)[None])

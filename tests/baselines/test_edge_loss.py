@@ -6,13 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.all_in_one.mprnet import (
-    CHARBONNIER_EPSILON,
-    PYRAMID_TAPS,
-    charbonnier,
-    edge_distance,
-    laplacian,
-)
+from baselines.all_in_one.mprnet import PYRAMID_TAPS, edge_distance, laplacian
+from baselines.loss_terms import CHARBONNIER_EPSILON, charbonnier
 
 
 def test_charbonnier_closed_cases() -> None:

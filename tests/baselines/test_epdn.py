@@ -16,7 +16,7 @@ from baselines.dehazing.epdn import (
     feature_distance,
     least_squares,
 )
-from baselines.perceptual_distance import PerceptualDistance, weights_path
+from baselines.loss_terms import PerceptualDistance, weights_path
 from ndr.method import Batch, Method, TrainingContext, parameter_count
 from ndr.registry import create, load_official
 

@@ -10,7 +10,7 @@ from skimage.metrics import structural_similarity as reference_similarity
 from torch.nn import functional as F
 
 from baselines.dehazing.fdgan import DecoderStage, judgement_loss, with_frequencies
-from baselines.structural_similarity import structural_similarity
+from baselines.loss_terms import structural_similarity
 from ndr.method import Batch, TrainingContext, parameter_count
 from ndr.registry import create, load_official
 

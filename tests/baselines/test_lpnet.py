@@ -15,7 +15,7 @@ from baselines.deraining.lpnet import (
     halved,
     laplacian_pyramid,
 )
-from baselines.structural_similarity import structural_similarity
+from baselines.loss_terms import structural_similarity
 from ndr.method import Batch, TrainingContext, parameter_count
 from ndr.registry import create
 

@@ -20,7 +20,6 @@ from ndr.method import (
     MethodInfo,
     SideInformation,
     TrainingContext,
-    frozen,
     register_method,
 )
 from ndr.specs.run_spec import NoiseSpec, Recipe, RunSpec, SettingSpec, TaskSpec
@@ -49,7 +48,7 @@ class TinyMethod(Method):
         paper_label="Tiny",
         citation="none",
         tasks=TASKS,
-        presets=frozen({tier: {} for tier in TIERS}),
+        presets={tier: {} for tier in TIERS},
     )
 
     def __init__(self, width: int = 4, dropout: float = 0.2, norm: bool = True) -> None:

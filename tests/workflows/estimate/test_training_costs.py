@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ndr import method, registry
-from ndr.method import Method, MethodInfo, SideInformation, frozen
+from ndr.method import Method, MethodInfo, SideInformation
 from ndr.registry import method_arguments
 from ndr.specs.run_spec import Recipe, RunSpec, SettingSpec, TaskSpec
 from workflows.estimate.hours import (
@@ -30,7 +30,7 @@ def info(name: str) -> MethodInfo:
         paper_label=name,
         citation="none",
         tasks=frozenset({"noise"}),
-        presets=frozen({tier: {} for tier in method.TIERS}),
+        presets={tier: {} for tier in method.TIERS},
     )
 
 
