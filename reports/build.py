@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jinja2
 
@@ -37,72 +35,6 @@ from reports.page.sections.sensitivity import sensitivity_section
 from reports.page.sections.tables import PageTable, anchor
 from reports.paper.arithmetic import exact, finding_text, signed
 from reports.paper.printed_values import block_title, column_text, table_label, with_symbols
-
-
-@dataclass(frozen=True, slots=True)
-class SectionFiles:
-    """What optional commands wrote; None: the command was not run for this report."""
-
-    claims: Path | None = None
-    sensitivity: Path | None = None
-    representation: tuple[Path, ...] = ()
-    figures: tuple[Path, ...] = ()
-    leaks: Path | None = None
-    page: Path = Path("all_tables.html")
-    """Where the page will lie: links to files are relative to it."""
-
-    @staticmethod
-    def add_options(parser: argparse.ArgumentParser) -> None:
-        """One option per file."""
-        parser.add_argument("--claims", type=Path, help="by python -m reports.judge_claims")
-        parser.add_argument(
-            "--sensitivity", type=Path, help="by python -m reports.analysis.sensitivity"
-        )
-        parser.add_argument(
-            "--representation", nargs="*", type=Path, default=(), help="by python -m ndr.represent"
-        )
-        parser.add_argument(
-            "--figures", nargs="*", type=Path, default=(), help="by python -m reports.figures.draw"
-        )
-        parser.add_argument("--leaks", type=Path, help="by python -m ndr.data.leaks")
-
-    @classmethod
-    def of(cls, arguments: argparse.Namespace) -> SectionFiles:
-        """The files that the options name."""
-        return cls(
-            claims=arguments.claims,
-            sensitivity=arguments.sensitivity,
-            representation=tuple(arguments.representation),
-            figures=tuple(arguments.figures),
-            leaks=arguments.leaks,
-            page=arguments.out,
-        )
-
-
-NO_FILES = SectionFiles()
-
-
-def sections(
-    files: SectionFiles,
-    description: ReportDescription,
-    tables: Sequence[TableResult],
-    results: Path,
-) -> dict[str, Any]:
-    """Each part under the name that its template reads.
-
-    Raises:
-        ValueError, OSError: a file is damaged, of another tier, or cannot be read.
-    """
-    names = [table.name for table in tables]
-    return {
-        "claims": claims_section(files.claims, description.tier, names),
-        "sensitivity": sensitivity_section(files.sensitivity),
-        "representation": representation_section(files.representation),
-        "figures": figures_section(files.figures, files.page),
-        "errata": errata_section(names),
-        "leaks": leak_section(files.leaks, description, tables, results),
-    }
-
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -172,7 +104,12 @@ def build_page(
     results: Path,
     parameter_counts: Path,
     *,
-    files: SectionFiles = NO_FILES,
+    claims: Path | None = None,
+    sensitivity: Path | None = None,
+    representation: Sequence[Path] = (),
+    figures: Sequence[Path] = (),
+    leaks: Path | None = None,
+    page: Path = Path("all_tables.html"),
     assets: Path | None = None,
 ) -> str:
     """The page as HTML.
@@ -182,31 +119,35 @@ def build_page(
         tables: in the order of the page.
         results: `results/<tier>`: pictures, curves and provenance.
         parameter_counts: written by `python -m ndr.network.parameter_counts`.
-        files: what the optional parts of the page read.
+        claims: by `python -m reports.judge_claims`; None, as for the others: it was not run.
+        sensitivity: by `python -m reports.analysis.sensitivity`.
+        representation: by `python -m ndr.represent`, the main run first.
+        figures: records by `python -m reports.figures.draw`, with the pictures beside them.
+        leaks: by `python -m ndr.data.leaks`.
+        page: where the page will lie: links to files are relative to it.
         assets: folder beside the page for full crops; None puts them into the page.
 
     Raises:
         ReportError, ProvenanceError, ParameterTableError: inputs that do not fit.
-        ValueError, OSError: a part's file is damaged or of another tier.
+        ValueError, OSError: a section's file is damaged or of another tier.
     """
     check_tiers(description, tables)
-    runs = runs_of(tables)
-    origin = origin_of(results, runs)
+    names = [table.name for table in tables]
+    origin = origin_of(results, runs_of(tables))
     kept = KeptPictures(results, description)
     store = PictureStore(assets)
     pictures, picture_quality = picture_rows(kept, store, tables)
     curves, curve_quality = curve_drawings(results, tables)
-    parts = sections(files, description, tables, results)
-    groups = merge_entries(
+    found_leaks = leak_section(leaks, description, tables, results)
+    quality = merge_entries(
         [
             *origin.quality,
-            *(parts["leaks"].quality if parts["leaks"] else ()),
+            *(found_leaks.quality if found_leaks else ()),
             *(entry for table in tables for entry in table.quality),
             *picture_quality,
             *curve_quality,
         ]
     )
-    views = [PageTable(table) for table in tables]
     panels = CellPanels(results, description, kept, store).content(tables)
     store.remove_others()
     script = joined(".js")
@@ -220,15 +161,18 @@ def build_page(
             script=script,
             panels_json=as_script(panels),
             origin=origin,
-            views=views,
-            filled=sum(view.filled for view in views),
-            planned=sum(len(view.planned) for view in views),
-            quality=groups,
-            counts=count_by_severity(groups),
-            parameters=read_parameter_table(parameter_counts),
+            views=[PageTable(table) for table in tables],
+            quality=quality,
+            counts=count_by_severity(quality),
+            claims=claims_section(claims, description.tier, names),
+            sensitivity=sensitivity_section(sensitivity),
+            representation=representation_section(representation),
+            figures=figures_section(figures, page),
             pictures=pictures,
             curves=curves,
-            **parts,
+            errata=errata_section(names),
+            leaks=found_leaks,
+            parameters=read_parameter_table(parameter_counts),
         )
     )
 
@@ -240,7 +184,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--tables", required=True, nargs="+", type=Path, help="table files")
     parser.add_argument("--results", required=True, type=Path, help="results/<tier>")
     parser.add_argument("--parameter-counts", required=True, type=Path)
-    SectionFiles.add_options(parser)
+    parser.add_argument("--claims", type=Path, help="by python -m reports.judge_claims")
+    parser.add_argument(
+        "--sensitivity", type=Path, help="by python -m reports.analysis.sensitivity"
+    )
+    parser.add_argument(
+        "--representation", nargs="*", type=Path, default=(), help="by python -m ndr.represent"
+    )
+    parser.add_argument(
+        "--figures", nargs="*", type=Path, default=(), help="by python -m reports.figures.draw"
+    )
+    parser.add_argument("--leaks", type=Path, help="by python -m ndr.data.leaks")
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument(
         "--single-file",
@@ -249,14 +203,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     arguments = parser.parse_args(argv)
     try:
-        description = ReportDescription.from_json(arguments.report_json)
-        tables = [read_table_result(path) for path in arguments.tables]
         page = build_page(
-            description,
-            tables,
+            ReportDescription.from_json(arguments.report_json),
+            [read_table_result(path) for path in arguments.tables],
             arguments.results,
             arguments.parameter_counts,
-            files=SectionFiles.of(arguments),
+            claims=arguments.claims,
+            sensitivity=arguments.sensitivity,
+            representation=arguments.representation,
+            figures=arguments.figures,
+            leaks=arguments.leaks,
+            page=arguments.out,
             assets=None if arguments.single_file else arguments.out.parent / "assets",
         )
     except (ValueError, OSError) as error:

@@ -54,8 +54,7 @@ class PageTable:
         )
         return {note: number for number, note in enumerate(dict.fromkeys(filter(None, found)), 1)}
 
-    @functools.cached_property
-    def planned(self) -> list[Cell]:
+    def _planned(self) -> list[Cell]:
         """Cells that the paper's table has, averages and the degraded input not counted."""
         return [
             cell
@@ -67,6 +66,11 @@ class PageTable:
         ]
 
     @property
+    def planned(self) -> int:
+        """Number of cells that the paper's table has."""
+        return len(self._planned())
+
+    @property
     def filled(self) -> int:
-        """Planned cells with a number of ours."""
-        return sum(cell.status in t.MEASURED for cell in self.planned)
+        """Number of these with a number of ours."""
+        return sum(cell.status in t.MEASURED for cell in self._planned())

@@ -24,7 +24,7 @@ from ndr.specs.report_description import ReportDescription, TestSetSource
 from ndr.specs.typed_file import ResultFileError
 from reports.analysis.leak_split import SplitMean
 from reports.analysis.quality import merge_entries
-from reports.build import SectionFiles, build_page, main
+from reports.build import build_page, main
 from reports.page.sections.leaks import LeakSection, leak_section
 from reports.summarise import summarise
 from tests.reports import fabricated_results as made
@@ -99,7 +99,7 @@ def page_with(report: SmallReport, folder: Path, found: LeakFindings) -> str:
         report.tables,
         report.results,
         report.parameter_counts,
-        files=SectionFiles(leaks=path),
+        leaks=path,
     )
 
 
