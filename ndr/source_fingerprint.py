@@ -11,7 +11,6 @@ import ast
 import functools
 import hashlib
 import importlib.util
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -86,14 +85,14 @@ def _parsed(path: Path) -> tuple[str, dict[str, Path]]:
     return _text(tree), {name: file for name, file in files.items() if file is not None}
 
 
-def _reached(modules: Iterable[str]) -> dict[str, Path]:
-    """Files of the modules that `modules` reach, themselves included, less what is left out.
+def imported_modules(*modules: str) -> dict[str, Path]:
+    """Files of the suite's modules that `modules` reach by imports, themselves included.
 
-    That is `BOOKKEEPING`, and `FACTS` where no report is among `modules`.
+    Left out are those of `BOOKKEEPING`, and of `FACTS` where no report is among `modules`.
     """
     found: dict[str, Path] = {}
     open_list = [(module, module_file(module)) for module in modules]
-    reports = any(module.startswith("reports.") for module, _ in open_list)
+    reports = any(module.startswith("reports.") for module in modules)
     left_out = BOOKKEEPING if reports else BOOKKEEPING | FACTS
     while open_list:
         module, path = open_list.pop()
@@ -102,14 +101,6 @@ def _reached(modules: Iterable[str]) -> dict[str, Path]:
         found[module] = path
         open_list.extend(_parsed(path)[1].items())
     return found
-
-
-def imported_modules(*modules: str) -> list[str]:
-    """The suite's modules that `modules` reach through their imports, themselves included.
-
-    Left out are those of `BOOKKEEPING`, and of `FACTS` where no report is among them.
-    """
-    return sorted(_reached(modules))
 
 
 def source_fingerprint(*modules: str) -> str:
@@ -133,7 +124,7 @@ def source_fingerprint(*modules: str) -> str:
                 tree, imported = _parsed(path)
                 digest.update(f"{path.name}\n{tree}\n".encode())
                 reached |= imported.keys()
-    for module, path in sorted(_reached(reached).items()):
+    for module, path in sorted(imported_modules(*reached).items()):
         digest.update(f"{module}\n{_parsed(path)[0]}\n".encode())
     return digest.hexdigest()[:16]
 

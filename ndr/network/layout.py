@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ class _Call:
 
 
 @contextmanager
-def _calls(named: Iterable[tuple[str, Module]]) -> Iterator[list[_Call]]:
+def _calls(named: Iterable[tuple[str, Module]]) -> Iterator[dict[str, _Call]]:
     """Collect the first call of each module, in order; the shapes are those of one image."""
     calls: dict[str, _Call] = {}
 
@@ -69,10 +69,8 @@ def _calls(named: Iterable[tuple[str, Module]]) -> Iterator[list[_Call]]:
         return record
 
     handles = [module.register_forward_hook(hook(name)) for name, module in named]
-    result: list[_Call] = []
     try:
-        yield result
-        result += calls.values()
+        yield calls
     finally:
         for handle in handles:
             handle.remove()
@@ -110,33 +108,30 @@ def _stage(call: _Call, bottom_level: int) -> Stage:
 
 def _network(
     network: UNet,
-    calls: Sequence[_Call],
+    calls: Mapping[str, _Call],
     records: Sequence[SkipRecord],
     image: torch.Tensor,
     output: torch.Tensor,
 ) -> Network:
-    by_name = {call.name: call for call in calls}
     skips = []
     for level in range(len(network.encoders)):
-        query = by_name.get(f"queries.{level}")
-        injection = by_name.get(f"injections.{level}") or by_name[f"plain_skips.{level}"]
-        record = records[level] if records else None
-        degradation = None if query is None else query.output
-        affinity = None if record is None else record.affinity
+        query = calls.get(f"queries.{level}")
+        injection = calls.get(f"injections.{level}") or calls[f"plain_skips.{level}"]
+        affinity = records[level].affinity if records else None
         skips.append(
             Skip(
                 level=level,
                 query=None if query is None else type(query.module).__name__,
                 query_parameters=0 if query is None else parameter_count(query.module),
                 affinity=None if affinity is None else tuple(affinity.shape[1:]),
-                degradation=degradation,
+                degradation=None if query is None else query.output,
                 injection=type(injection.module).__name__,
                 injection_parameters=parameter_count(injection.module),
                 features=injection.input,
                 injected=injection.output,
             )
         )
-    stages = [call for call in calls if call.name.partition(".")[0] not in SKIP_ROLES]
+    stages = [call for call in calls.values() if call.name.partition(".")[0] not in SKIP_ROLES]
     return Network(
         kind=type(network).__name__,
         parameters=parameter_count(network),
@@ -170,7 +165,7 @@ def _options(module: Module) -> dict[str, Any]:
     return {name: getattr(module, name) for name in names if hasattr(module, name)}
 
 
-def _part(name: str, module: Module, calls: Sequence[_Call]) -> Part:
+def _part(name: str, module: Module, calls: Mapping[str, _Call]) -> Part:
     prefix = f"{name}/"
     layers = [
         Layer(
@@ -181,7 +176,7 @@ def _part(name: str, module: Module, calls: Sequence[_Call]) -> Part:
             output=call.output,
             parameters=parameter_count(call.module),
         )
-        for call in calls
+        for call in calls.values()
         if call.name.startswith(prefix)
     ]
     return Part(

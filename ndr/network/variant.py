@@ -6,7 +6,7 @@ states are those of the first release.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ndr.nearest_name import unknown_name
 
@@ -37,49 +37,41 @@ class Variant:
     """NDR-Restore predicts the difference to its input. NDR-Degrad always does."""
 
 
-VARIANTS = {
-    variant.name: variant
-    for variant in (
-        Variant(
-            name="first_release",
-            mapping_kernel=3,
-            narrow_query=True,
-            query_temperature=True,
-            cp_multiplies_input=True,
-            cp_residual=True,
-            learned_affine=True,
-            restore_residuals=2,
-            degrade_residuals=1,
-            image_residual=True,
-        ),
-        Variant(
-            name="current_release",
-            mapping_kernel=3,
-            narrow_query=True,
-            query_temperature=True,
-            cp_multiplies_input=True,
-            cp_residual=False,
-            learned_affine=True,
-            restore_residuals=0,
-            degrade_residuals=0,
-            image_residual=False,
-        ),
-        # The paper does not say whether the image is added to the output. Its backbone,
-        # Restormer, and the code behind its tables do that.
-        Variant(
-            name="equations",
-            mapping_kernel=1,
-            narrow_query=False,
-            query_temperature=False,
-            cp_multiplies_input=False,
-            cp_residual=False,
-            learned_affine=False,
-            restore_residuals=1,
-            degrade_residuals=1,
-            image_residual=True,
-        ),
-    )
-}
+_FIRST_RELEASE = Variant(
+    name="first_release",
+    mapping_kernel=3,
+    narrow_query=True,
+    query_temperature=True,
+    cp_multiplies_input=True,
+    cp_residual=True,
+    learned_affine=True,
+    restore_residuals=2,
+    degrade_residuals=1,
+    image_residual=True,
+)
+_CURRENT_RELEASE = replace(
+    _FIRST_RELEASE,
+    name="current_release",
+    cp_residual=False,
+    restore_residuals=0,
+    degrade_residuals=0,
+    image_residual=False,
+)
+# The paper does not say whether the image is added to the output. Its backbone, Restormer, and the
+# code behind its tables do that.
+_EQUATIONS = Variant(
+    name="equations",
+    mapping_kernel=1,
+    narrow_query=False,
+    query_temperature=False,
+    cp_multiplies_input=False,
+    cp_residual=False,
+    learned_affine=False,
+    restore_residuals=1,
+    degrade_residuals=1,
+    image_residual=True,
+)
+VARIANTS = {each.name: each for each in (_FIRST_RELEASE, _CURRENT_RELEASE, _EQUATIONS)}
 
 
 def variant_named(name: str) -> Variant:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 from torch.optim.adam import adam
 
@@ -99,7 +99,14 @@ class Adam:
         group: dict[str, Any] = {"params": parameters, "lr": recipe.learning_rate}
         self.param_groups = [group]
         self._recipe = recipe
-        self._state: dict[int, dict[str, Tensor]] = {}
+        self._state = [
+            {
+                "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
+                "exp_avg": torch.zeros_like(parameter),
+                "exp_avg_sq": torch.zeros_like(parameter),
+            }
+            for parameter in parameters
+        ]
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -110,19 +117,15 @@ class Adam:
     def step(self) -> None:
         """Move the parameters that have a gradient."""
         group, recipe = self.param_groups[0], self._recipe
-        moved = {i: p for i, p in enumerate(group["params"]) if p.grad is not None}
-        for index in moved.keys() - self._state.keys():
-            zeros = [torch.zeros_like(moved[index]) for _ in range(2)]
-            count = torch.zeros((), dtype=torch.float32, device=moved[index].device)
-            self._state[index] = {"step": count, "exp_avg": zeros[0], "exp_avg_sq": zeros[1]}
-        states = [self._state[index] for index in moved]
+        pairs = zip(group["params"], self._state, strict=True)
+        moved = [(parameter, state) for parameter, state in pairs if parameter.grad is not None]
         adam(
-            list(moved.values()),
-            [parameter.grad for parameter in moved.values()],
-            [state["exp_avg"] for state in states],
-            [state["exp_avg_sq"] for state in states],
+            [parameter for parameter, _ in moved],
+            [parameter.grad for parameter, _ in moved],
+            [state["exp_avg"] for _, state in moved],
+            [state["exp_avg_sq"] for _, state in moved],
             [],
-            [state["step"] for state in states],
+            [state["step"] for _, state in moved],
             fused=True,
             amsgrad=False,
             beta1=recipe.betas[0],
@@ -135,16 +138,14 @@ class Adam:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that a resumed training needs, under the names of `torch.optim`."""
+        """Everything that a resumed training needs."""
         return {"state": self._state}
 
     def load_state_dict(self, content: Mapping[str, Any]) -> None:
         """Take over what `state_dict` gave."""
-        devices = [parameter.device for parameter in self.param_groups[0]["params"]]
-        self._state = {
-            index: {name: value.to(devices[index], copy=True) for name, value in state.items()}
-            for index, state in content["state"].items()
-        }
+        for own, given in zip(self._state, content["state"], strict=True):
+            for name, value in own.items():
+                value.copy_(given[name])
 
 
 Optimiser = Adam | torch.optim.Optimizer

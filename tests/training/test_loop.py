@@ -195,7 +195,7 @@ def test_each_optimiser_moves_its_own_parameters_by_its_own_losses(
         terms = [value for key, value in row.items() if "/" in key]
         assert row["total"] == pytest.approx(sum(terms))
     counts = {
-        name: {int(v["step"]) for v in optimiser.state_dict()["state"].values()}
+        name: {int(each["step"]) for each in optimiser.state_dict()["state"]}
         for name, optimiser in state.optimisers.items()
     }
     assert counts == {"critic": {3}, "painter": {2}}
