@@ -9,7 +9,6 @@ argument each. A run that fails leaves those of the others complete, and the exi
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import logging
 import shlex
@@ -195,7 +194,6 @@ def evaluate_all(jobs: Sequence[Job]) -> int:
             failed += 1
             logger.exception("%s: unexpected error", job.spec.run)
         sets[job.options.sets].kept.run_ended(job.spec)
-        gc.collect()  # a network that is part of a circle would keep its memory
     return failed
 
 
