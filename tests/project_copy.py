@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,27 @@ STORAGE = (".dvc", ".dvcignore", ".gitignore", "dvc.yaml")
 """What storing it needs too."""
 NO_NETWORK = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
 """Nothing listens on the discard port: downloads fail at once, wherever the tests run."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page; `path` is the file that its first line names."""
+
+    language: str
+    path: str
+    text: str
+
+
+def blocks(page: Path, heading: str) -> list[Block]:
+    """The blocks of a page's section, sub-sections included."""
+    sections = re.split(r"^## ", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    (text,) = (section for section in sections if section.startswith(f"{heading}\n"))
+    found = []
+    for language, content in re.findall(r"```(\w+)\n(.*?)```", text, flags=re.DOTALL):
+        first, _, rest = content.partition("\n")
+        named = first.startswith("# ")
+        found.append(Block(language, first[2:] if named else "", rest if named else content))
+    return found
 
 
 def own_files() -> list[str]:

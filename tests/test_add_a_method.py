@@ -7,46 +7,24 @@ import json
 import re
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.project_copy import PROGRAM, copy_project, run_in, succeeded
+from tests.project_copy import PROGRAM, blocks, copy_project, run_in, succeeded
 
 ROOT = REPOSITORY
-PAGE = (ROOT / "docs" / "add_a_method.md").read_text(encoding="utf-8")
+PAGE = ROOT / "docs" / "add_a_method.md"
 ROWS = "config/tables/table_05.yaml"
 
 pytestmark = pytest.mark.slow
 
 
-@dataclass(frozen=True)
-class Block:
-    """A fenced block of the page; `path` is the file that its first line names."""
-
-    language: str
-    path: str
-    text: str
-
-
-def blocks(heading: str) -> list[Block]:
-    """The blocks of a section, sub-sections included."""
-    section = re.split(r"^## ", PAGE, flags=re.MULTILINE)
-    (text,) = (part for part in section if part.startswith(f"{heading}\n"))
-    found = []
-    for language, content in re.findall(r"```(\w+)\n(.*?)```", text, flags=re.DOTALL):
-        first, _, rest = content.partition("\n")
-        named = first.startswith("# ")
-        found.append(Block(language, first[2:] if named else "", rest if named else content))
-    return found
-
-
 def follow(project: Path, heading: str) -> list[str]:
     """Write the files and add the lines of a section; returns its commands."""
     commands: list[str] = []
-    for block in blocks(heading):
+    for block in blocks(PAGE, heading):
         path = project / block.path
         if block.language == "bash":
             commands += block.text.splitlines()
