@@ -10,7 +10,8 @@ import pydantic
 import yaml
 
 from ndr.method import TIERS
-from ndr.nearest_name import unknown_name
+from ndr.metrics.metric import METRICS
+from ndr.nearest_name import check_names, unknown_name
 from ndr.specs.run_spec import BALANCES, NOISE_VARIANTS, X2_ORDERS
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
@@ -178,6 +179,12 @@ class Table(_Model):
     """True: the plain mean over the row's columns; or the weight of each column."""
     paper_values: str | None = None
     notes: tuple[str, ...] = ()
+
+    @pydantic.model_validator(mode="after")
+    def _metrics_are_known(self) -> Table:
+        check_names("metric", self.metrics, METRICS)
+        check_names("metric of the table", self.own_metrics, self.metrics)
+        return self
 
     @pydantic.model_validator(mode="after")
     def _weights_are_of_columns(self) -> Table:

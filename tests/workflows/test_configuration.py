@@ -88,6 +88,17 @@ def test_wrong_kind_of_value_says_what_was_found() -> None:
         suite_config({**committed(), "balance": "fair"})
 
 
+def test_metrics_of_a_table_exist() -> None:
+    content = read_yaml(CONFIG / "tables/table_05.yaml")
+    for metrics, own, message in (
+        (["PNSR"], [], "unknown metric 'PNSR': did you mean 'PSNR'"),
+        (["PSNR"], ["SSIM"], "unknown metric of the table 'SSIM'"),
+    ):
+        changed = {**content, "metrics": metrics, "own_metrics": own}
+        with pytest.raises(ConfigurationError, match=message):
+            validated(Table, changed, "tables/table_05.yaml")
+
+
 def test_unknown_tier_and_table_name_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="'quick'"):
         read_tier("quik")
