@@ -24,9 +24,10 @@ from baselines.super_resolution.residual_groups import DIV2K_MEAN
 def _network_class(architecture: str, module: str, name: str) -> type[nn.Module]:
     """Import the class of one network, without the package's other forty.
 
-    `import spandrel` imports all its networks and takes seconds; what one of them needs takes
-    milliseconds. So while it is imported an empty module stands for the package. It is taken away
-    again, and a later `import spandrel` finds the real one.
+    `import spandrel` imports all its networks, one of these torchvision, and that TorchDynamo: 2 s
+    of processor time, where one network takes 0.01 s. Some 25 processes of a report make one. The
+    package has no other way in, so while a network is imported an empty module stands for the
+    package. It is taken away again, and a later `import spandrel` finds the real one.
     """
     path = f"spandrel.architectures.{architecture}.__arch.{module}"
     if "spandrel" in sys.modules:

@@ -1,4 +1,4 @@
-"""Residual groups of blocks with channel attention, which RCAN and HAN are made of."""
+"""What EDSR, RCAN, HAN and CSNLN share: residual groups, the mean colour, the short start."""
 
 from __future__ import annotations
 
