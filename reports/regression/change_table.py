@@ -26,6 +26,10 @@ def _number(change: Change, value: float | None, sign: str = "") -> str:
     return "" if value is None else f"{value:{sign}.{METRICS[change.key.metric].digits + 2}f}"
 
 
+def _gain(change: Change) -> float:
+    return METRICS[change.key.metric].goodness(change.difference or 0.0)
+
+
 def _cells(change: Change) -> tuple[str, ...]:
     interval = change.interval
     between = ""
@@ -51,7 +55,7 @@ def _listed(comparison: Comparison) -> tuple[list[tuple[str, ...]], list[str]]:
     remarks = []
     for verdict in LISTED:
         changes = comparison.of(verdict)
-        changes.sort(key=lambda change: change.difference or 0.0)
+        changes.sort(key=_gain)
         rows += map(_cells, changes[:MOST_ROWS])
         if len(changes) > MOST_ROWS:
             remarks.append(f"{verdict.value}: {len(changes) - MOST_ROWS} more cells")
@@ -90,8 +94,8 @@ def summary(comparison: Comparison) -> str:
 def _rule() -> str:
     floors = ", ".join(f"{METRICS[name].regression_floor:g} {name}" for name in COMPARED)
     return (
-        f"A trained network's mean must fall by more than the floor ({floors}) and the 95 % "
-        "interval of the paired difference must lie below zero. Numbers of untrained methods must "
+        f"A trained network's mean must get worse by more than the floor ({floors}) and the 95 % "
+        "interval of the paired difference must not hold zero. Numbers of untrained methods must "
         f"not change by more than {UNIT:g}."
     )
 

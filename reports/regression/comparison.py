@@ -1,14 +1,15 @@
 """Compare measured with reference values, cell by cell.
 
-A trained network's number is a regression only where both hold: the mean fell by more than the
-metric's floor, and the 95 % interval of the paired per-image difference, scenes resampled together,
-lies below zero. The first keeps noise of the arithmetic out, the second the luck of single images.
-Numbers of untrained methods are the same everywhere: any change of an image by more than one unit
-of the last stored digit fails, upwards too.
+A trained network's number is a regression only where both hold: the mean got worse by more than
+the metric's floor, and the 95 % interval of the paired per-image difference, scenes resampled
+together, does not hold zero. The first keeps noise of the arithmetic out, the second the luck of
+single images. Numbers of untrained methods are the same everywhere: any change of an image by more
+than one unit of the last stored digit fails, improvements too.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from enum import Enum
 
 import numpy as np
 
-from ndr.metrics.metric import METRICS
-from ndr.records.per_image import Series, SeriesKey, mean
+from ndr.metrics.metric import METRICS, mean
+from ndr.records.per_image import Series, SeriesKey
 from reports.analysis.bootstrap import Interval, Sample, mean_interval
 from reports.regression.measured_values import DIGITS, MeasuredValues, ReferenceValues
 
@@ -58,7 +59,6 @@ class Change:
     """Mean over images of new minus old; None where one of them is missing or not finite."""
     interval: Interval | None = None
     """95 % interval of the difference; None where it was not needed or cannot be had."""
-    images: int = 0
     reason: str = ""
 
 
@@ -88,65 +88,59 @@ class Comparison:
         return bool(self.of(*kinds)) or not compared
 
 
-def _exact(run: str, key: SeriesKey, old: Series, new: Series) -> Change:
+def _exact(change: Change, old: Series, new: Series) -> Change:
     """A number that must not change; the tolerance is a unit of the last stored digit."""
-
-    def same(a: float, b: float) -> bool:
-        # Half a unit more than one: the reference was rounded, and so were the decimal fractions.
-        return a == b or abs(a - b) <= 1.5 * UNIT
-
-    moved = [image for image in old if not same(old[image], new[image])]
-    before, after = mean(old), mean(new)
-    return Change(
-        run,
-        key,
-        Verdict.CHANGED if moved else Verdict.EQUAL,
-        before,
-        after,
-        after - before if math.isfinite(before) and math.isfinite(after) else None,
-        images=len(old),
-        reason=f"{len(moved)} of {len(old)} images, e.g. {moved[0]}" if moved else "",
-    )
+    # Half a unit more than one: the reference was rounded, and so were the decimal fractions.
+    moved = [i for i in old if old[i] != new[i] and not abs(old[i] - new[i]) <= 1.5 * UNIT]
+    if not moved:
+        return dataclasses.replace(change, verdict=Verdict.EQUAL)
+    reason = f"{len(moved)} of {len(old)} images, e.g. {moved[0]}"
+    return dataclasses.replace(change, verdict=Verdict.CHANGED, reason=reason)
 
 
-def _trained(
-    run: str, key: SeriesKey, old: Series, new: Series, scenes: Mapping[str, str]
-) -> Change:
+def _trained(change: Change, old: Series, new: Series, scenes: Mapping[str, str]) -> Change:
     images = sorted(old)
-    before, after = mean(old), mean(new)
     differences = [0.0 if old[image] == new[image] else new[image] - old[image] for image in images]
-    difference = math.fsum(differences) / len(differences)
+    difference = mean(differences)
+    facts = METRICS[change.key.metric]
+    improved = facts.goodness(difference) > 0
     if not math.isfinite(difference):
         # An exact copy that is none any more, or became one.
-        verdict = Verdict.IMPROVED if difference > 0 else Verdict.REGRESSION
-        return Change(run, key, verdict, before, after, None, images=len(images))
-    floor = METRICS[key.metric].regression_floor or 0.0
+        verdict = Verdict.IMPROVED if improved else Verdict.REGRESSION
+        return dataclasses.replace(change, verdict=verdict, difference=None)
+    change = dataclasses.replace(change, difference=difference)
     # A fall of the floor itself is allowed, whatever binary fractions make of it.
-    if abs(difference) <= floor + UNIT / 2:
+    if abs(difference) <= (facts.regression_floor or 0.0) + UNIT / 2:
         verdict = Verdict.EQUAL if abs(difference) <= UNIT else Verdict.WITHIN
-        return Change(run, key, verdict, before, after, difference, images=len(images))
+        return dataclasses.replace(change, verdict=verdict)
     sample = Sample(np.array(differences), tuple(scenes[image] for image in images))
-    interval = mean_interval(sample, name=f"regression on {key.test_set}")
+    interval = mean_interval(sample, name=f"regression on {change.key.test_set}")
     certain = interval is not None and not interval.contains(0.0)
-    if difference > 0:
+    if improved:
         verdict = Verdict.IMPROVED if certain else Verdict.BETTER
     else:
         verdict = Verdict.REGRESSION if certain else Verdict.WORSE
     reason = "" if interval else "fewer than two scenes: no interval"
-    return Change(run, key, verdict, before, after, difference, interval, len(images), reason)
+    return dataclasses.replace(change, verdict=verdict, interval=interval, reason=reason)
 
 
 def _cell_change(
     run: str, key: SeriesKey, old: Series, new: Series | None, scenes: Mapping[str, str] | None
 ) -> Change:
     """One cell of the reference; `scenes` is None where nothing was trained."""
+    before = mean(old.values())
     if new is None:
-        return Change(run, key, Verdict.MISSING, mean(old), images=len(old))
+        return Change(run, key, Verdict.MISSING, before)
+    after = mean(new.values())
     if old.keys() != new.keys():
         other = min(old.keys() ^ new.keys())
         reason = f"other images, e.g. {other}: expected {len(old)}, found {len(new)}"
-        return Change(run, key, Verdict.INCOMPARABLE, mean(old), mean(new), reason=reason)
-    return _exact(run, key, old, new) if scenes is None else _trained(run, key, old, new, scenes)
+        return Change(run, key, Verdict.INCOMPARABLE, before, after, reason=reason)
+    finite = math.isfinite(before) and math.isfinite(after)
+    change = Change(
+        run, key, Verdict.EQUAL, before, after, difference=after - before if finite else None
+    )
+    return _exact(change, old, new) if scenes is None else _trained(change, old, new, scenes)
 
 
 def _unusable(run: str, key: SeriesKey, unusable: Mapping[str, str]) -> str | None:
@@ -171,12 +165,13 @@ def compare(
         for key, old in old_series.items():
             reason = _unusable(run, key, measured.unusable)
             if reason is not None:
-                changes.append(Change(run, key, Verdict.INCOMPARABLE, mean(old), reason=reason))
+                before = mean(old.values())
+                changes.append(Change(run, key, Verdict.INCOMPARABLE, before, reason=reason))
                 continue
             scenes = reference.scenes[key.test_set] if facts.trained else None
             changes.append(_cell_change(run, key, old, new_series.get(key), scenes))
         changes += [
-            Change(run, key, Verdict.NEW, new=mean(new), images=len(new))
+            Change(run, key, Verdict.NEW, new=mean(new.values()))
             for key, new in new_series.items()
             if key not in old_series
         ]

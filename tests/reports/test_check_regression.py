@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ndr.metrics.metric import METRICS
 from ndr.records.per_image import SeriesKey
 from reports.check_regression import CANNOT_COMPARE, FINE, REGRESSION, compare_folders, main
+from reports.regression import comparison
 from reports.regression.comparison import Verdict
 from reports.regression.measured_values import (
     ReferenceError,
@@ -83,8 +85,8 @@ def check(results: Path, reference: Path, *more: str) -> int:
 
 
 def verdict(results: Path, reference: Path, run: str = NDR, key: SeriesKey = SHOWN) -> Verdict:
-    comparison = compare_folders(results, reference)
-    (found,) = [c.verdict for c in comparison.changes if (c.run, c.key) == (run, key)]
+    changes = compare_folders(results, reference).changes
+    (found,) = [c.verdict for c in changes if (c.run, c.key) == (run, key)]
     return found
 
 
@@ -312,3 +314,14 @@ def test_committed_reference_is_whole_and_small() -> None:
         assert sum(path.stat().st_size for path in folder.iterdir()) < 300_000
         metrics = json.loads((folder / "metrics.json").read_text())
         assert metrics == stored.metrics()
+
+
+def test_where_lower_is_better_a_rise_is_the_regression(
+    results: Path, reference: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lower = dataclasses.replace(METRICS["PSNR"], higher_is_better=False)
+    monkeypatch.setattr(comparison, "METRICS", {**METRICS, "PSNR": lower})
+    plant(results, NDR, psnr_values(0.05))
+    assert verdict(results, reference) is Verdict.REGRESSION
+    plant(results, NDR, psnr_values(-0.05))
+    assert verdict(results, reference) is Verdict.IMPROVED
