@@ -5,7 +5,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 
 from ndr.records.representation import (
     LEVELS,
@@ -20,13 +24,11 @@ from reports.figures import style
 from reports.page.sections import representation_findings
 from reports.page.sections.representation_findings import Finding, findings
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-
 SOURCES = ((TRAINED, style.OURS, ""), (UNTRAINED, style.BLUE, "//"), (PLAIN, style.YELLOW, ".."))
 """Bars differ in hatching too, so that colour is never alone."""
+BAR: dict[str, Any] = {"edgecolor": style.BLACK, "linewidth": 0.4}
+BOUND: dict[str, Any] = {"color": style.BLACK, "linestyle": "--", "linewidth": 1}
+"""Looks of bars, and of lines that numbers are compared with."""
 SIZE = (style.TEXT_WIDTH, 4.6)
 
 
@@ -50,8 +52,7 @@ def _separability(axes: Axes, file: RepresentationFile) -> None:
                 yerr=error,
                 color=colour,
                 hatch=hatch,
-                edgecolor=style.BLACK,
-                linewidth=0.4,
+                **BAR,
                 error_kw={"elinewidth": 0.8, "capsize": 2},
                 label=source if position == 0 else None,
             )
@@ -59,9 +60,7 @@ def _separability(axes: Axes, file: RepresentationFile) -> None:
         axes.plot(
             [position - 0.45, position + 0.45],
             [file.chance[task]] * 2,
-            color=style.BLACK,
-            linestyle="--",
-            linewidth=1,
+            **BOUND,
             label="chance" if position == 0 else None,
         )
     axes.set_xticks(range(len(file.tasks)), [task.replace(" of ", "\nof ") for task in file.tasks])
@@ -87,7 +86,7 @@ def _recreation(axes: Axes, file: RepresentationFile) -> None:
         axes.plot(number.value, position, "o", color=style.OURS)
     control = file.psnr[file.control].value
     if control is not None:
-        axes.axvline(control, color=style.BLACK, linestyle="--", linewidth=1)
+        axes.axvline(control, **BOUND)
         axes.text(
             control,
             len(file.feeds) - 0.4,
@@ -106,17 +105,8 @@ def _usage(axes: Axes, file: RepresentationFile) -> None:
     for place, (source, colour, hatch) in enumerate(SOURCES[:2]):
         values = [file.usage[source, level].value or 0.0 for level in LEVELS]
         positions = [index + (place - 0.5) * 0.36 for index in range(len(LEVELS))]
-        axes.bar(
-            positions,
-            values,
-            0.36,
-            color=colour,
-            hatch=hatch,
-            edgecolor=style.BLACK,
-            linewidth=0.4,
-            label=source,
-        )
-    axes.axhline(file.vectors, color=style.BLACK, linestyle="--", linewidth=1, label="all vectors")
+        axes.bar(positions, values, 0.36, color=colour, hatch=hatch, **BAR, label=source)
+    axes.axhline(file.vectors, **BOUND, label="all vectors")
     axes.set_xticks(range(len(LEVELS)), [f"level {level}" for level in LEVELS])
     axes.set_ylim(0, 1.5 * file.vectors)
     axes.set_ylabel("vectors in use")
@@ -124,8 +114,6 @@ def _usage(axes: Axes, file: RepresentationFile) -> None:
 
 
 def _settling(axes: Axes, file: RepresentationFile) -> None:
-    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
-
     rows = [row for row in file.settling if row.change_per_step > 0]
     if len(rows) < 2:
         axes.text(0.5, 0.5, "too few snapshots of D", ha="center", transform=axes.transAxes)
@@ -153,8 +141,6 @@ def _settling(axes: Axes, file: RepresentationFile) -> None:
 
 def draw(file: RepresentationFile) -> Figure:
     """Draw the four panels of one run."""
-    from matplotlib.figure import Figure
-
     with style.house_style():
         figure = Figure(figsize=SIZE, layout="constrained")
         panels = figure.subplots(2, 2)
