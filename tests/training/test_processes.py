@@ -57,7 +57,7 @@ def totals(folder: Path) -> list[float]:
 def test_two_processes_do_what_one_does_with_the_joint_batch(
     resumed: bool, sets: Path, tmp_path: Path
 ) -> None:
-    spec = tiny_spec(steps=5, arguments=PLAIN)
+    spec = tiny_spec(steps=5, arguments=PLAIN, ema_decay=0.8 if resumed else None)
     folders = [tmp_path / "joint", tmp_path / "alone"]
     data_sha256 = Mixture(spec, sets).data_sha256
     if resumed:  # as if a training with other first weights had been stopped after two steps
