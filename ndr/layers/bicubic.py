@@ -50,13 +50,7 @@ def _filtered(images: Tensor, axis: int, weights: Sequence[float], first: int, s
 
 
 def enlarge_bicubic(images: Tensor) -> Tensor:
-    """Double both sides; not clipped.
-
-    Args:
-        images: (B, C, H, W), any size from 1x1.
-
-    Returns:
-        (B, C, 2 H, 2 W) of the same type.
+    """Double both sides, not clipped: (B, C, H, W) of any size -> (B, C, 2 H, 2 W), same type.
 
     >>> enlarge_bicubic(torch.ones(1, 3, 2, 3)).shape
     torch.Size([1, 3, 4, 6])
@@ -78,13 +72,7 @@ def enlarge_bicubic(images: Tensor) -> Tensor:
 
 
 def reduce_bicubic(images: Tensor) -> Tensor:
-    """Halve both sides, antialiased; neither clipped nor rounded.
-
-    Args:
-        images: (B, C, H, W) with even sides.
-
-    Returns:
-        (B, C, H / 2, W / 2) of the same type.
+    """Halve both sides, antialiased, neither clipped nor rounded; the same type.
 
     Raises:
         ValueError: an odd side.

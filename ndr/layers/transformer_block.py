@@ -16,12 +16,7 @@ SMALLEST_LENGTH = 1e-12
 class TransformerBlock(nn.Module):
     """Channel attention, then a gated feed-forward part, each on a layer norm and with a residual.
 
-    Args:
-        width: channels C.
-        heads: attention heads; divides `width`.
-        expansion: hidden width of the feed-forward part over `width`.
-        bias: whether the convolutions have one.
-        norm_bias: whether the layer norm subtracts the mean and has a shift.
+    See the parts for the arguments; `norm_bias` is the layer norm's.
     """
 
     def __init__(
@@ -77,15 +72,8 @@ class ChannelAttention(nn.Module):
     Queries, keys and values come from a 1x1 and a 3x3 depth-wise convolution. Queries and keys have
     unit length over the pixels; the softmax of their products, times a learned temperature per
     head, weighs the values, and a 1x1 convolution mixes the heads. The cost is linear in the number
-    of pixels.
-
-    Args:
-        width: channels C.
-        heads: groups of channels that attend among themselves; divides `width`.
-        bias: whether the convolutions have one.
-
-    Raises:
-        ValueError: `heads` does not divide `width`.
+    of pixels. `heads`, groups of channels that attend among themselves, divides `width`; `bias`
+    says whether the convolutions have one.
     """
 
     def __init__(self, width: int, heads: int, bias: bool = False) -> None:
@@ -129,16 +117,13 @@ class _MixChannels(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, mixed: Tensor, temperature: Tensor, projection: Tensor) -> Tensor:
-        """Attend and project.
+        """Attend and project: (B, P, C) in the type of `mixed`.
 
         Args:
             ctx: what the gradient needs.
             mixed: queries, keys and values side by side, (B, P, 3 C), P = H W pixels.
             temperature: (heads, 1, 1).
             projection: weight of the output convolution, (C, C).
-
-        Returns:
-            (B, P, C), in the type of `mixed`.
         """
         heads, width = len(temperature), projection.shape[0]
         exact = torch.promote_types(mixed.dtype, torch.float32)
@@ -218,12 +203,8 @@ class GatedFeedForward(nn.Module):
     """Widen, look at the neighbours, let one half gate the other, narrow.
 
     A 1x1 convolution to twice the hidden width, a 3x3 depth-wise convolution, gelu(first half) *
-    second half, a 1x1 convolution back.
-
-    Args:
-        width: channels in and out.
-        expansion: hidden width over `width`; the product is cut to an integer.
-        bias: whether the convolutions have one.
+    second half, a 1x1 convolution back. The hidden width is `expansion` times `width`, cut to an
+    integer.
     """
 
     def __init__(self, width: int, expansion: float = 2.66, bias: bool = False) -> None:
@@ -253,15 +234,12 @@ class _GateAndProject(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, wide: Tensor, projection: Tensor) -> Tensor:
-        """Gate and project.
+        """Gate and project: (B, H, W, C) in the type of `wide`.
 
         Args:
             ctx: what the gradient needs.
             wide: gate and content side by side, (B, H, W, 2 hidden).
             projection: weight of the output convolution, (C, hidden).
-
-        Returns:
-            (B, H, W, C), in the type of `wide`.
         """
         ctx.save_for_backward(wide, projection)
         with torch.autocast(wide.device.type, enabled=False):

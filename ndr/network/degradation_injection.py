@@ -17,11 +17,6 @@ class CPConvolution(nn.Module):
 
     The paper returns the cube. The public code multiplies the input by it, and its first release
     adds the input.
-
-    Args:
-        width: channels C of the feature map.
-        rank: K.
-        variant: what is returned.
     """
 
     def __init__(self, width: int, rank: int, variant: Variant) -> None:
@@ -67,14 +62,7 @@ class DegradationInjection(nn.Module):
 
     Paper: CP(F) * CP(U) + CP(U) + F. The public code lets a 1x1 convolution mix U before its CP
     convolution, and takes scale and shift from two more 1x1 convolutions (here one with both
-    outputs). How often F is added depends on the variant.
-
-    Args:
-        width: channels of F.
-        degradation_width: channels of U.
-        rank: K of the CP convolutions.
-        variant: which of the two.
-        residuals: how often F is added.
+    outputs). F, with `width` channels, is added `residuals` times.
     """
 
     def __init__(
@@ -91,15 +79,7 @@ class DegradationInjection(nn.Module):
             self.scale_and_shift = nn.Conv2d(degradation_width, 2 * width, 1)
 
     def forward(self, features: Tensor, degradation: Tensor) -> Tensor:
-        """Inject U into F.
-
-        Args:
-            features: F, (B, C, H, W).
-            degradation: U, (B, degradation_width, H, W).
-
-        Returns:
-            (B, C, H, W).
-        """
+        """Inject U (B, degradation_width, H, W) into F (B, C, H, W) -> (B, C, H, W)."""
         if self.mixing is not None and self.scale_and_shift is not None:
             seen = self.degradation_cp(self.mixing(degradation))
             scale, shift = self.scale_and_shift(seen).chunk(2, dim=1)

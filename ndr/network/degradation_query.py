@@ -20,11 +20,7 @@ class DegradationQuery(nn.Module):
     the width of U and then by a 1x1 convolution to M, has a learned temperature in the softmax, and
     projects the sum by two 1x1 convolutions.
 
-    Args:
-        width: channels of F.
-        degradation_width: channels of U.
-        dimension: M, length of the vectors of D.
-        variant: which of the two.
+    F has `width` channels, U `degradation_width`, and D vectors of M = `dimension` numbers.
     """
 
     def __init__(
@@ -50,14 +46,9 @@ class DegradationQuery(nn.Module):
         return vectors if self.temperature is None else vectors * self.temperature
 
     def forward(self, features: Tensor, vectors: Tensor) -> Tensor:
-        """Approximate the degradation.
+        """U, (B, degradation_width, H, W), from F (B, C, H, W) and D (N, M).
 
-        Args:
-            features: F, (B, C, H, W).
-            vectors: D, (N, M).
-
-        Returns:
-            U, (B, degradation_width, H, W). The affinity is not kept.
+        The affinity is not kept.
         """
         batch, _, height, width = features.shape
         queries = self.mapping(features).permute(0, 2, 3, 1)
@@ -79,14 +70,10 @@ class DegradationQuery(nn.Module):
 
 
 class DegradationRepresentation(nn.Module):
-    """D: N learned vectors of M numbers, one per elementary degradation.
+    """D: N = `count` learned vectors of M = `dimension` numbers, one per elementary degradation.
 
     Drawn from the standard normal distribution. The paper writes D as M x N; here a row is a
     vector, (N, M).
-
-    Args:
-        dimension: M, length of a vector.
-        count: N, number of vectors.
     """
 
     def __init__(self, dimension: int, count: int) -> None:

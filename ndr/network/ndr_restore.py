@@ -143,10 +143,10 @@ class NDRRestore(UNet):
     def forward(
         self, image: Tensor, records: list[SkipRecord] | None = None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Restore an image.
+        """Restore (B, 3, H, W), H and W multiples of 8.
 
         Args:
-            image: (B, 3, H, W); H and W are multiples of 8.
+            image: the degraded image.
             records: where given, one `SkipRecord` per level is appended.
 
         Returns:
