@@ -36,11 +36,7 @@ class DegradationMaps:
 
 
 def check_has_maps(method: Method, device: torch.device) -> None:
-    """Raise unless the method forms both U and S.
-
-    Raises:
-        PhotoError: it is not NDR-Restore, or one of its networks without U or S.
-    """
+    """Raise `PhotoError` unless the method forms both U and S."""
     side = max(16, method.info.sizes.minimum)
     tensors = method.figure_tensors(torch.zeros((1, 3, side, side), device=device))
     missing = [name for name in ("degradation_1", "affinity_1") if name not in tensors]
@@ -62,16 +58,8 @@ def degradation_maps(
 
     Each pixel is taken from the tile that it lies deepest in. Nothing is blended: a number of a
     vector cannot be, and a seam in U shows what cutting into tiles changes.
-
-    Args:
-        method: passed `check_has_maps`.
-        pixels: (H, W) or (H, W, 3), 8 or 16 bits.
-        tiles: as for the restoration.
-        device: where the method is.
-        progress: called after each tile.
     """
-    strength: NDArray[np.float32] | None = None
-    vectors: NDArray[np.uint16] | None = None
+    maps: DegradationMaps | None = None
     for row in range(len(tiles.rows.starts)):
         for column in range(len(tiles.columns.starts)):
             rows, columns = tiles.rows.slice_of(row), tiles.columns.slice_of(column)
@@ -80,27 +68,19 @@ def degradation_maps(
             best = tensors["affinity_1"][0].argmax(dim=0).cpu().numpy()
             # x2 networks may work at twice the size of the photograph.
             enlarged = norm.shape[0] // (rows.stop - rows.start)
-            if strength is None or vectors is None:
+            if maps is None:
                 shape = (enlarged * pixels.shape[0], enlarged * pixels.shape[1])
-                strength = np.zeros(shape, dtype=np.float32)
-                vectors = np.zeros(shape, dtype=np.uint16)
-            here = tuple(
-                _scaled(axis.owned(index), enlarged)
-                for axis, index in ((tiles.rows, row), (tiles.columns, column))
-            )
+                maps = DegradationMaps(np.zeros(shape, np.float32), np.zeros(shape, np.uint16))
+            owned = (tiles.rows.owned(row), tiles.columns.owned(column))
+            here = tuple(slice(enlarged * part.start, enlarged * part.stop) for part in owned)
             inside = tuple(
                 slice(place.start - enlarged * start, place.stop - enlarged * start)
                 for place, start in zip(here, (rows.start, columns.start), strict=True)
             )
-            strength[here], vectors[here] = norm[inside], best[inside]
+            maps.strength[here], maps.vectors[here] = norm[inside], best[inside]
             progress()
-    assert strength is not None
-    assert vectors is not None
-    return DegradationMaps(strength, vectors)
-
-
-def _scaled(pixels: slice, factor: int) -> slice:
-    return slice(factor * pixels.start, factor * pixels.stop)
+    assert maps is not None  # there is a tile at least
+    return maps
 
 
 def write_strength(path: str | Path, maps: DegradationMaps) -> None:

@@ -117,14 +117,9 @@ def to_8_bit(samples: Samples) -> NDArray[np.uint8]:
 
 
 def read_metadata(image: Image.Image, where: str) -> tuple[PhotoMetadata, int]:
-    """The metadata of an opened file, and how its pixels are to be turned.
+    """The metadata of a loaded file that are kept, and the EXIF orientation of its pixels.
 
-    Args:
-        image: opened by Pillow and loaded (Pillow itself turns the pixels of TIFF files).
-        where: the file, for messages.
-
-    Returns:
-        What is kept, and the EXIF orientation (1 to 8; other values count as 1).
+    Orientations other than 1 to 8 count as 1. Pillow itself turns the pixels of TIFF files.
     """
     icc = image.info.get("icc_profile") or b""
     orientation, exif = 1, b""
@@ -189,14 +184,7 @@ def exif_for_size(block: bytes, width: int, height: int) -> bytes:
 
 
 def turned_upright(samples: Samples, orientation: int) -> Samples:
-    """Turn stored pixels as their EXIF orientation says (EXIF 2.3, tag 0x0112).
-
-    Args:
-        samples: (H, W) or (H, W, C) as stored.
-        orientation: 1 to 8.
-
-    Returns:
-        Contiguous; (W, H, ...) for orientations above 4.
+    """Turn stored pixels (H, W[, C]) as their EXIF orientation, 1 to 8, says (EXIF 2.3, 0x0112).
 
     >>> turned_upright(np.array([[1, 2], [3, 4]], dtype=np.uint8), 6).tolist()
     [[3, 1], [4, 2]]
@@ -213,10 +201,8 @@ def turned_upright(samples: Samples, orientation: int) -> Samples:
 def read_photo(path: str | Path, max_megapixels: float = DEFAULT_MEGAPIXELS) -> Photo:
     """Read a PNG, JPEG, TIFF or WebP file and turn it upright.
 
-    Args:
-        path: the file.
-        max_megapixels: larger pictures are refused before they are decoded: a file of a few
-            kilobytes can unpack to more than fits into memory.
+    Pictures of more than `max_megapixels` are refused before they are decoded: a file of a few
+    kilobytes can unpack to more than fits into memory.
 
     Raises:
         FileNotFoundError: no such file.
@@ -251,19 +237,11 @@ def read_photo(path: str | Path, max_megapixels: float = DEFAULT_MEGAPIXELS) -> 
         raise PhotoError(
             f"{path}: truncated or damaged ({reason}); copy or download it again"
         ) from error
-    samples = turned_upright(samples, orientation)
-    if samples.ndim == 2:
-        return Photo(samples, None, metadata)
-    return _separated(samples, metadata)
-
-
-def _separated(samples: Samples, metadata: PhotoMetadata) -> Photo:
-    """Colour and transparency apart."""
-    alpha = None
-    if samples.shape[2] in (2, 4):
+    samples, alpha = turned_upright(samples, orientation), None
+    if samples.ndim == 3 and samples.shape[2] in (2, 4):
         alpha = np.ascontiguousarray(samples[..., -1])
         samples = samples[..., :-1]
-    if samples.shape[2] == 1:
+    if samples.ndim == 3 and samples.shape[2] == 1:
         samples = samples[..., 0]
     return Photo(np.ascontiguousarray(samples), alpha, metadata)
 

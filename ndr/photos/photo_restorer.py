@@ -49,10 +49,6 @@ class PhotoRestorer:
     def run(self, job: Job, open_progress: OpenProgress) -> str:
         """Restore a photograph and write all files of the job, the photograph last.
 
-        Args:
-            job: what is read and written.
-            open_progress: told the number of steps before the first.
-
         Returns:
             What was done, in a few words.
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, TiffImagePlugin, TiffTags
+from PIL import Image, ImageDraw, ImageFont, TiffTags
+from PIL import TiffImagePlugin as Tiff
 
 from ndr.atomic_file import atomic_path
 from ndr.photos.photo_reading import (
@@ -74,13 +75,7 @@ def channel_count(photo: Photo) -> int:
 
 
 def write_deep_png(path: Path, photo: Photo, exif: bytes) -> None:
-    """Write a 16-bit PNG file.
-
-    Args:
-        path: written in place; the caller cares for the final name.
-        photo: of 16 bits.
-        exif: EXIF block in TIFF form, or empty.
-    """
+    """Write a 16-bit PNG file in place, with an EXIF block in TIFF form or none."""
     metadata = photo.metadata
     channels = channel_count(photo)
     header = struct.pack(
@@ -118,53 +113,47 @@ def _write_chunk(file: BinaryIO, kind: bytes, content: bytes) -> None:
 
 
 def write_tiff(path: Path, photo: Photo, exif: bytes) -> None:
-    """Write a TIFF file of 8 or 16 bits per channel, deflated, least significant byte first.
+    """Write a TIFF file in place: 8 or 16 bits, deflated, least significant byte first.
 
-    Args:
-        path: written in place; the caller cares for the final name.
-        photo: written as it is.
-        exif: EXIF block in TIFF form, or empty; its entries become the file's own.
+    The entries of the EXIF block become the file's own.
     """
     strips = [zlib.compress(_predicted(block), DEFLATE_LEVEL) for block in row_blocks(photo)]
     lengths = [len(strip) for strip in strips]
     channels = channel_count(photo)
     entries = _described(exif)
     if photo.metadata.icc_profile:
-        entries[TiffImagePlugin.ICCPROFILE] = photo.metadata.icc_profile
+        entries[Tiff.ICCPROFILE] = photo.metadata.icc_profile
     if photo.metadata.dots_per_inch:
-        entries[TiffImagePlugin.RESOLUTION_UNIT] = 2
-        entries[TiffImagePlugin.X_RESOLUTION] = photo.metadata.dots_per_inch[0]
-        entries[TiffImagePlugin.Y_RESOLUTION] = photo.metadata.dots_per_inch[1]
-    entries[TiffImagePlugin.IMAGEWIDTH] = photo.width
-    entries[TiffImagePlugin.IMAGELENGTH] = photo.height
-    entries[TiffImagePlugin.BITSPERSAMPLE] = (8 * photo.pixels.itemsize,) * channels
-    entries[TiffImagePlugin.COMPRESSION] = _DEFLATE
-    entries[TiffImagePlugin.PREDICTOR] = _HORIZONTAL
-    entries[TiffImagePlugin.PHOTOMETRIC_INTERPRETATION] = _GREY if photo.is_grey else _RGB
-    entries[TiffImagePlugin.SAMPLESPERPIXEL] = channels
-    entries[TiffImagePlugin.PLANAR_CONFIGURATION] = _CONTIGUOUS
+        entries[Tiff.RESOLUTION_UNIT] = 2
+        entries[Tiff.X_RESOLUTION], entries[Tiff.Y_RESOLUTION] = photo.metadata.dots_per_inch
+    entries[Tiff.IMAGEWIDTH] = photo.width
+    entries[Tiff.IMAGELENGTH] = photo.height
+    entries[Tiff.BITSPERSAMPLE] = (8 * photo.pixels.itemsize,) * channels
+    entries[Tiff.COMPRESSION] = _DEFLATE
+    entries[Tiff.PREDICTOR] = _HORIZONTAL
+    entries[Tiff.PHOTOMETRIC_INTERPRETATION] = _GREY if photo.is_grey else _RGB
+    entries[Tiff.SAMPLESPERPIXEL] = channels
+    entries[Tiff.PLANAR_CONFIGURATION] = _CONTIGUOUS
     if photo.alpha is not None:
-        entries[TiffImagePlugin.EXTRASAMPLES] = _UNASSOCIATED
-    entries[TiffImagePlugin.ROWSPERSTRIP] = ROWS
+        entries[Tiff.EXTRASAMPLES] = _UNASSOCIATED
+    entries[Tiff.ROWSPERSTRIP] = ROWS
+    entries.tagtype[Tiff.STRIPOFFSETS] = entries.tagtype[Tiff.STRIPBYTECOUNTS] = TiffTags.LONG
     # From the end of the entries on; Pillow adds their length.
-    offsets = [0, *accumulate(lengths)][:-1]
-    entries.tagtype[TiffImagePlugin.STRIPOFFSETS] = TiffTags.LONG
-    entries.tagtype[TiffImagePlugin.STRIPBYTECOUNTS] = TiffTags.LONG
-    entries[TiffImagePlugin.STRIPOFFSETS] = tuple(offsets)
-    entries[TiffImagePlugin.STRIPBYTECOUNTS] = tuple(lengths)
+    entries[Tiff.STRIPOFFSETS] = tuple([0, *accumulate(lengths)][:-1])
+    entries[Tiff.STRIPBYTECOUNTS] = tuple(lengths)
     with path.open("wb") as file:
         entries.save(file)
         for strip in strips:
             file.write(strip)
 
 
-def _described(exif: bytes) -> TiffImagePlugin.ImageFileDirectory_v2:
+def _described(exif: bytes) -> Tiff.ImageFileDirectory_v2:
     """The entries of an EXIF block, those of its folders in folders of their own."""
-    entries = TiffImagePlugin.ImageFileDirectory_v2()
+    entries = Tiff.ImageFileDirectory_v2()
     block = loaded_exif(exif)
-    for tag, value in block.items():
-        if tag not in EXIF_FOLDERS:
-            entries[tag] = value
+    for number, value in block.items():
+        if number not in EXIF_FOLDERS:
+            entries[number] = value
     for folder in EXIF_FOLDERS:
         found = dict(block.get_ifd(folder))
         if found:
@@ -199,12 +188,7 @@ def output_format(path: str | Path) -> str:
 
 
 def check_writable(path: str | Path, photo: Photo, scale: int = 1) -> None:
-    """Refuse before the work what the format of `path` cannot hold after it.
-
-    Args:
-        path: the file to write.
-        photo: before restoration.
-        scale: side of the restored photo over that of `photo`.
+    """Refuse before the work what the format of `path` cannot hold of the photo times `scale`.
 
     Raises:
         PhotoError: transparency in a JPEG file, or too many pixels for the format.
@@ -230,12 +214,8 @@ def write_photo(path: str | Path, photo: Photo, quality: int = DEFAULT_QUALITY) 
     """Write a photograph in the format that the name asks for.
 
     PNG and TIFF keep 16 bits; JPEG and WebP get them rounded to 8. WebP has no grey: it gets three
-    equal channels. JPEG is written without subsampling of colour.
-
-    Args:
-        path: final name; the file appears when it is complete.
-        photo: its size may differ from that of the file its metadata is of.
-        quality: of JPEG and WebP, 1 to 100.
+    equal channels. JPEG is written without subsampling of colour. The file appears when it is
+    complete.
 
     Raises:
         PhotoError: see `check_writable`.
@@ -293,15 +273,8 @@ def _options(kind: str, photo: Photo, exif: bytes, quality: int) -> dict[str, An
 def write_comparison(path: str | Path, before: Photo, after: Photo) -> None:
     """Write a PNG: the photograph as read at the left, restored at the right.
 
-    The smaller one is enlarged (bicubic) where the method enlarges. Transparency is not shown.
-
-    Args:
-        path: ends in `.png`.
-        before: as read, upright.
-        after: as restored, with the colour profile, which goes into the picture.
-
-    Raises:
-        OSError: the disk is full or not writable; the message names `path`.
+    The smaller one is enlarged (bicubic) where the method enlarges. Transparency is not shown. The
+    picture has the colour profile of `after`.
     """
     reduction = min(1.0, LONGEST_COMPARISON_SIDE / max(after.height, after.width))
     size = tuple(max(1, round(reduction * side)) for side in (after.width, after.height))

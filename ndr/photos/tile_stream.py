@@ -128,8 +128,8 @@ def restore_pixels(
         progress: called after each tile.
 
     Returns:
-        (scale * H, scale * W[, 3]), of the type of `pixels`; clipped and rounded, half to even.
-        Grey is the mean of the three restored channels.
+        (scale * H, scale * W[, 3]), of the type of `pixels`, rounded half to even. Grey is the mean
+        of the three restored channels.
 
     Raises:
         RestorationError: the output holds NaN or infinity, or is of another size.
@@ -167,7 +167,11 @@ def restore_pixels(
 
 def _restored_tile(method: Method, tile: Tensor, side: SideInformation | None) -> Tensor:
     """(3, scale * h, scale * w) single precision in the machine's memory, checked."""
-    output = _run(method, tile, side).float().cpu()
+    if method.restores_together:
+        output = next(method.restore_together([("photo", tile[0])]))
+    else:
+        output = method.restore(tile, side)[0]
+    output = output.float().cpu()
     expected = (3, *(method.scale * length for length in tile.shape[-2:]))
     if output.shape != expected:
         raise RestorationError(
@@ -180,12 +184,6 @@ def _restored_tile(method: Method, tile: Tensor, side: SideInformation | None) -
             "weights of another training"
         )
     return output
-
-
-def _run(method: Method, tile: Tensor, side: SideInformation | None) -> Tensor:
-    if method.restores_together:
-        return next(method.restore_together([("photo", tile[0])]))
-    return method.restore(tile, side)[0]
 
 
 def _rounded(band: Tensor, pixels: Samples) -> Iterator[tuple[int, NDArray[np.generic]]]:
@@ -248,17 +246,12 @@ def chosen_tiles(info: MethodInfo, scale: int, tile: str, overlap: int | None) -
     if tile == AUTO:
         shared = OVERLAP.get(info.tiling, 0) // scale if overlap is None else overlap
         return TileChoice(info, WHOLE_PIXELS[info.tiling] // scale**2, TILE // scale, shared)
-    side = _number(tile)
+    try:
+        side = int(tile)
+    except ValueError:
+        found = f"expected auto, whole, or a number of pixels, found {tile!r}"
+        raise TilingError(f"tile: {found}") from None
     shared = side // 8 if overlap is None else overlap
     grid = tile_grid(info, side, shared)
     assert grid is not None
     return TileChoice(info, grid.tile**2, side, shared, grid)
-
-
-def _number(tile: str) -> int:
-    try:
-        return int(tile)
-    except ValueError:
-        raise TilingError(
-            f"tile: expected auto, whole, or a number of pixels, found {tile!r}"
-        ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ def work_list(
         inputs: files, folders (searched to the bottom) and patterns (`**` is any folders).
         out: file or folder to write.
         endings: of the names of further pictures, e.g. `COMPARISON`.
-        suffix: ending of the files that are written, e.g. `.png`; None: as read.
+        suffix: ending of the files that are written; None: as read.
 
     Raises:
         PhotoError: nothing found, several photographs for one file, two photographs with the same
@@ -94,18 +95,9 @@ def _found(given: str, out: Path) -> tuple[list[tuple[Path, Path]], int]:
         return _selected(_files_below(path), path, out)
     if path.exists() or not glob.has_magic(given):
         return [(path, Path(path.name))], 0
-    root = Path(*_before_wildcards(path))
+    root = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts))
     matches = (Path(match) for match in sorted(glob.glob(given, recursive=True)))
     return _selected((match for match in matches if match.is_file()), root, out)
-
-
-def _before_wildcards(path: Path) -> list[str]:
-    parts: list[str] = []
-    for part in path.parts:
-        if glob.has_magic(part):
-            break
-        parts.append(part)
-    return parts
 
 
 def _files_below(folder: Path) -> Iterable[Path]:

@@ -42,13 +42,8 @@ def predicted_classes(
 ) -> list[str]:
     """Classes that a ridge classifier names: one linear score per class, the highest wins.
 
-    Features get mean 0 and variance 1 on the training samples. The result is that of
+    Features (n, F) get mean 0 and variance 1 on the training samples. The result is that of
     scikit-learn's `RidgeClassifier(alpha=RIDGE)`, whose import alone takes longer.
-
-    Args:
-        train: (n, F).
-        labels: n classes.
-        test: (m, F).
 
     >>> predicted_classes(np.array([[0.0], [1.0], [4.0]]), ["a", "a", "b"], np.array([[5.0]]))
     ['b']
@@ -71,12 +66,8 @@ def accuracy_over_pictures(
 ) -> Measured:
     """Accuracy on each picture by a classifier that has learned from all others.
 
-    Args:
-        features: per class, (V, F): one row per view, in the same order for all classes.
-        pictures: the picture of each view.
-
-    Returns:
-        Accuracy; missing where there are fewer than `MINIMUM_PICTURES` pictures.
+    `features` has (V, F) per class: one row per view, in the same order for all classes, and
+    `pictures` the picture of each view. Missing for fewer than `MINIMUM_PICTURES` pictures.
 
     >>> views = {"a": np.zeros((3, 1)), "b": np.ones((3, 1))}
     >>> accuracy_over_pictures(views, ["x", "y", "z"]).value
@@ -124,9 +115,6 @@ def explained_variance(
         features: per degradation, (V, F): one row per view, in the same order for all.
         standardise: give all numbers the same variance first, where their units differ.
 
-    Returns:
-        Share of the degradation and of the view; missing where nothing varies, or with one view.
-
     >>> design = {"noise": np.array([[0.0], [1.0]]), "rain": np.array([[3.0], [4.0]])}
     >>> explained_variance(design).degradation.value, explained_variance(design).picture.value
     (0.9, 0.1)
@@ -163,13 +151,9 @@ def _neighbour_correlation(grey: NDArray[np.float64]) -> float:
 
 
 def image_statistics(image: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Twelve plain numbers of an image, or of a residual.
+    """Twelve plain numbers of an image, or of a residual (H, W, 3); see `STATISTICS`.
 
-    Args:
-        image: (H, W, 3), at least 3 pixels a side; any range.
-
-    Returns:
-        (12,), named by `STATISTICS`. The ninth and tenth are 0 for a constant image.
+    The ninth and tenth are 0 for a constant image.
 
     >>> image_statistics(np.full((8, 8, 3), 0.25)).round(2).tolist()[:4]
     [0.25, 0.0, 0.25, 0.25]

@@ -111,18 +111,10 @@ def degraded_picture(
     noise_variant: str = "float_clip",
     x2_order: str | None = None,
 ) -> NDArray[np.float32]:
-    """One clean picture under one of `CONDITIONS`, from a generator of its own.
+    """One clean picture (H, W, 3) under one of `CONDITIONS`, drawn for its scene.
 
-    Args:
-        clean: (H, W, 3), RGB in [0, 1].
-        condition: name in `CONDITIONS`.
-        scene: name that the draws are derived from.
-        suite_seed: the suite's seed.
-        noise_variant: as in the run's test sets.
-        x2_order: order of degradation and reduction by 2; None: nothing is reduced.
-
-    Returns:
-        (H, W, 3), or half of it; not rounded to 8 bits, under no condition: rounding would tell.
+    `x2_order` is the order of degradation and reduction by 2; None: nothing is reduced. The result
+    is not rounded to 8 bits, under no condition: rounding would tell.
 
     >>> grey = np.full((32, 32, 3), 0.5, np.float32)
     >>> degraded_picture(grey, "noise_15", "a", 9, x2_order="degrade_then_down").shape
@@ -161,13 +153,8 @@ def make_views(
     """Cut views out of the clean pictures of a set and out of their degraded versions.
 
     Whole centres are degraded and cut afterwards, so that rain and haze are those of a picture.
-
-    Args:
-        pairs: the prepared set; only its clean images are used.
-        suite_seed: the suite's seed.
-        scale: 2 for a network that enlarges: degraded views have half the side.
-        noise_variant: as in the run's test sets.
-        x2_order: order of degradation and reduction, where scale is 2.
+    With scale 2, for a network that enlarges, degraded views have half the side; `noise_variant`
+    and `x2_order` are those of the run.
 
     Raises:
         EvaluationError: no picture is large enough.

@@ -38,23 +38,10 @@ QUERIED = ("affinity", "degradation")
 """Those that are kept of every image."""
 
 
-def _cropped(image: DegradedImage, scale: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    degraded, clean = centre_crop(image.degraded, image.clean, CROP, scale)
-    assert clean is not None  # only test sets with ground truth are looked at
-    return np.ascontiguousarray(degraded), np.ascontiguousarray(clean)
-
-
 def image_arrays(
     method: Method, run: str, image: DegradedImage, device: torch.device, *, complete: bool
 ) -> dict[str, NDArray]:
     """Pictures of one image, uint8 (H, W, 3), and its maps, float16 (C, h, w).
-
-    Args:
-        method: in evaluation mode, on the device.
-        run: for messages.
-        image: with ground truth.
-        device: where the method is.
-        complete: whether to keep more than the image and what is queried for it.
 
     Returns:
         `degraded`, `clean`, `affinity_1` and `U_1`; if complete, also `restored`, `recreated`
@@ -62,7 +49,8 @@ def image_arrays(
         of levels 2 and 3.
     """
     network = network_of(method, run)
-    degraded, clean = _cropped(image, method.scale)
+    degraded, clean = centre_crop(image.degraded, image.clean, CROP, method.scale)
+    assert clean is not None  # only test sets with ground truth are looked at
     batch = to_tensor(degraded[None], device)
     arrays: dict[str, NDArray] = {"degraded": to_uint8(degraded), "clean": to_uint8(clean)}
     found = network.figure_tensors(batch)
@@ -100,7 +88,7 @@ def figure_arrays(
         sets: the prepared sets.
         history: steps and D at each, (T, N, M), as the training kept them.
         device: where the method is.
-        pictures: images per test set, at most; 0: D alone.
+        pictures: images per test set, at most.
 
     Yields:
         `D` (M, N), `D_steps` (T,), `D_history` (T, M, N), columns being the vectors as in the

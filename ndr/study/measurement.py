@@ -30,6 +30,20 @@ from ndr.study.network_responses import (
     responses,
 )
 
+SCHEMA = 1
+TRAINED, UNTRAINED, PLAIN = "trained", "untrained", "image statistics"
+TASKS: Mapping[str, tuple[str, ...]] = {
+    "noise, rain or haze": TYPES,
+    "noise of sigma 15 or 25": (WEAK_NOISE, "noise"),
+}
+"""What the classifier tells apart."""
+RANDOM_MATRICES = 100
+"""Random matrices that stand beside D."""
+
+Features = dict[str, NDArray[np.float64]]
+Found = Mapping[str, Mapping[str, Responses]]
+"""Responses by source and condition."""
+
 
 @dataclass(frozen=True, slots=True)
 class SettlingRow:
@@ -56,15 +70,9 @@ def settling_rows(
     history: NDArray[np.floating],
     learning_rate: Callable[[int], float],
 ) -> tuple[SettlingRow, ...]:
-    """Changes of D between the kept snapshots.
+    """Changes of D (T, N, M) between the snapshots that were kept after so many steps.
 
-    Args:
-        steps: T numbers of steps done, ascending.
-        history: D at these, (T, N, M).
-        learning_rate: rate of the step that counts from 0.
-
-    Returns:
-        T - 1 rows; none for fewer than two snapshots.
+    `learning_rate` is that of a step that counts from 0.
 
     >>> D = np.array([1.0, 2.0, 2.5]).reshape(3, 1, 1)
     >>> [row.scaled for row in settling_rows([0, 1, 3], D, lambda step: 0.5)]
@@ -92,10 +100,6 @@ def settling_rows(
     return tuple(rows)
 
 
-RANDOM_MATRICES = 100
-"""Random matrices that stand beside D."""
-
-
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Of one level: entropies over log N, so that 1 means evenly over all vectors."""
@@ -109,11 +113,7 @@ class Usage:
 
 
 def vector_usage(affinity: NDArray[np.float64], sharpness: NDArray[np.float64]) -> Usage:
-    """Usage of the vectors.
-
-    Args:
-        affinity: (n, N), rows sum to one.
-        sharpness: (n,), entropy of single pixels in nats.
+    """Usage of the vectors, by affinities (n, N) and entropies of single pixels (n,) in nats.
 
     >>> round(vector_usage(np.full((5, 8), 1 / 8), np.full(5, np.log(8))).entropy.value, 6)
     1.0
@@ -141,10 +141,7 @@ class Similarity:
 
 
 def vector_similarity(vectors: NDArray[np.floating]) -> Similarity:
-    """Absolute cosine similarity of the columns of D.
-
-    Args:
-        vectors: (N, M), one vector per row.
+    """Absolute cosine similarity of the vectors of D (N, M), one per row.
 
     >>> vector_similarity(np.eye(3)).mean.value
     0.0
@@ -162,36 +159,18 @@ def vector_similarity(vectors: NDArray[np.floating]) -> Similarity:
 
 
 def random_similarity(count: int, dimension: int, suite_seed: int) -> Similarity:
-    """The same of normal random matrices: means over `RANDOM_MATRICES` of them.
-
-    Args:
-        count: N.
-        dimension: M.
-        suite_seed: the suite's seed.
-    """
+    """The same of normal random matrices (N, M): means over `RANDOM_MATRICES` of them."""
     generator = numpy_generator(suite_seed, "representation", "random matrix", count, dimension)
     drawn = [
         vector_similarity(generator.standard_normal((count, dimension)))
         for _ in range(RANDOM_MATRICES)
     ]
-    means = [each.mean.value for each in drawn if each.mean.value is not None]
-    largest = [each.largest.value for each in drawn if each.largest.value is not None]
-    if not means:
+    values = [(each.mean.value, each.largest.value) for each in drawn]
+    if values[0][0] is None:
         return drawn[0]
-    return Similarity(
-        single(float(np.mean(means)), len(means)), single(float(np.mean(largest)), len(largest))
-    )
-
-
-SCHEMA = 1
-TRAINED, UNTRAINED, PLAIN = "trained", "untrained", "image statistics"
-TASKS: Mapping[str, tuple[str, ...]] = {
-    "noise, rain or haze": TYPES,
-    "noise of sigma 15 or 25": (WEAK_NOISE, "noise"),
-}
-"""What the classifier tells apart."""
-
-Features = dict[str, NDArray[np.float64]]
+    columns = [np.array(column, dtype=np.float64) for column in zip(*values, strict=True)]
+    mean, largest = (float(column.mean()) for column in columns)
+    return Similarity(single(mean, len(values)), single(largest, len(values)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,15 +189,7 @@ class Subject:
 
 
 def measure(subject: Subject, views: Views, suite_seed: int) -> dict[str, Any]:
-    """Measure everything.
-
-    Args:
-        subject: the networks are in evaluation mode, on the device.
-        views: clean views under all conditions.
-        suite_seed: seed of the shuffles and of random matrices.
-
-    Returns:
-        Plain content for a JSON file; a measured number is a `Measured` as a dictionary.
+    """Measure everything: plain content for a JSON file, with each `Measured` as a dictionary.
 
     Raises:
         EvaluationError: the method has no D.
@@ -257,9 +228,7 @@ def measure(subject: Subject, views: Views, suite_seed: int) -> dict[str, Any]:
     }
 
 
-def _features(
-    found: Mapping[str, Mapping[str, Responses]], views: Views
-) -> dict[tuple[str, str], Features]:
+def _features(found: Found, views: Views) -> dict[tuple[str, str], Features]:
     """What classifiers see, per source and level: one row per view, for each condition."""
     features: dict[tuple[str, str], Features] = {}
     for source, by_condition in found.items():
@@ -305,28 +274,19 @@ def _explained(features: Mapping[tuple[str, str], Features]) -> list[dict[str, A
     ]
 
 
-def _recreation(
-    subject: Subject,
-    found: Mapping[str, Mapping[str, Responses]],
-    views: Views,
-    suite_seed: int,
-) -> dict[str, Any]:
+def _recreation(subject: Subject, found: Found, views: Views, suite_seed: int) -> dict[str, Any]:
     """PSNR and swap test; only a reason where the run was trained without NDR-Degrad."""
     network = network_of(subject.trained, subject.run)
     if network.degradation is None:
         return {"reason": "this run was trained without NDR-Degrad (lambda = 0)"}
     outputs = recreation.recreate_all(network, found[TRAINED], views, suite_seed)
     own, other = recreation.FEEDS[:2]
-    fresh = network_of(subject.untrained, subject.run)
     partner = views.other_picture()
-    untrained = {
-        name: recreation.recreated(
-            fresh,
-            views.clean,
-            recreation.feeds(found[UNTRAINED], name, views, suite_seed)[other],
-        )
-        for name in TYPES
+    fed = {
+        name: recreation.feeds(found[UNTRAINED], name, views, suite_seed)[other] for name in TYPES
     }
+    fresh = network_of(subject.untrained, subject.run)
+    untrained = {name: recreation.recreated(fresh, views.clean, U) for name, U in fed.items()}
     degraded = {name: views.degraded[name].clip(0, 1) for name in TYPES}
     cases = {
         "really degraded views": (degraded, None),
@@ -350,7 +310,7 @@ def _recreation(
     }
 
 
-def _usage(found: Mapping[str, Mapping[str, Responses]]) -> list[dict[str, Any]]:
+def _usage(found: Found) -> list[dict[str, Any]]:
     rows = []
     for source, by_condition in found.items():
         for index, level in enumerate(LEVELS):
@@ -365,37 +325,29 @@ def _usage(found: Mapping[str, Mapping[str, Responses]]) -> list[dict[str, Any]]
 
 
 def _similarity(subject: Subject, suite_seed: int) -> dict[str, Any]:
-    matrices = {
-        source: method.representation().cpu().numpy()
-        for source, method in ((TRAINED, subject.trained), (UNTRAINED, subject.untrained))
-    }
-    count, dimension = matrices[TRAINED].shape
-    similar = {source: vector_similarity(matrix) for source, matrix in matrices.items()}
+    similar = {}
+    for source, method in ((TRAINED, subject.trained), (UNTRAINED, subject.untrained)):
+        vectors = method.representation()
+        assert vectors is not None  # see network_of
+        similar[source] = vector_similarity(vectors.cpu().numpy())
+        count, dimension = vectors.shape
     similar["random"] = random_similarity(count, dimension, suite_seed)
     return {"vectors": count, "dimension": dimension} | {
         source: dataclasses.asdict(each) for source, each in similar.items()
     }
 
 
-def _residual_correlation(
-    found: Mapping[str, Mapping[str, Responses]], views: Views
-) -> list[dict[str, Any]]:
+def _residual_correlation(found: Found, views: Views) -> list[dict[str, Any]]:
     """Correlation with |x - y| per source, level and type, and over all types."""
     rows = []
     for source, by_condition in found.items():
         for index, level in enumerate(LEVELS):
             for name, chosen in {"all": TYPES, **{name: (name,) for name in TYPES}}.items():
-                numbers = {
-                    kind: mean_over_pictures(
-                        np.concatenate(
-                            [by_condition[each].correlation[kind][index] for each in chosen]
-                        ),
-                        views.pictures * len(chosen),
-                    )
-                    for kind in MAPS
-                }
-                rows.append(
-                    {"source": source, "level": str(level), "degradation": name}
-                    | {kind: dataclasses.asdict(number) for kind, number in numbers.items()}
-                )
+                row: dict[str, Any] = {"source": source, "level": str(level), "degradation": name}
+                for kind in MAPS:
+                    values = [by_condition[each].correlation[kind][index] for each in chosen]
+                    owners = views.pictures * len(chosen)
+                    number = mean_over_pictures(np.concatenate(values), owners)
+                    row[kind] = dataclasses.asdict(number)
+                rows.append(row)
     return rows
