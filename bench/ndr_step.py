@@ -25,6 +25,7 @@ from ndr.atomic_file import write_json
 from ndr.method import SideInformation
 from ndr.network.method import NDRRestoreMethod
 from ndr.records.provenance import Stopwatch, peak_memory_mib
+from ndr.specs.typed_file import plain
 
 PATCH = (1, 3, 128, 128)
 IMAGE = (1, 3, 320, 480)
@@ -210,7 +211,8 @@ def main() -> int:
     report("training step, s", best_seconds(methods, training_step, rounds))
     report("480x320 image, s", best_seconds(methods, inference, rounds))
     if arguments.out is not None:
-        write_json(arguments.out, stopwatch.record(measured=measured, limits_hold=not failed))
+        facts = {**stopwatch.facts(), "measured": measured, "limits_hold": not failed}
+        write_json(arguments.out, plain(facts))
     return int(failed)
 
 

@@ -9,6 +9,7 @@ argument each. A run that fails leaves those of the others complete, and the exi
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import logging
 import shlex
@@ -18,14 +19,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ndr.atomic_file import write_json
 from ndr.device import DEVICES, chosen_device
 from ndr.evaluation.degraded_images import PreparedSets
 from ndr.evaluation.loaded_method import EXPECTED_ERRORS, load_method
 from ndr.evaluation.scoring import METRIC_WEIGHTS, evaluate
+from ndr.method import parameter_count
 from ndr.metrics.protocol import protocol_versions
 from ndr.records.per_image import write_scores
-from ndr.records.provenance import Stopwatch
+from ndr.records.provenance import EvaluationProvenance, Stopwatch, Tiles
 from ndr.specs.run_spec import EvaluationSpec
 from ndr.specs.typed_file import SpecError
 
@@ -81,7 +82,8 @@ def write_failure(job: Job, reason: str, stopwatch: Stopwatch) -> None:
     """Results of a run whose weights are unavailable: no numbers, and the reason for each."""
     spec = job.spec
     names = [test_set.name for test_set in spec.test_sets]
-    provenance = stopwatch.record(
+    provenance = EvaluationProvenance(
+        **stopwatch.facts(job.command),
         run=spec.run,
         evaluation_sha256=spec.sha256(),
         training_run=None,
@@ -89,13 +91,14 @@ def write_failure(job: Job, reason: str, stopwatch: Stopwatch) -> None:
         source="official_weights",
         official_weights=spec.official_weights,
         checkpoint_sha256=None,
-        images={name: [0, 0] for name in names},
+        images=dict.fromkeys(names, (0, 0)),
         failures=dict.fromkeys(names, reason),
-        protocols=list(spec.protocols),
+        protocols=spec.protocols,
         protocol_versions=protocol_versions(spec.protocols),
+        precision=spec.precision,
     )
     Path(job.options.pictures).mkdir(parents=True, exist_ok=True)
-    write_json(job.options.provenance, provenance | {"command": job.command})
+    provenance.write(job.options.provenance)
     write_scores(job.options.out, ())
     logger.warning("%s: %s", spec.run, reason)
 
@@ -113,19 +116,28 @@ def run(job: Job, sets: PreparedSets) -> None:
     result = evaluate(
         spec, loaded, sets, options.pictures, device, metric_weights=options.metric_weights
     )
-    provenance = stopwatch.record(
+    provenance = EvaluationProvenance(
+        **stopwatch.facts(job.command),
         run=spec.run,
         evaluation_sha256=spec.sha256(),
         training_run=spec.training_run,
         training_sha256=spec.training_sha256,
-        **loaded.record(),
-        **result.record(),
-        protocols=list(spec.protocols),
+        source=loaded.source,
+        official_weights=loaded.official_weights,
+        checkpoint_sha256=loaded.checkpoint_sha256,
+        parameters=parameter_count(loaded.method),
+        images=result.images,
+        failures=result.failures,
+        unavailable_metrics=result.unavailable_metrics,
+        tiling=Tiles(**dataclasses.asdict(result.grid)) if result.grid else None,
+        restore_seconds=round(result.restore_seconds, 3),
+        seconds_per_megapixel=round(result.seconds_per_megapixel, 4),
+        protocols=spec.protocols,
         protocol_versions=protocol_versions(spec.protocols),
         precision=spec.precision,
         device=str(device),
     )
-    write_json(options.provenance, provenance | {"command": job.command})
+    provenance.write(options.provenance)
     write_scores(options.out, result.scores)
     logger.info(
         "%s: %d numbers of %d images in %s",

@@ -21,6 +21,7 @@ from ndr.data.fetch.transfer import Waits, new_session
 from ndr.method import WEIGHT_ENDINGS, OfficialWeights
 from ndr.nearest_name import unknown_name
 from ndr.registry import method_class
+from ndr.specs.typed_file import build
 
 _DRIVE_FILE = re.compile(
     r"https://drive\.google\.com/(?:file/d/|open\?id=|uc\?(?:export=download&)?id=)([A-Za-z0-9_-]{10,})"
@@ -55,12 +56,12 @@ def download_of(weights: OfficialWeights) -> Download:
         source = {"url": weights.url}
     else:
         source = {"manual": f"open {weights.url} and take the checkpoint {weights.name!r}"}
-    content = {"file": weights.file, "sources": [source]}
+    content: dict[str, Any] = {"file": weights.file, "sources": [source]}
     if weights.sha256 is not None:
         content["sha256"] = weights.sha256
     if weights.bytes is not None:
         content["bytes"] = weights.bytes
-    return Download.model_validate(content)
+    return build(Download, content)
 
 
 def fetched(

@@ -6,7 +6,6 @@ Writes the numbers (JSON), each with its controls, and arrays for the figures (N
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,13 +15,13 @@ import torch
 from numpy.typing import NDArray
 
 from ndr.atomic_file import write_json
-from ndr.checkpoint import read_checkpoint
 from ndr.device import DEVICES, chosen_device
 from ndr.evaluation.degraded_images import PreparedSets
 from ndr.evaluation.loaded_method import EXPECTED_ERRORS, load_method
 from ndr.evaluation.running import fixed_arithmetic
 from ndr.method import CheckpointError
-from ndr.specs.run_spec import EvaluationSpec, RunSpec
+from ndr.records.checkpoint_header import CheckpointHeader
+from ndr.specs.run_spec import EvaluationSpec
 from ndr.study.clean_views import make_views, source_of_pictures
 from ndr.study.figure_arrays import PICTURES, figure_arrays, write_arrays
 from ndr.study.measurement import Subject, measure
@@ -81,19 +80,13 @@ def read_history(path: str | Path) -> tuple[NDArray[np.int64], NDArray[np.float3
         ) from error
 
 
-def run_spec_of(checkpoint: str | Path) -> RunSpec:
-    """The training that a checkpoint is of, as its metadata say."""
-    _, metadata = read_checkpoint(checkpoint)
-    return RunSpec.from_json(json.dumps(metadata["spec"]))
-
-
 def run(arguments: argparse.Namespace) -> None:
     """Measure and write both files; the numbers come last, as the sign that all is done."""
     spec = EvaluationSpec.from_json(arguments.spec_json)
     device = chosen_device(arguments.device)
     loaded = load_method(spec, arguments.checkpoint, None, device)
     network_of(loaded.method, spec.run)
-    training = run_spec_of(arguments.checkpoint)
+    training = CheckpointHeader.read(arguments.checkpoint).spec
     untrained = initialised_method(training).eval().requires_grad_(False).to(device)
     steps, history = read_history(arguments.representation)
     subject = Subject(

@@ -16,7 +16,7 @@ from ndr.atomic_file import write_text
 from ndr.metrics.metric import MAIN, METRICS
 from ndr.metrics.protocol import description as protocol_description
 from ndr.records import table_result as t
-from ndr.records.table_result import TableResult, read_table_result
+from ndr.records.table_result import TableResult
 from ndr.specs.report_description import ReportDescription
 from reports import number_format
 from reports.analysis.origin import origin_of, runs_of
@@ -128,7 +128,7 @@ def build_page(
         assets: folder beside the page for full crops; None puts them into the page.
 
     Raises:
-        ReportError, ProvenanceError, ParameterTableError: inputs that do not fit.
+        ReportError, ResultFileError: inputs that do not fit.
         ValueError, OSError: a section's file is damaged or of another tier.
     """
     check_tiers(description, tables)
@@ -205,7 +205,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         page = build_page(
             ReportDescription.from_json(arguments.report_json),
-            [read_table_result(path) for path in arguments.tables],
+            [TableResult.read(path) for path in arguments.tables],
             arguments.results,
             arguments.parameter_counts,
             claims=arguments.claims,

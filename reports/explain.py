@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ndr.data.catalogue import CatalogueError
 from ndr.nearest_name import UnknownNameError
-from ndr.records.provenance import ProvenanceError
+from ndr.records.record import ResultFileError
 from reports.explanation.cell_choice import (
     AmbiguousCellError,
     DryRunError,
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         AmbiguousCellError,
         ConfigurationError,
         CatalogueError,
-        ProvenanceError,
+        ResultFileError,
         DryRunError,
     ) as error:
         print(error, file=sys.stderr)

@@ -13,13 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ndr.records.claim_results import (
-    SCHEMA,
     ClaimResult,
     ClaimResults,
     PartResult,
-    write_claim_results,
 )
-from ndr.records.table_result import TableResult, read_table_result
+from ndr.records.table_result import TableResult
 from ndr.specs.typed_file import SpecError
 from reports.claims.measurement import Measurement, NotRunError
 from reports.claims.parts import parts_of
@@ -48,7 +46,7 @@ def evaluate_claims(
         raise ValueError(f"expected tables of one tier, found {sorted(tiers) or 'none'}")
     measurement = Measurement(tables, results)
     found = tuple(_evaluate(claim, measurement, parameter_counts) for claim in claims.claims)
-    return ClaimResults(SCHEMA, tiers.pop(), found)
+    return ClaimResults(tiers.pop(), found)
 
 
 def _evaluate(claim: Claim, measurement: Measurement, parameter_counts: Path) -> ClaimResult:
@@ -117,13 +115,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         found = evaluate_claims(
             read_claims(arguments.claims),
-            [read_table_result(path) for path in arguments.tables],
+            [TableResult.read(path) for path in arguments.tables],
             arguments.results,
             arguments.parameter_counts,
         )
     except (SpecError, ValueError, OSError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
-    write_claim_results(arguments.out, found)
+    found.write(arguments.out)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ndr.atomic_file import write_text
-from ndr.records.table_result import TableResult, write_table_result
+from ndr.records.table_result import TableResult
 from ndr.specs.table_plan import TablePlan
 from ndr.specs.typed_file import SpecError
 from reports.analysis.quality import table_entries
@@ -31,7 +31,7 @@ def summarise(plan: TablePlan, results: Path) -> TableResult:
 
     Raises:
         UnknownNameError: the plan names what the paper's table does not have.
-        ProvenanceError: a provenance file is damaged.
+        ResultFileError: a provenance file is damaged.
     """
     table = assemble_table(plan, results)
     return dataclasses.replace(table, quality=table_entries(table))
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_text(arguments.out_csv, table_csv(table))
     write_text(arguments.out_md, table_markdown(table))
     write_text(arguments.out_tex, table_tex(table))
-    write_table_result(arguments.out_json, table)
+    table.write(arguments.out_json)
 
 
 if __name__ == "__main__":

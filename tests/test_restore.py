@@ -16,9 +16,10 @@ from PIL import Image
 from ndr.checkpoint import write_checkpoint
 from ndr.photos.photo_reading import Photo, read_photo
 from ndr.photos.photo_writing import write_photo
-from ndr.registry import create, method_arguments
+from ndr.registry import create
 from ndr.restore import main
 from tests.photograph_files import crop, deep, exif, profile, write
+from tests.run_headers import header, run_spec
 
 
 def write_run(folder: Path, method: str = "ndr_restore", **changes: object) -> str:
@@ -27,11 +28,8 @@ def write_run(folder: Path, method: str = "ndr_restore", **changes: object) -> s
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = create(method, "smoke", **changes)
-    arguments = method_arguments(method, "smoke", changes)
-    spec = {"method": method, "arguments": arguments, "tier": "smoke"}
     path = folder / f"{method}.safetensors"
-    metadata = {"run": f"{method}__x__seed_0", "spec_sha256": "0" * 64, "spec": spec}
-    write_checkpoint(path, network, metadata)
+    write_checkpoint(path, network, header(run_spec(method, **changes)))
     return str(path)
 
 

@@ -2,44 +2,43 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
-
-import pydantic
-import yaml
+from typing import Annotated, Any, Literal, TypeVar
 
 from ndr.method import TIERS
 from ndr.metrics.metric import METRICS
 from ndr.nearest_name import check_names, unknown_name
 from ndr.specs.run_spec import BALANCES, NOISE_VARIANTS, X2_ORDERS
+from ndr.specs.typed_file import SpecError, build, filled, one_of, read_yaml
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 
+Balance = Annotated[str, one_of(*BALANCES)]
 
-class ConfigurationError(ValueError):
+
+class ConfigurationError(SpecError):
     """A value in the configuration that is of the wrong kind or contradicts another."""
 
 
-class _Model(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
-
-
-class SuiteConfig(_Model):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteConfig:
     """`config/config.yaml` and `--config` (comments there)."""
 
     tier: str = "quick"
     tables: tuple[str, ...]
-    seeds: tuple[int, ...] = pydantic.Field(default=(0,), min_length=1)
+    seeds: Annotated[tuple[int, ...], filled] = (0,)
     suite_seed: int = 9
-    balance: Literal[BALANCES] | None = None
-    noise_variant: Literal[NOISE_VARIANTS] = "float_clip"
-    protocols: tuple[str, ...] = pydantic.Field(default=("ndr",), min_length=1)
+    balance: Balance | None = None
+    noise_variant: Annotated[str, one_of(*NOISE_VARIANTS)] = "float_clip"
+    protocols: Annotated[tuple[str, ...], filled] = ("ndr",)
     recipe: Literal["common", "own"] = "common"
-    x2_order: Literal[X2_ORDERS] = "degrade_then_down"
+    x2_order: Annotated[str, one_of(*X2_ORDERS)] = "degrade_then_down"
     upscale: Literal["pixel_shuffle", "pre_upsample"] = "pixel_shuffle"
-    sources: tuple[Literal["retrained", "official_weights"], ...] = pydantic.Field(
-        default=("retrained",), min_length=1
+    sources: Annotated[tuple[Literal["retrained", "official_weights"], ...], filled] = (
+        "retrained",
     )
     weights_mirrors: tuple[str, ...] = ()
     only_settings: tuple[str, ...] = ()
@@ -50,7 +49,11 @@ class SuiteConfig(_Model):
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
-class TierRecipe(_Model):
+LISTS = tuple(each.name for each in dataclasses.fields(SuiteConfig) if "tuple[" in str(each.type))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierRecipe:
     """The part of a `Recipe` that a tier sets; the rest are its defaults."""
 
     steps: int
@@ -68,14 +71,16 @@ class TierRecipe(_Model):
     ema_decay: float | None = None
 
 
-class DownFirst(_Model):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownFirst:
     """A test set of reduced clean images that noise is added to, for `x2_order`."""
 
     set: str
     sigma: float
 
 
-class TierTestSet(_Model):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierTestSet:
     """What stands at this tier in a column of the paper."""
 
     name: str
@@ -97,12 +102,13 @@ class TierTestSet(_Model):
     """What is shown in place of the paper's set, in a few words."""
 
 
-class Tier(_Model):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tier:
     """`config/tiers/<tier>.yaml`: one budget."""
 
     note: str
     comparable_with_paper: bool
-    balance: Literal[BALANCES] = "task_uniform"
+    balance: Balance = "task_uniform"
     """How tasks are mixed where neither the configuration nor the setting says."""
     allow_partial_sets: bool = False
     """Whether a published set of which a mirror holds only a part may be used."""
@@ -119,14 +125,16 @@ class Tier(_Model):
     pictures: int = 1
 
 
-class Task(_Model):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
     """A task of a training mix."""
 
     sigmas: tuple[float, ...] = ()
     repeat: float = 1.0
 
 
-class Setting(_Model):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
     """A training mix, one block of the paper's tables."""
 
     label: str
@@ -134,34 +142,37 @@ class Setting(_Model):
     tasks: tuple[str, ...]
     scale: Literal[1, 2] = 1
     """2: the degraded images are also half as large."""
-    balance: Literal[BALANCES] | None = None
+    balance: Balance | None = None
     """In place of the configuration's and the tier's, where the paper names one."""
-    train_sets: Mapping[str, str] = {}
+    train_sets: Mapping[str, str] = field(default_factory=dict)
     """Task to the key of the tier's `train_sets` that it takes its images from."""
 
 
-class Settings(_Model):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
     """`config/settings.yaml`."""
 
     settings: Mapping[str, Setting]
     tasks: Mapping[str, Task]
 
 
-class TableRow(_Model):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableRow:
     """One system of a table."""
 
     setting: str
     method: str
     paper_method: str
     label: str | None = None
-    changes: Mapping[str, bool | int | float | str] = {}
+    changes: Mapping[str, bool | int | float | str] = field(default_factory=dict)
     self_ensemble: bool = False
     """Mean over the eight flips and rotations of the input."""
     printed: bool = True
     """False: the paper announces the system, but its table has no row for it."""
 
 
-class Table(_Model):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
     """`config/tables/<table>.yaml`: rows, columns and the paper's numbers."""
 
     label: str
@@ -180,29 +191,24 @@ class Table(_Model):
     paper_values: str | None = None
     notes: tuple[str, ...] = ()
 
-    @pydantic.model_validator(mode="after")
-    def _metrics_are_known(self) -> Table:
+    def __post_init__(self) -> None:
         check_names("metric", self.metrics, METRICS)
         check_names("metric of the table", self.own_metrics, self.metrics)
-        return self
-
-    @pydantic.model_validator(mode="after")
-    def _weights_are_of_columns(self) -> Table:
         if isinstance(self.average, Mapping) and set(self.average) != set(self.columns):
-            raise ValueError(
+            raise SpecError(
                 f"average: expected a weight for each of {', '.join(self.columns)}, found "
                 f"{', '.join(self.average)}"
             )
-        return self
 
 
-class FigureSystem(_Model):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FigureSystem:
     """One system of a figure, named as in the tables."""
 
     setting: str
     method: str
     label: str | None = None
-    changes: Mapping[str, bool | int | float | str] = {}
+    changes: Mapping[str, bool | int | float | str] = field(default_factory=dict)
 
     @property
     def row(self) -> TableRow:
@@ -212,7 +218,8 @@ class FigureSystem(_Model):
         )
 
 
-class Figure(_Model):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
     """`config/figures/<figure>.yaml`: what is drawn from which runs and test sets."""
 
     label: str
@@ -231,62 +238,19 @@ class Figure(_Model):
     """False: the suite's own figure."""
 
 
-ModelT = TypeVar("ModelT", bound=pydantic.BaseModel)
+KindT = TypeVar("KindT")
 
 
-def _fields_at(model: type[pydantic.BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """Names of the fields that are valid where an unknown key was found."""
-    kind: Any = model
-    for part in location:
-        if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel):
-            kind = kind.model_fields[str(part)].annotation
-        else:  # a mapping or a tuple of models
-            kind = next(
-                (
-                    inner
-                    for inner in getattr(kind, "__args__", ())
-                    if isinstance(inner, type) and issubclass(inner, pydantic.BaseModel)
-                ),
-                kind,
-            )
-    return list(getattr(kind, "model_fields", ()))
-
-
-def validated(model: type[ModelT], content: Any, source: str) -> ModelT:
-    """Build `model` from parsed YAML.
+def validated(kind: type[KindT], content: Any, source: str) -> KindT:
+    """Build `kind` from parsed YAML.
 
     Raises:
-        UnknownNameError: a key that the model does not have, with the nearest one.
-        ConfigurationError: any other mismatch: where, what was expected, what was found.
+        ConfigurationError: where in `source`, what was expected, what was found.
     """
     try:
-        return model.model_validate(content)
-    except pydantic.ValidationError as error:
-        problems = error.errors()
-        for problem in problems:
-            if problem["type"] == "extra_forbidden":
-                *parents, key = problem["loc"]
-                where = " in " + ".".join(map(str, parents)) if parents else ""
-                raise unknown_name(
-                    f"key of {source}{where}", str(key), _fields_at(model, tuple(parents))
-                ) from None
-        lines = [
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}, found {problem['input']!r}"
-            for problem in problems
-        ]
-        raise ConfigurationError(f"{source}: " + "; ".join(lines)) from None
-
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml's where PyYAML was built with it: the same result, ten times as fast."""
-
-
-def read_yaml(path: Path) -> Any:
-    """Parse a YAML file; syntax errors name the file and the line."""
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), _LOADER)
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path} is no valid YAML: {error}") from error
+        return build(kind, content)
+    except SpecError as error:
+        raise ConfigurationError(f"{source}: {error}") from error
 
 
 def names_in(folder: str, config: Path = CONFIG) -> list[str]:
@@ -294,20 +258,19 @@ def names_in(folder: str, config: Path = CONFIG) -> list[str]:
     return sorted(path.stem for path in (config / folder).glob("*.yaml"))
 
 
-def _read_named(kind: str, folder: str, name: str, model: type[ModelT], config: Path) -> ModelT:
+def _read_named(what: str, folder: str, name: str, kind: type[KindT], config: Path) -> KindT:
     known = names_in(folder, config)
     if name not in known:
-        raise unknown_name(kind, name, known)
+        raise unknown_name(what, name, known)
     path = config / folder / f"{name}.yaml"
-    return validated(model, read_yaml(path), f"config/{folder}/{name}.yaml")
+    return validated(kind, read_yaml(path), f"config/{folder}/{name}.yaml")
 
 
 def suite_config(content: Mapping[str, Any]) -> SuiteConfig:
     """Validate what Snakemake parsed from `config/config.yaml` and `--config`."""
     content = dict(content)
-    for key, field in SuiteConfig.model_fields.items():
-        # --config tables=table_11: one name stands for a list of one.
-        if str(field.annotation).startswith("tuple[") and isinstance(content.get(key), str):
+    for key in LISTS:  # --config tables=table_11: one value stands for a list of one
+        if isinstance(content.get(key), (str, int)):
             content[key] = [content[key]]
     return validated(SuiteConfig, content, "config/config.yaml")
 

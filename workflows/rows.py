@@ -106,7 +106,7 @@ class RowSpecs:
         first = test_set.down_first
         if first is None or self.config.x2_order != "down_then_degrade":
             return test_set
-        return test_set.model_copy(update={"set": first.set, "sigma": first.sigma})
+        return dataclasses.replace(test_set, set=first.set, sigma=first.sigma)
 
     def left_out(self, row: TableRow) -> str:
         """Why the configuration leaves a row out; empty where it is asked for."""
@@ -178,7 +178,7 @@ class RowSpecs:
             ConfigurationError: the authors' recipe at a tier of another budget.
             UnknownNameError: a method's own recipe names a field that a recipe does not have.
         """
-        common = self.tier.recipe.model_dump()
+        common = dataclasses.asdict(self.tier.recipe)
         if self.config.recipe == "common":
             return Recipe(**common)
         if not self.tier.comparable_with_paper:

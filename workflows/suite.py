@@ -18,6 +18,7 @@ from ndr.specs.report_description import ReportDescription, TestSetSource
 from ndr.specs.run_spec import EvaluationSpec, RunSpec
 from ndr.specs.sensitivity_plan import SensitivityPlan
 from ndr.specs.table_plan import TablePlan
+from ndr.specs.typed_file import plain
 from workflows import ORIGINALS, ROOT, SETS, WEIGHTS
 from workflows.configuration import SuiteConfig
 from workflows.main_run import main_run
@@ -111,7 +112,7 @@ class Suite:
         entry = self.catalogue.entry(set_name)
         if not isinstance(entry, FolderSet):
             raise TypeError(f"{set_name} is made here: expected a published set")
-        downloads = [download.model_dump(mode="json") for download in entry.downloads]
+        downloads = plain(entry.downloads)
         return json.dumps({"downloads": downloads, "terms": entry.terms}, sort_keys=True)
 
     @property

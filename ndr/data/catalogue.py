@@ -6,7 +6,6 @@ Planning reads it while the workflow is parsed, so this module imports neither N
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,18 +13,22 @@ from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, ClassVar, Literal
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
-
-from ndr.data.fetch.source import Download, Terms
+from ndr.data.fetch.source import Download, Sha256, Terms
 from ndr.data.manifest import Manifest
 from ndr.nearest_name import UnknownNameError, check_names, unknown_name
-from ndr.specs.typed_file import CheckedSection
+from ndr.specs.typed_file import (
+    SpecError,
+    at_least,
+    canonical_json,
+    filled,
+    named,
+    plain,
+    read_yaml_spec,
+)
 
-_Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
-
-class Entry(CheckedSection):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
     """What every set has."""
 
     identity_keys: ClassVar[tuple[str, ...]]
@@ -46,37 +49,41 @@ class Entry(CheckedSection):
 
     def identity_content(self) -> dict[str, Any]:
         """The part of the entry that its identity hashes."""
-        return self.model_dump(mode="json", include=set(self.identity_keys), by_alias=True)
+        content = plain(self)
+        return {key: content[key] for key in self.identity_keys}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PackagedSet(Entry):
     """Photographs inside installed Python packages, read in place."""
 
     identity_keys = ("kind", "images")
 
     kind: Literal["packaged"]
-    images: Annotated[dict[str, str], Field(min_length=1)]
+    images: Annotated[dict[str, str], filled]
     """Image name to `<python package>/<path inside>`."""
-    packages: dict[str, str] = Field(default_factory=dict)
+    packages: dict[str, str] = field(default_factory=dict)
     """Python package to what installs it, e.g. `skimage: scikit-image==0.26.0`."""
 
 
-class Disparity(CheckedSection):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disparity:
     """A measured disparity map (pixels) that belongs to an image of the source set."""
 
     file: str
     """`<python package>/<path inside>` of an .npz file with one array (H, W)."""
-    sha256: _Sha256
+    sha256: Sha256
     offset: float = 0.0
     """Difference of the two principal points in pixels: depth goes as 1 / (disparity + offset)."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SynthesisedSet(Entry):
     """Images of another set, degraded by a seeded synthesis."""
 
     identity_keys = (
         "kind",
-        "source",
+        "from",
         "degradation",
         "variants",
         "limit",
@@ -86,17 +93,17 @@ class SynthesisedSet(Entry):
     )
 
     kind: Literal["synthesised"]
-    source: str = Field(alias="from")
+    source: str = field(metadata=named("from"))
     degradation: str
-    variants: Annotated[int, Field(ge=1)] = 1
+    variants: Annotated[int, at_least(1)] = 1
     """Degraded versions per image."""
-    limit: Annotated[int, Field(ge=1)] | None = None
+    limit: Annotated[int, at_least(1)] | None = None
     """Take the first images of the source only."""
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
     """Named arguments of the synthesis that differ from its defaults. A name that ends in
     `_cycle`, at any depth, holds a list: degraded image n of the set (from 0, counted over images
     and their variants) gets its value n modulo the list's length."""
-    disparity: dict[str, Disparity] = Field(default_factory=dict)
+    disparity: dict[str, Disparity] = field(default_factory=dict)
     """Measured disparity by image name; depth is generated for the others."""
     apply_to: Literal["clean", "degraded"] = "clean"
     """What is degraded: the clean images, or further the degraded images of a set of pairs."""
@@ -108,23 +115,17 @@ class SynthesisedSet(Entry):
 
     def identity_content(self) -> dict[str, Any]:
         """The part of the entry that its identity hashes; `apply_to` only where it is not clean."""
-        content = super().identity_content()
+        content = Entry.identity_content(self)  # slots and super() do not go together
         if self.apply_to == "clean":
             del content["apply_to"]
         return content
 
-    @model_validator(mode="after")
-    def _disparity_is_for_haze_on_clean_images(self) -> SynthesisedSet:
+    def __post_init__(self) -> None:
         if self.disparity and (self.degradation != "haze" or self.apply_to != "clean"):
-            raise ValueError(
+            raise SpecError(
                 f"disparity serves haze, not {self.degradation!r}, and clean images: remove it"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _cycles_hold_values(self) -> SynthesisedSet:
         _check_cycles(self.parameters)
-        return self
 
 
 def _check_cycles(parameters: Mapping[str, Any]) -> None:
@@ -132,19 +133,20 @@ def _check_cycles(parameters: Mapping[str, Any]) -> None:
         if isinstance(value, Mapping):
             _check_cycles(value)
         elif str(key).endswith("_cycle") and not (isinstance(value, list) and value):
-            raise ValueError(f"{key}: expected a list of values, found {value!r}")
+            raise SpecError(f"{key}: expected a list of values, found {value!r}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubsetSet(Entry):
     """The images of a set that are not, pixel by pixel, clean images of others."""
 
-    identity_keys = ("kind", "source", "without", "expected")
+    identity_keys = ("kind", "from", "without", "expected")
 
     kind: Literal["subset"]
-    source: str = Field(alias="from")
-    without: Annotated[tuple[str, ...], Field(min_length=1)]
+    source: str = field(metadata=named("from"))
+    without: Annotated[tuple[str, ...], filled]
     """Sets whose clean images, known by the hash of their pixels, are left out."""
-    expected: Annotated[int, Field(ge=1)] | None = None
+    expected: Annotated[int, at_least(1)] | None = None
     """Images that stay when all sets are complete, where that is known."""
 
     @property
@@ -153,7 +155,8 @@ class SubsetSet(Entry):
         return (self.source, *self.without)
 
 
-class Layout(CheckedSection):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
     """One way in which the files of a set are published: globs and names, as data."""
 
     dataset: str | None = None
@@ -166,20 +169,18 @@ class Layout(CheckedSection):
     """Regular expression for the clean file's name without its ending, with a group `key`."""
     degraded_name: str = ""
     """The same for the degraded file; further groups become parameters."""
-    name_parts: Annotated[int, Field(ge=1)] = 1
+    name_parts: Annotated[int, at_least(1)] = 1
     """How many last parts of a path the expressions see: 2 for `<folder>/<file>`."""
 
-    @model_validator(mode="after")
-    def _patterns_have_a_key(self) -> Layout:
+    def __post_init__(self) -> None:
         if not self.clean and not self.degraded:
-            raise ValueError("expected globs of clean or of degraded images, found none")
+            raise SpecError("expected globs of clean or of degraded images, found none")
         for side in ("clean", "degraded"):
             if bool(getattr(self, side)) != bool(getattr(self, f"{side}_name")):
-                raise ValueError(f"{side} and {side}_name stand together, or neither does")
+                raise SpecError(f"{side} and {side}_name stand together, or neither does")
         for pattern in filter(None, (self.clean_name, self.degraded_name)):
             if "key" not in compiled(pattern).groupindex:
-                raise ValueError(f"{pattern!r} has no group (?P<key>...)")
-        return self
+                raise SpecError(f"{pattern!r} has no group (?P<key>...)")
 
 
 def compiled(pattern: str) -> re.Pattern[str]:
@@ -187,10 +188,11 @@ def compiled(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+        raise SpecError(f"{pattern!r} is no regular expression: {error}") from error
 
 
-class NumberedLines(CheckedSection):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberedLines:
     """Lines of a list that a rule gives: one per number."""
 
     line: str
@@ -199,7 +201,8 @@ class NumberedLines(CheckedSection):
     last: int
 
 
-class PublishedList(CheckedSection):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedList:
     """A list of a set's files that others publish, known by its hash.
 
     The suite makes the lines from the files that it found and compares hashes; the list itself
@@ -208,16 +211,17 @@ class PublishedList(CheckedSection):
 
     line: str
     """One line per image: a format with the groups of the file's name."""
-    sha256: _Sha256
+    sha256: Sha256
     """Of the distinct lines in byte order, each ended by a line feed."""
     source: str
     """Where the list is published."""
-    ranges: dict[str, dict[str, tuple[int, int]]] = Field(default_factory=dict)
+    ranges: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
     """Further fields of `line`: value by the range (first, last) in which the key's number lies."""
     also: tuple[NumberedLines, ...] = ()
     """Lines of the list that are not of this set."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FolderSet(Entry):
     """A published set, found in a folder by one of its layouts, and how it is fetched."""
 
@@ -239,13 +243,13 @@ class FolderSet(Entry):
     kind: Literal["folder"]
     reference: bool = True
     """Whether there is ground truth; without, all images are degraded photographs."""
-    scale: Annotated[int, Field(ge=1)] = 1
+    scale: Annotated[int, at_least(1)] = 1
     """Side of a clean image over that of its degraded one."""
-    expected: Annotated[int, Field(ge=1)]
+    expected: Annotated[int, at_least(1)]
     """Images (of pairs: degraded images) of the complete set."""
     also_expected: tuple[int, ...] = ()
     """Other numbers of images that complete copies have."""
-    expected_clean: Annotated[int, Field(ge=1)] | None = None
+    expected_clean: Annotated[int, at_least(1)] | None = None
     """Clean images, where several pairs share one."""
     only_committed: bool = False
     """The set is a part of what the layouts find: the names in its committed manifest."""
@@ -255,22 +259,21 @@ class FolderSet(Entry):
     """Name of an image, put together from the groups of the file's name."""
     scene: str = "{key}"
     """Scene of an image; pixel-identical clean images are one scene besides."""
-    values: dict[str, dict[str, float]] = Field(default_factory=dict)
+    values: dict[str, dict[str, float]] = field(default_factory=dict)
     """Number that the text of a group stands for, e.g. -1.5 for `N1.5`; else it is one itself."""
-    layouts: Annotated[tuple[Layout, ...], Field(min_length=1)]
+    layouts: Annotated[tuple[Layout, ...], filled]
     published_list: PublishedList | None = None
-    published: Annotated[tuple[str, ...], Field(min_length=1)]
+    published: Annotated[tuple[str, ...], filled]
     """Where the set can be had."""
     terms: str | None = None
     """Name of the licence that must be accepted once before a download; None: free."""
     downloads: tuple[Download, ...] = ()
     """All files of the set; they lie below `data/originals/<set>/` once fetched."""
 
-    @model_validator(mode="after")
-    def _names_use_groups_of_the_patterns(self) -> FolderSet:
+    def __post_init__(self) -> None:
         for layout in self.layouts:
             if bool(layout.clean) != self.reference:
-                raise ValueError(
+                raise SpecError(
                     "a layout names clean images where there is ground truth (reference: true), "
                     f"and none otherwise; found reference: {str(self.reference).lower()}"
                 )
@@ -283,35 +286,30 @@ class FolderSet(Entry):
                 check_names(f"group in {line!r}", _format_fields(line), known)
         if self.keys:
             compiled(self.keys)
-        return self
-
-    @model_validator(mode="after")
-    def _scale_needs_pairs(self) -> FolderSet:
         pairs = all(layout.clean and layout.degraded for layout in self.layouts)
         if self.scale != 1 and not pairs:
-            raise ValueError("scale says how much smaller degraded images are: it needs pairs")
-        return self
+            raise SpecError("scale says how much smaller degraded images are: it needs pairs")
 
 
 def _format_fields(text: str) -> list[str]:
     return [field for _, field, _, _ in Formatter().parse(text) if field is not None]
 
 
-class CatalogueError(ValueError):
+class CatalogueError(SpecError):
     """A catalogue that contradicts itself; the message names the entry and the key."""
 
 
 SetEntry = PackagedSet | SynthesisedSet | SubsetSet | FolderSet
 
 
-class _File(CheckedSection):
-    terms: dict[str, Terms] = Field(default_factory=dict)
-    sets: dict[str, Annotated[SetEntry, Field(discriminator="kind")]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    terms: dict[str, Terms] = field(default_factory=dict)
+    sets: dict[str, SetEntry]
 
 
 def _hash(content: Any) -> str:
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,24 +417,10 @@ def load_catalogue(path: str | Path) -> Catalogue:
     """
     path = Path(path)
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
-        file = _File.model_validate(content)
+        file = read_yaml_spec(_File, path)
+    except SpecError as error:
+        raise CatalogueError(str(error)) from error
+    try:
         return Catalogue(file.sets, path.parent / "manifests", file.terms)
-    except yaml.YAMLError as error:
-        raise CatalogueError(f"{path}: not a YAML file: {error}") from error
-    except ValidationError as error:
-        raise CatalogueError(f"{path}: {_first_problems(error)}") from error
     except CatalogueError as error:
         raise CatalogueError(f"{path}: {error}") from error
-
-
-def _first_problems(error: ValidationError, count: int = 5) -> str:
-    problems = [
-        f"{'.'.join(str(part) for part in problem['loc'])}: "
-        + problem["msg"].removeprefix("Value error, ")
-        for problem in error.errors(include_url=False)[:count]
-    ]
-    return "; ".join(problems)
-
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -14,9 +14,10 @@ from ndr.data.manifest import ManifestError
 from ndr.device import DeviceError
 from ndr.evaluation.degraded_images import EvaluationError
 from ndr.evaluation.tiling import TilingError
-from ndr.method import CheckpointError, Method, parameter_count
+from ndr.method import CheckpointError, Method
 from ndr.nearest_name import UnknownNameError
 from ndr.records.provenance import file_sha256
+from ndr.records.record import ResultFileError
 from ndr.registry import method_class
 from ndr.specs.run_spec import EvaluationSpec
 from ndr.specs.typed_file import SpecError
@@ -28,6 +29,7 @@ EXPECTED_ERRORS = (
     FileNotFoundError,
     ImageFileError,
     ManifestError,
+    ResultFileError,
     SpecError,
     TilingError,
     UnknownNameError,
@@ -45,15 +47,6 @@ class LoadedMethod:
     checkpoint_sha256: str | None
     official_weights: str | None = None
     """Name of the authors' checkpoint, where the file is one whose hash the method knows."""
-
-    def record(self) -> dict[str, Any]:
-        """Content for provenance files."""
-        return {
-            "source": self.source,
-            "checkpoint_sha256": self.checkpoint_sha256,
-            "official_weights": self.official_weights,
-            "parameters": parameter_count(self.method),
-        }
 
 
 def load_method(

@@ -52,17 +52,6 @@ class Evaluation:
     restore_seconds: float
     seconds_per_megapixel: float
 
-    def record(self) -> dict[str, Any]:
-        """Content for provenance files."""
-        return {
-            "images": {name: list(counts) for name, counts in self.images.items()},
-            "failures": self.failures,
-            "unavailable_metrics": self.unavailable_metrics,
-            "tiling": None if self.grid is None else self.grid.record(),
-            "restore_seconds": round(self.restore_seconds, 3),
-            "seconds_per_megapixel": round(self.seconds_per_megapixel, 4),
-        }
-
 
 def evaluate(
     spec: EvaluationSpec,

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -33,10 +32,6 @@ class TileGrid:
     """Pixels that neighbouring tiles share at least."""
     declared: str
     """What the method says of tiling, `supported` or `discouraged`."""
-
-    def record(self) -> dict[str, Any]:
-        """Content for provenance files."""
-        return asdict(self)
 
 
 def tile_grid(info: MethodInfo, tile: int | None, overlap: int) -> TileGrid | None:

@@ -18,7 +18,6 @@ from typing import Any
 import torch
 from torch.nn import Module, ModuleList, Sequential
 
-from ndr.atomic_file import write_json
 from ndr.method import Batch, TrainingContext, parameter_count
 from ndr.nearest_name import UnknownNameError
 from ndr.network.degradation_injection import DegradationInjection
@@ -273,7 +272,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (SpecError, UnknownNameError) as error:
         logger.error("%s", error)
         return 1
-    write_json(arguments.out, dataclasses.asdict(layout))
+    layout.write(arguments.out)
     return 0
 
 

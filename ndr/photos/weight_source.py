@@ -10,11 +10,12 @@ from typing import Any
 
 import torch
 
-from ndr.checkpoint import read_checkpoint
 from ndr.evaluation.loaded_method import LoadedMethod, load_method
 from ndr.method import TIERS, CheckpointError, OfficialWeights
 from ndr.nearest_name import unknown_name
+from ndr.records.checkpoint_header import CheckpointHeader
 from ndr.records.provenance import file_sha256
+from ndr.records.record import ResultFileError
 from ndr.registry import method_arguments, method_class
 from ndr.specs.run_spec import EvaluationSpec
 
@@ -50,7 +51,7 @@ def load_requested(request: WeightRequest, device: torch.device) -> tuple[Loaded
     if request.weights is None:
         return _without_weights(request, device)
     path = found_weights(request)
-    name, file = request.method, path
+    name, file, problem = request.method, path, ""
     if path.suffix == ".json":
         record = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(record, dict) or "method" not in record or "file" not in record:
@@ -58,12 +59,15 @@ def load_requested(request: WeightRequest, device: torch.device) -> tuple[Loaded
         if record["file"] is None:
             raise CheckpointError(f"{path}: the weights were not fetched: {record['reason']}")
         name, file = name or record["method"], Path(record["file"])
-    elif _is_run_checkpoint(path, name):
-        return _of_run(request, path, device)
+    elif path.suffix == ".safetensors":
+        try:
+            return _of_run(request, path, CheckpointHeader.read(path), device)
+        except ResultFileError as error:  # authors publish safetensors files too
+            problem = f" ({error.__cause__})"
     if name is None:
         raise CheckpointError(
-            f"{path}: no checkpoint of a run of this suite; if it is the authors' checkpoint of a "
-            "method, name the method with --method"
+            f"{path}: damaged, or no checkpoint of a run of this suite{problem}; if it is the "
+            "authors' checkpoint of a method, name the method with --method"
         )
     return _of_authors(name, file, request.preset, device)
 
@@ -100,33 +104,17 @@ def found_weights(request: WeightRequest) -> Path:
     return found[0]
 
 
-def _is_run_checkpoint(path: Path, method: str | None) -> bool:
-    """Whether the file is one of this suite's; authors publish safetensors files too."""
-    if path.suffix != ".safetensors":
-        return False
-    try:
-        read_checkpoint(path)
-    except CheckpointError:
-        if method is None:
-            raise
-        return False
-    return True
-
-
-def _of_run(request: WeightRequest, path: Path, device: torch.device) -> tuple[LoadedMethod, str]:
-    _, metadata = read_checkpoint(path)
-    spec = metadata.get("spec")
-    if not isinstance(spec, dict) or not {"method", "arguments", "tier"} <= spec.keys():
-        raise CheckpointError(f"{path}: the checkpoint does not carry the spec of its run")
-    if request.method not in (None, spec["method"]):
+def _of_run(
+    request: WeightRequest, path: Path, header: CheckpointHeader, device: torch.device
+) -> tuple[LoadedMethod, str]:
+    spec = header.spec
+    if request.method not in (None, spec.method):
         raise CheckpointError(
-            f"{path} is of {spec['method']}, but --method says {request.method}; leave it out"
+            f"{path} is of {spec.method}, but --method says {request.method}; leave it out"
         )
-    evaluation = _spec(
-        spec["method"], spec["arguments"], spec["tier"], metadata["run"], metadata["spec_sha256"]
-    )
+    evaluation = _spec(spec.method, spec.arguments, spec.tier, header.run, header.spec_sha256)
     loaded = load_method(evaluation, checkpoint=path, device=device)
-    return loaded, f"run {metadata['run']} of tier {spec['tier']}"
+    return loaded, f"run {header.run} of tier {spec.tier}"
 
 
 def _of_authors(

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
+from typing import ClassVar
 
-from ndr.atomic_file import write_json
-from ndr.specs.typed_file import CanonicalSpec, read_result_file
-
-SCHEMA = 1
-"""Raised when a key changes its meaning; files of another version are refused."""
+from ndr.records.record import Record
 
 RATIO, MILLIONS = "ratio", "M"
 """Units beside the metrics' own."""
@@ -75,28 +70,14 @@ class ClaimResult:
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimResults(CanonicalSpec):
+class ClaimResults(Record):
     """All claims at one tier."""
 
-    schema: int
+    FILE: ClassVar[str] = "file of claims"
+
     tier: str
     claims: tuple[ClaimResult, ...]
 
     def count(self, verdict: str) -> int:
         """How many claims have a verdict."""
         return sum(claim.verdict == verdict for claim in self.claims)
-
-
-def write_claim_results(path: str | Path, results: ClaimResults) -> None:
-    """Write the claims as JSON, atomically; NaN and infinity are refused."""
-    write_json(path, dataclasses.asdict(results))
-
-
-def read_claim_results(path: str | Path) -> ClaimResults:
-    """Read a file of claims.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ResultFileError: not JSON, of another schema version, or with unknown or missing keys.
-    """
-    return read_result_file(ClaimResults, path, schema=SCHEMA, what="file of claims")

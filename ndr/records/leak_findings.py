@@ -5,16 +5,11 @@ Reports read it without knowing how it was made, so this module imports neither 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import ClassVar
 
-from ndr.atomic_file import write_json
-from ndr.specs.typed_file import CanonicalSpec, read_result_file
-
-SCHEMA = 1
-"""Raised when a key changes its meaning; files of another version are refused."""
+from ndr.records.record import Record
 
 IDENTICAL = "identical"
 """The decoded pixels are equal."""
@@ -95,10 +90,12 @@ class TestSetFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class LeakFindings(CanonicalSpec):
+class LeakFindings(Record):
     """All that a scan found."""
 
-    schema: int
+    FILE: ClassVar[str] = "file of findings"
+    AGAIN: ClassVar[str] = "run the scan again"
+
     maximum_distance: int
     """Differing bits of 255 up to which two pictures were correlated."""
     minimum_correlation: float
@@ -125,19 +122,3 @@ class LeakFindings(CanonicalSpec):
     def scanned_trainings(self, test_set: str) -> frozenset[str]:
         """Training sets that the test set was compared with."""
         return frozenset(c.other for c in self.trainings if c.test == test_set)
-
-    def write(self, path: str | Path) -> None:
-        """Write the file atomically."""
-        write_json(path, dataclasses.asdict(self))
-
-
-def read_findings(path: str | Path) -> LeakFindings:
-    """Read a file of findings.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ResultFileError: not JSON, of another schema version, or with unknown or missing keys.
-    """
-    return read_result_file(
-        LeakFindings, path, schema=SCHEMA, what="file of findings", again="run the scan again"
-    )

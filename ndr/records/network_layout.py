@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from ndr.specs.typed_file import CanonicalSpec
+from ndr.records.record import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +117,10 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkLayout(CanonicalSpec):
+class NetworkLayout(Record):
     """Everything that the drawings of the method show."""
+
+    FILE: ClassVar[str] = "layout of a network"
 
     tier: str
     method: str

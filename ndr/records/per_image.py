@@ -21,6 +21,7 @@ from pathlib import Path
 from ndr.atomic_file import atomic_path
 from ndr.metrics.metric import METRICS
 from ndr.nearest_name import unknown_name
+from ndr.records.record import ResultFileError
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +75,6 @@ def read_scores(path: str | Path) -> list[ImageScore]:
 HEADER = ("run", "test_set", "image", "scene", "protocol", "metric", "value")
 Series = dict[str, float]
 """Value per image."""
-
-
-class ResultFileError(ValueError):
-    """A result file that cannot be used at all."""
 
 
 @dataclass(frozen=True, slots=True)

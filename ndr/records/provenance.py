@@ -5,23 +5,35 @@ from __future__ import annotations
 import datetime
 import functools
 import hashlib
-import json
 import os
 import platform
 import shlex
-import struct
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from ndr.records.table_result import EvaluationFacts, TrainingFacts
+from ndr.records.record import Record
+from ndr.specs.typed_file import LATER
 
-PACKAGES = ("torch", "torchvision", "numpy", "pillow", "timm", "spandrel", "snakemake")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "scipy",
+    "scikit-image",
+    "pillow",
+    "timm",
+    "spandrel",
+    "bm3d",
+    "pyiqa",
+    "opencv-python",
+    "opencv-python-headless",
+    "snakemake",
+)
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -67,21 +79,32 @@ def processor_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def hardware() -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """The machine of a job."""
+
+    processor: str
+    cores: int | None
+    system: str
+    gpus: tuple[str, ...]
+    """Those that PyTorch saw, where the job loaded it."""
+    cuda: str | None = field(default=None, metadata=LATER)
+
+
+def hardware() -> Hardware:
     """Processor, cores, and the GPUs that PyTorch sees when it is loaded."""
-    record: dict[str, Any] = {
-        "processor": processor_name(),
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.release()}",
-        "gpus": [],
-    }
+    gpus, cuda = [], None
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
-        record["gpus"] = [
-            torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())
-        ]
-        record["cuda"] = torch.version.cuda
-    return record
+        gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+        cuda = torch.version.cuda
+    return Hardware(
+        processor=processor_name(),
+        cores=os.cpu_count(),
+        system=f"{platform.system()} {platform.release()}",
+        gpus=tuple(gpus),
+        cuda=cuda,
+    )
 
 
 def peak_memory_mib() -> float:
@@ -116,12 +139,11 @@ class Stopwatch:
         self._wall = time.perf_counter()
         self._processor = time.process_time()
 
-    def record(self, **facts: Any) -> dict[str, Any]:
-        """Provenance of the job that ends now; `facts` are added as they are."""
+    def facts(self, command: str | None = None) -> dict[str, Any]:
+        """The fields of `Job` for the job that ends now; `command` is the process's where None."""
         return {
-            **facts,
             **code_version(),
-            "command": shlex.join([Path(sys.executable).name, *sys.argv]),
+            "command": command or shlex.join([Path(sys.executable).name, *sys.argv]),
             "started": self.started.isoformat(timespec="seconds"),
             "wall_seconds": round(time.perf_counter() - self._wall, 3),
             "processor_seconds": round(time.process_time() - self._processor, 3),
@@ -131,11 +153,100 @@ class Stopwatch:
         }
 
 
-MAX_HEADER_BYTES = 100 * 2**20
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job(Record):
+    """What every job says of itself."""
+
+    FILE: ClassVar[str] = "provenance file"
+
+    commit: str | None
+    """Of the working tree; None outside of git."""
+    modified: bool | None
+    """Whether files differed from the commit."""
+    command: str
+    started: str
+    wall_seconds: float
+    processor_seconds: float
+    peak_memory_mib: float
+    versions: dict[str, str]
+    hardware: Hardware
+
+    def __post_init__(self) -> None:
+        datetime.datetime.fromisoformat(self.started)  # raises ValueError where it is no time
+
+    @property
+    def ended(self) -> datetime.datetime:
+        """When the job ended."""
+        started = datetime.datetime.fromisoformat(self.started)
+        return started + datetime.timedelta(seconds=self.wall_seconds)
 
 
-class ProvenanceError(ValueError):
-    """A provenance file that is damaged or lacks a key."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingProvenance(Job):
+    """`runs/<run>/provenance.json`."""
+
+    run: str
+    spec_sha256: str
+    source_fingerprint: str
+    data_sha256: str
+    """Of the images that it saw."""
+    steps_done: int
+    steps_planned: int
+    parameters: int
+    device: str
+    processes: int
+    workers: int
+    energy_joules: float | None
+    """None where no GPU reports it."""
+    seconds_per_step: float
+    resumed_at: tuple[int, ...]
+    """Steps at which the training went on after it was stopped."""
+    final_losses: dict[str, float]
+    precision: str
+    cpu_threads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tiles:
+    """How images were cut for the network."""
+
+    tile: int
+    overlap: int
+    declared: str
+    """What the method says of tiles: `supported` or `discouraged`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationProvenance(Job):
+    """`evaluations/<run>/provenance.json`."""
+
+    run: str
+    evaluation_sha256: str
+    training_run: str | None
+    """Id of the training whose checkpoint was evaluated."""
+    training_sha256: str | None
+    source: str
+    """`retrained`, `official_weights`, or `no_training`."""
+    official_weights: str | None
+    """Name of the authors' checkpoint."""
+    checkpoint_sha256: str | None
+    parameters: int | None = None
+    """None where no network was loaded."""
+    images: dict[str, tuple[int, int]]
+    """By test set: images that were evaluated, images that the complete set has."""
+    failures: dict[str, str]
+    """Test sets that could not be evaluated, with the reason."""
+    unavailable_metrics: dict[str, str] = field(default_factory=dict)
+    """Metrics that could not be computed on this machine, with the reason."""
+    tiling: Tiles | None = None
+    """None: whole images in one pass."""
+    restore_seconds: float = 0.0
+    seconds_per_megapixel: float = 0.0
+    protocols: tuple[str, ...]
+    protocol_versions: dict[str, int]
+    precision: str
+    device: str | None = None
+    """None where nothing was restored."""
 
 
 def run_folder(results: Path, run: str) -> Path:
@@ -148,139 +259,19 @@ def evaluation_folder(results: Path, run: str) -> Path:
     return results / "evaluations" / run
 
 
-def read_provenance(path: Path) -> dict[str, Any]:
-    """One provenance file.
+def training_provenance(results: Path, run: str) -> TrainingProvenance | None:
+    """Provenance of the training of `run`; None where no file is there.
 
     Raises:
-        FileNotFoundError: no such file.
-        ProvenanceError: not a JSON object.
+        ResultFileError: the file is damaged or of another version.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ProvenanceError(f"{path}: {error}; delete {path.parent} and run again") from error
-    if not isinstance(content, dict):
-        raise ProvenanceError(f"{path}: expected a JSON object; delete {path.parent} and run again")
-    return content
-
-
-def _demand(content: Mapping[str, Any], key: str, path: Path) -> Any:
-    if key not in content:
-        raise ProvenanceError(f"{path}: no key {key!r}; delete {path.parent} and run again")
-    return content[key]
-
-
-def checkpoint_spec(checkpoint: Path) -> dict[str, Any]:
-    """The run spec inside a checkpoint's safetensors header; empty where there is no checkpoint.
-
-    The header is 8 bytes of length (little-endian) and JSON; no weight is read.
-
-    Raises:
-        ProvenanceError: the file is no safetensors file.
-    """
-    if not checkpoint.is_file():
-        return {}
-    try:
-        with checkpoint.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > MAX_HEADER_BYTES:
-                raise ValueError(f"a header of {length} bytes")
-            header = json.loads(file.read(length))
-        spec = json.loads(header["__metadata__"]["ndr"])["spec"]
-        return json.loads(spec) if isinstance(spec, str) else spec
-    except (struct.error, ValueError, KeyError, TypeError) as error:
-        raise ProvenanceError(
-            f"{checkpoint} is not a checkpoint of this suite ({error}); delete it and run again"
-        ) from error
-
-
-def training_facts(results: Path, run: str) -> TrainingFacts | None:
-    """Facts of the training of `run`; None where no provenance file is there."""
-    folder = run_folder(results, run)
-    path = folder / "provenance.json"
-    if not path.is_file():
-        return None
-    content = read_provenance(path)
-    spec = checkpoint_spec(folder / "checkpoint.safetensors")
-    recipe = spec.get("recipe", {})
-    return TrainingFacts(
-        spec_sha256=_demand(content, "spec_sha256", path),
-        source_fingerprint=_demand(content, "source_fingerprint", path),
-        steps_done=_demand(content, "steps_done", path),
-        steps_planned=_demand(content, "steps_planned", path),
-        wall_seconds=_demand(content, "wall_seconds", path),
-        parameters=content.get("parameters"),
-        balance=spec.get("setting", {}).get("balance"),
-        batch=recipe.get("batch"),
-        patch=recipe.get("patch"),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluatedImages:
-    """How many images of a test set were evaluated."""
-
-    n: int
-    n_total: int
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluationProvenance:
-    """What the report takes from the provenance of an evaluation."""
-
-    facts: EvaluationFacts
-    images: dict[str, EvaluatedImages]
-    """By test set."""
-    protocols: tuple[str, ...]
-    protocol_versions: dict[str, int]
-    """By protocol; results from before versions were recorded are of version 1."""
-    training_run: str | None
-    """Id of the training whose checkpoint was evaluated."""
-    failures: dict[str, str]
-    """Test sets that could not be evaluated, with the reason."""
-    unavailable: dict[str, str]
-    """Metrics that could not be computed, with the reason."""
+    return TrainingProvenance.read_if_there(run_folder(results, run) / "provenance.json")
 
 
 def evaluation_provenance(results: Path, run: str) -> EvaluationProvenance | None:
     """Provenance of the evaluation of `run`; None where no file is there.
 
     Raises:
-        ProvenanceError: the file is damaged or lacks a key.
+        ResultFileError: the file is damaged or of another version.
     """
-    path = evaluation_folder(results, run) / "provenance.json"
-    if not path.is_file():
-        return None
-    content = read_provenance(path)
-    tiling = content.get("tiling")
-    facts = EvaluationFacts(
-        source=_demand(content, "source", path),
-        spec_sha256=_demand(content, "evaluation_sha256", path),
-        training_sha256=_demand(content, "training_sha256", path),
-        checkpoint_sha256=_demand(content, "checkpoint_sha256", path),
-        wall_seconds=_demand(content, "wall_seconds", path),
-        parameters=content.get("parameters"),
-        tiling="" if tiling is None else json.dumps(tiling, sort_keys=True),
-    )
-    images = {
-        test_set: EvaluatedImages(*counts)
-        for test_set, counts in _demand(content, "images", path).items()
-    }
-    return EvaluationProvenance(
-        facts,
-        images,
-        tuple(_demand(content, "protocols", path)),
-        content.get("protocol_versions", {}),
-        _demand(content, "training_run", path),
-        content.get("failures", {}),
-        content.get("unavailable_metrics", {}),
-    )
-
-
-def finished_at(provenance: Mapping[str, Any]) -> datetime.datetime | None:
-    """When the job of a provenance file ended; None where it does not say."""
-    try:
-        started = datetime.datetime.fromisoformat(provenance["started"])
-        return started + datetime.timedelta(seconds=provenance["wall_seconds"])
-    except (KeyError, TypeError, ValueError):
-        return None
+    return EvaluationProvenance.read_if_there(evaluation_folder(results, run) / "provenance.json")

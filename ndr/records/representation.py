@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ndr.specs.typed_file import ResultFileError
+from ndr.records.record import ResultFileError
 from reports.analysis.bootstrap import Interval, Sample, mean_interval
 
 SCHEMA = 1

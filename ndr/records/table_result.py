@@ -7,18 +7,11 @@ null` with `infinite: true`.
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from ndr.atomic_file import write_json
-from ndr.specs.typed_file import CanonicalSpec, read_result_file
-
-SCHEMA = 2
-"""Raised when a key changes its meaning; files of another version are refused."""
+from ndr.records.record import Record
 
 OK = "ok"
 NO_PAPER_VALUE = "no value in the paper"
@@ -218,10 +211,12 @@ class QualityEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class TableResult(CanonicalSpec):
+class TableResult(Record):
     """One table of the paper at one tier."""
 
-    schema: int
+    SCHEMA: ClassVar[int] = 2
+    FILE: ClassVar[str] = "table file"
+
     name: str
     label: str
     title: str
@@ -244,47 +239,29 @@ class TableResult(CanonicalSpec):
         return row.protocol or self.protocol
 
 
-def write_table_result(path: str | Path, table: TableResult) -> None:
-    """Write the table as JSON, atomically."""
-    write_json(path, dataclasses.asdict(table))
-
-
-def read_table_result(path: str | Path) -> TableResult:
-    """Read a table file.
-
-    Raises:
-        ResultFileError: not JSON, of another schema version, or with unknown or missing keys.
-        FileNotFoundError: no such file.
-    """
-    return read_result_file(TableResult, path, schema=SCHEMA, what="table file")
-
-
-def table_metrics(result: Mapping[str, Any]) -> dict[str, Any]:
+def table_metrics(table: TableResult) -> dict[str, Any]:
     """Means of one table by block, row, test set and metric.
-
-    Args:
-        result: content of `results/<tier>/tables/<table>.json`.
 
     Returns:
         Values under the table's protocol, rounded to what is printed anywhere; rows and cells
         without a value are left out.
     """
     blocks: dict[str, Any] = {}
-    for block in result["blocks"]:
-        for row in block["rows"]:
+    for block in table.blocks:
+        for row in block.rows:
             cells = {
-                cell["column"]: values
-                for cell in row["cells"]
-                if (values := _values(cell, result["protocol"]))
+                cell.column: values
+                for cell in row.cells
+                if (values := _values(cell, table.protocol))
             }
             if cells:
-                blocks.setdefault(block["name"], {})[row["label"]] = cells
+                blocks.setdefault(block.name, {})[row.label] = cells
     return blocks
 
 
-def _values(cell: Mapping[str, Any], protocol: str) -> dict[str, float]:
+def _values(cell: Cell, protocol: str) -> dict[str, float]:
     return {
-        number["metric"]: round(number["value"], 4)
-        for number in cell["numbers"]
-        if number["protocol"] == protocol and number["value"] is not None
+        number.metric: round(number.value, 4)
+        for number in cell.numbers
+        if number.protocol == protocol and number.value is not None
     }

@@ -1,4 +1,8 @@
-"""Reads back a JSON file that the suite wrote; any other file is refused, with what to do."""
+"""Typed dataclasses from parsed JSON or YAML, and back: configuration, specs, plans and records.
+
+A dataclass says what a file holds; `build` checks it. What does not fit is one `SpecError` that
+names the place in the file, what was expected and what was found, for a misspelt key the nearest.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +10,24 @@ import dataclasses
 import functools
 import hashlib
 import json
+import math
+import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, model_validator
-
-from ndr.nearest_name import check_names
+from ndr.nearest_name import check_names, unknown_name
 
 
 class SpecError(ValueError):
-    """A spec whose content contradicts itself or this version of the suite."""
+    """Content that does not fit its dataclass, or contradicts itself or this version."""
+
+    def __init__(self, message: str, place: tuple[str, ...] = ()) -> None:
+        super().__init__(f"{'.'.join(place)}: {message}" if place else message)
+        self.message = message
+        self.place = place
 
 
 LATER: Mapping[str, bool] = types.MappingProxyType({"later": True})
@@ -27,27 +35,43 @@ LATER: Mapping[str, bool] = types.MappingProxyType({"later": True})
 form only where it differs from its default, so that older specs keep their hashes."""
 
 
-def _plain(value: Any) -> Any:
-    """A spec as JSON's types; `LATER` fields at their defaults are left out."""
+def named(key: str) -> Mapping[str, str]:
+    """Metadata of a field that has another name in files, e.g. a word of Python's own."""
+    return types.MappingProxyType({"key": key})
+
+
+def _key(field: dataclasses.Field[Any]) -> str:
+    return str(field.metadata.get("key", field.name))
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON's types; `LATER` fields at their defaults are left out."""
     if dataclasses.is_dataclass(value):
         return {
-            field.name: _plain(getattr(value, field.name))
+            _key(field): plain(getattr(value, field.name))
             for field in dataclasses.fields(value)
             if not (field.metadata.get("later") and getattr(value, field.name) == field.default)
         }
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value
+
+
+def canonical_json(content: Any) -> str:
+    """JSON with sorted keys and no spaces: equal content gives equal text."""
+    return json.dumps(plain(content), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 class CanonicalSpec:
     """Canonical JSON and hash of a dataclass."""
 
+    __slots__ = ()
+
     def canonical_json(self) -> str:
         """JSON with sorted keys and no spaces: equal specs give equal text."""
-        return json.dumps(_plain(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return canonical_json(self)
 
     def sha256(self) -> str:
         """Identity of the spec, 64 hexadecimal digits."""
@@ -57,101 +81,310 @@ class CanonicalSpec:
     def from_json(cls, text: str) -> Self:
         """Read a spec back; unknown or missing keys raise `SpecError` with the nearest name."""
         try:
-            return _build(cls, json.loads(text))
-        except (json.JSONDecodeError, ValueError, TypeError) as error:
+            return build(cls, json.loads(text))
+        except ValueError as error:
             raise SpecError(f"cannot read a {cls.__name__}: {error}") from error
 
 
+# ---- Checks for `Annotated` ----
+
+Check = Callable[[Any], None]
+
+
+def at_least(bound: float) -> Check:
+    """For `Annotated`: a number from `bound` up."""
+
+    def check(value: float) -> None:
+        if value < bound:
+            raise SpecError(f"expected at least {bound:g}, found {value}")
+
+    return check
+
+
+def more_than(bound: float) -> Check:
+    """For `Annotated`: a number above `bound`."""
+
+    def check(value: float) -> None:
+        if value <= bound:
+            raise SpecError(f"expected more than {bound:g}, found {value}")
+
+    return check
+
+
+def like(pattern: str) -> Check:
+    """For `Annotated`: text that a regular expression matches from end to end."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> None:
+        if not compiled.fullmatch(value):
+            raise SpecError(f"expected text like {pattern}, found {value!r}")
+
+    return check
+
+
+def one_of(*choices: str) -> Check:
+    """For `Annotated`: one of some words that a name stands for elsewhere."""
+    return lambda value: check_names("choice", [value], choices)
+
+
+def filled(value: Any) -> None:
+    """For `Annotated`: a list or a mapping with something in it."""
+    if not value:
+        raise SpecError("expected at least one entry, found none")
+
+
+# ---- From plain content to typed objects ----
+
+Reader = Callable[[Any], Any]
+PLAIN: Mapping[Any, tuple[str, tuple[type, ...]]] = {
+    bool: ("true or false", (bool,)),
+    int: ("a whole number", (int,)),
+    float: ("a number", (int, float)),
+    str: ("text", (str,)),
+}
+
+
+def build(kind: type[KindT], value: Any) -> KindT:
+    """Turn parsed JSON or YAML into a dataclass.
+
+    Fields may be plain types, `Any`, `Literal`, tuples, mappings, other dataclasses, unions of
+    these, and `Annotated` with checks. Members of a union of dataclasses are told apart by the
+    field that is a `Literal` in each, or else by their first field.
+
+    Raises:
+        SpecError: content that does not fit.
+    """
+    reader = _reader(typing.cast(Any, kind))
+    return typing.cast(KindT, reader(value))
+
+
+def _inside(part: object, error: ValueError) -> SpecError:
+    """The error of an item as one of what holds it."""
+    if isinstance(error, SpecError):
+        return SpecError(error.message, (str(part), *error.place))
+    return SpecError(str(error), (str(part),))
+
+
 @functools.cache
-def _annotations(kind: type) -> dict[str, Any]:
-    """Types of a dataclass's fields; evaluating them costs more than building an object."""
-    return typing.get_type_hints(kind)
-
-
-def _build(kind: Any, value: Any) -> Any:
-    """Turn parsed JSON into the annotated type (dataclasses, tuples of them, plain values)."""
-    origin = typing.get_origin(kind)
+def _reader(kind: Any) -> Reader:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in READERS:
+        return READERS[origin](arguments)
     if dataclasses.is_dataclass(kind):
+        return _dataclass_reader(kind)
+    return (lambda value: value) if kind is Any else _plain_reader((kind,))
+
+
+def _plain_reader(kinds: tuple[Any, ...]) -> Reader:
+    words = " or ".join(PLAIN[kind][0] for kind in kinds)
+    accepted = tuple(each for kind in kinds for each in PLAIN[kind][1])
+    to_float = float in kinds and int not in kinds
+
+    def read(value: Any) -> Any:
+        # A bool is an int to Python, and to nobody else.
+        if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in kinds):
+            raise SpecError(f"expected {words}, found {value!r}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise SpecError(f"expected a finite number, found {value!r}")
+        return float(value) if to_float and isinstance(value, int) else value
+
+    return read
+
+
+def _checked_reader(arguments: tuple[Any, ...]) -> Reader:
+    inner, checks = _reader(arguments[0]), arguments[1:]
+
+    def read(value: Any) -> Any:
+        found = inner(value)
+        for check in checks:
+            check(found)
+        return found
+
+    return read
+
+
+def _choice_reader(choices: tuple[Any, ...]) -> Reader:
+    def read(value: Any) -> Any:
+        if value not in choices:
+            expected = ", ".join(repr(choice) for choice in choices)
+            raise SpecError(f"expected one of {expected}, found {value!r}")
+        return value
+
+    return read
+
+
+def _tuple_reader(arguments: tuple[Any, ...]) -> Reader:
+    every = len(arguments) == 2 and arguments[1] is Ellipsis
+    readers = [_reader(arguments[0])] if every else [_reader(each) for each in arguments]
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, (list, tuple)):
+            raise SpecError(f"expected a list, found {value!r}")
+        if not every and len(value) != len(readers):
+            raise SpecError(f"expected {len(readers)} entries, found {value!r}")
+        found = []
+        for index, item in enumerate(value):
+            try:
+                found.append(readers[0 if every else index](item))
+            except ValueError as error:
+                raise _inside(index, error) from None
+        return tuple(found)
+
+    return read
+
+
+def _mapping_reader(arguments: tuple[Any, ...]) -> Reader:
+    inner = _reader(arguments[1])
+
+    def read(value: Any) -> Any:
         if not isinstance(value, Mapping):
-            raise TypeError(f"expected an object for {kind.__name__}, found {value!r}")
-        hints = _annotations(kind)
-        check_names(f"key of {kind.__name__}", value, hints)
-        return kind(**{key: _build(hints[key], item) for key, item in value.items()})
-    if origin is tuple:
-        item = typing.get_args(kind)[0]
-        return tuple(_build(item, element) for element in value)
-    if origin in (typing.Union, types.UnionType):
-        if value is None:
+            raise SpecError(f"expected keys with values, found {value!r}")
+        found = {}
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise SpecError(f"expected text as a key, found {key!r}; put it in quotes")
+            try:
+                found[key] = inner(item)
+            except ValueError as error:
+                raise _inside(key, error) from None
+        return found
+
+    return read
+
+
+def _union_reader(members: tuple[Any, ...]) -> Reader:
+    simple = tuple(member for member in members if member in PLAIN)
+    others = tuple(member for member in members if member not in (*PLAIN, types.NoneType))
+    if others:
+        nested = _one_of_several(others) if len(others) > 1 else _reader(others[0])
+    else:
+        nested = _plain_reader(simple)
+    read_simple = _plain_reader(simple) if simple else nested
+
+    def read(value: Any) -> Any:
+        if value is None and types.NoneType in members:
             return None
-        inner = [option for option in typing.get_args(kind) if option is not type(None)]
-        return _build(inner[0], value) if len(inner) == 1 else value
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    return value
+        return (nested if isinstance(value, (Mapping, list)) else read_simple)(value)
+
+    return read
 
 
-SpecT = TypeVar("SpecT", bound=CanonicalSpec)
+def _one_of_several(members: tuple[Any, ...]) -> Reader:
+    """Reader of a union of dataclasses: by the value of a common key, or by a key of its own."""
+    hints = [typing.get_type_hints(member) for member in members]
+    common = [
+        name
+        for name in hints[0]
+        if all(typing.get_origin(each.get(name)) is typing.Literal for each in hints)
+    ]
+
+    if common:
+        key = common[0]
+        by_value = {
+            value: _reader(member)
+            for member, each in zip(members, hints, strict=True)
+            for value in typing.get_args(each[key])
+        }
+        check_value = _choice_reader(tuple(by_value))
+
+        def read_by_value(value: Any) -> Any:
+            found = value.get(key) if isinstance(value, Mapping) else None
+            try:
+                return by_value[check_value(found)](value)
+            except SpecError as error:
+                raise error if found in by_value else _inside(key, error) from None
+
+        return read_by_value
+
+    by_key = {dataclasses.fields(member)[0].name: _reader(member) for member in members}
+
+    def read_by_key(value: Any) -> Any:
+        found = [key for key in by_key if isinstance(value, Mapping) and key in value]
+        if len(found) > 1:
+            raise SpecError(f"expected one of the keys {', '.join(found)}, found several")
+        if not found:
+            first = next(iter(value), "") if isinstance(value, Mapping) else value
+            raise unknown_name("kind", str(first), by_key)
+        return by_key[found[0]](value)
+
+    return read_by_key
 
 
-class ResultFileError(ValueError):
-    """A file of results that is damaged or of another version of the suite."""
+def _dataclass_reader(kind: Any) -> Reader:
+    hints = typing.get_type_hints(kind, include_extras=True)
+    fields = {_key(field): field for field in dataclasses.fields(kind)}
+    required = {
+        key: None
+        for key, field in fields.items()
+        if field.default is field.default_factory is dataclasses.MISSING
+    }
+    # Made at the first object, so that a dataclass may hold others of its own kind.
+    readers: dict[str, Reader] = {}
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise SpecError(f"expected the keys of {kind.__name__}, found {value!r}")
+        if not readers:
+            readers.update((key, _reader(hints[field.name])) for key, field in fields.items())
+        content = {}
+        for key, item in value.items():
+            if key not in readers:
+                raise SpecError(str(unknown_name("key", str(key), readers)))
+            try:
+                content[fields[key].name] = readers[key](item)
+            except ValueError as error:
+                raise _inside(key, error) from None
+        missing = [key for key in required if key not in value]
+        if missing:
+            raise SpecError(f"expected the key {missing[0]!r} of {kind.__name__}, found none")
+        return kind(**content)
+
+    return read
 
 
-def read_result_file(
-    kind: type[SpecT], path: str | Path, *, schema: int, what: str, again: str = "run again"
-) -> SpecT:
-    """Build `kind` from the file under `path`.
+READERS: Mapping[Any, Callable[[tuple[Any, ...]], Reader]] = {
+    typing.Annotated: _checked_reader,
+    typing.Literal: _choice_reader,
+    typing.Union: _union_reader,
+    types.UnionType: _union_reader,
+    tuple: _tuple_reader,
+    dict: _mapping_reader,
+    Mapping: _mapping_reader,
+}
 
-    Args:
-        kind: dataclass of the file's content; it has a key `schema`.
-        path: the file.
-        schema: the version that this code reads.
-        what: the kind of file in words, e.g. "table file", for the message.
-        again: how to make the file anew, after deleting it.
+
+# ---- Files ----
+
+
+def read_yaml(path: Path) -> Any:
+    """Parse a YAML file.
 
     Raises:
         FileNotFoundError: no such file.
-        ResultFileError: not JSON, of another schema version, or with unknown or missing keys.
+        SpecError: no YAML; names the file and the line.
     """
-    content = Path(path).read_bytes()
-    advice = f"delete {path} and {again}"
+    import yaml
+
+    # libyaml's where PyYAML was built with it: the same result, ten times as fast.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        text = content.decode("utf-8")
-        found = json.loads(text)["schema"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ResultFileError(f"{path} is no {what} ({error!r}); {advice}") from error
-    # Before the keys: those of another version are expected to differ.
-    if found != schema:
-        raise ResultFileError(f"{path}: expected schema {schema}, found {found!r}; {advice}")
-    try:
-        return kind.from_json(text)
-    except SpecError as error:
-        raise ResultFileError(f"{path}: {error}; {advice}") from error
+        return yaml.load(path.read_text(encoding="utf-8"), loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path} is no valid YAML: {error}") from error
 
 
-class CheckedSection(BaseModel):
-    """A section of the catalogue: frozen, and a misspelt key is an error with the nearest one."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, content: Any) -> Any:
-        if isinstance(content, Mapping):
-            known = [field.alias or name for name, field in cls.model_fields.items()]
-            check_names("key", (str(key) for key in content), known)
-        return content
+KindT = TypeVar("KindT")
 
 
-def read_yaml_spec(kind: type[SpecT], path: Path) -> SpecT:
+def read_yaml_spec(kind: type[KindT], path: Path) -> KindT:
     """Build `kind` from a YAML file.
 
     Raises:
         FileNotFoundError: no such file.
         SpecError: no valid YAML, or unknown, missing or contradicting keys; names the file.
     """
+    content = read_yaml(path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return kind.from_json(json.dumps(content))
-    except (yaml.YAMLError, SpecError, TypeError) as error:
+        return build(kind, content)
+    except ValueError as error:
         raise SpecError(f"{path}: {error}") from error

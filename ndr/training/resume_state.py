@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import logging
 import pickle
 import zipfile
@@ -22,10 +21,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ndr.atomic_file import atomic_path, write_json, write_text
+from ndr.atomic_file import atomic_path, write_text
 from ndr.checkpoint import write_checkpoint
 from ndr.method import Method, load_strictly, parameter_count
-from ndr.records.provenance import Stopwatch
+from ndr.records.checkpoint_header import CheckpointHeader
+from ndr.records.provenance import Stopwatch, TrainingProvenance
 from ndr.specs.run_spec import RunSpec
 from ndr.training.optimisation import averaged, build_optimisers
 
@@ -264,9 +264,9 @@ class Destination:
 def write_results(
     destination: Destination,
     state: TrainingState,
-    identity: Mapping[str, str],
+    identity: Mapping[str, Any],
     stopwatch: Stopwatch,
-    facts: Mapping[str, str | int | float | None],
+    circumstances: Mapping[str, Any],
 ) -> None:
     """Write curve, snapshots of D, provenance, and last the checkpoint.
 
@@ -278,35 +278,34 @@ def write_results(
         state: the training at its end.
         identity: hashes of the spec, the code and the images (`ResumeFile.identity`).
         stopwatch: started when the process did.
-        facts: circumstances that the provenance is to name (device, processes, workers,
-            energy).
+        circumstances: device, processes, workers and energy, as in `TrainingProvenance`.
 
     Raises:
         OSError: the disk is full or not writable; the message names the file.
     """
     spec = state.spec
-    content = {
-        "run": spec.run,
-        **identity,
-        "steps_done": state.step,
-        "parameters": parameter_count(state.method),
-    }
     state.curve.write(destination.curve)
     state.snapshots.write(destination.representation)
-    record = {
-        **content,
-        **facts,
-        "steps_planned": spec.recipe.steps,
-        "seconds_per_step": state.seconds / max(1, state.step),
-        "resumed_at": state.resumed_at,
-        "final_losses": {
+    parameters = parameter_count(state.method)
+    TrainingProvenance(
+        **stopwatch.facts(),
+        **identity,
+        **circumstances,
+        run=spec.run,
+        steps_done=state.step,
+        steps_planned=spec.recipe.steps,
+        parameters=parameters,
+        seconds_per_step=state.seconds / max(1, state.step),
+        resumed_at=tuple(state.resumed_at),
+        final_losses={
             name: value
             for name, value in state.curve.rows[-1].items()
             if name not in ("step", "learning_rate", "seconds")
         },
-        "precision": spec.precision,
-        "cpu_threads": spec.cpu_threads,
-    }
-    write_json(destination.provenance, stopwatch.record(**record))
-    spec_content = json.loads(spec.canonical_json())
-    write_checkpoint(destination.checkpoint, state.result, {**content, "spec": spec_content})
+        precision=spec.precision,
+        cpu_threads=spec.cpu_threads,
+    ).write(destination.provenance)
+    header = CheckpointHeader(
+        **identity, run=spec.run, steps_done=state.step, parameters=parameters, spec=spec
+    )
+    write_checkpoint(destination.checkpoint, state.result, header)

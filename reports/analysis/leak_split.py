@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ndr.records import table_result as t
+from ndr.records.checkpoint_header import CheckpointHeader
 from ndr.records.leak_findings import LeakFindings, TestSetFacts
 from ndr.records.per_image import SeriesKey, mean
-from ndr.records.provenance import checkpoint_spec, evaluation_provenance, run_folder
+from ndr.records.provenance import run_folder
 from ndr.records.table_result import Block, Column, Row, TableResult
 from ndr.specs.report_description import ReportDescription
 from reports.analysis.run_results import RunResults, read_run_results
@@ -106,7 +107,7 @@ class _Splitter:
             unleaked=len(unleaked),
             means=means,
             trained=row.training is not None,
-            own=self._own_leaks(run.run, images),
+            own=self._own_leaks(run, images),
             problem=problem,
         )
 
@@ -129,14 +130,13 @@ class _Splitter:
                 return f"no sound {metric} under protocol {self.table.protocol!r}"
         return ""
 
-    def _own_leaks(self, run: str, images: set[str]) -> OwnLeaks | None:
-        provenance = evaluation_provenance(self.results, run)
-        training = provenance.training_run if provenance else None
-        spec = checkpoint_spec(run_folder(self.results, training or run) / "checkpoint.safetensors")
-        tasks = spec.get("setting", {}).get("tasks", ())
-        sets = {name for task in tasks for name in task["sets"]}
-        if not sets:
+    def _own_leaks(self, run: RunResults, images: set[str]) -> OwnLeaks | None:
+        behind = (run.provenance and run.provenance.training_run) or run.run
+        folder = run_folder(self.results, behind)
+        header = CheckpointHeader.read_if_there(folder / "checkpoint.safetensors")
+        if header is None:
             return None
+        sets = set(header.spec.sets)
         leaked = self.findings.leaked_from(self.facts.name, sets)
         missing = sets - self.findings.scanned_trainings(self.facts.name)
         return OwnLeaks(len(leaked.intersection(images)), tuple(sorted(missing)))

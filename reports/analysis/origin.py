@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ndr.records import table_result as t
-from ndr.records.provenance import (
-    evaluation_folder,
-    finished_at,
-    read_provenance,
-    run_folder,
-)
+from ndr.records.provenance import Job, evaluation_provenance, training_provenance
 from ndr.records.table_result import QualityEntry, TableResult
 from reports.analysis.quality import report_entry
 
@@ -44,41 +38,34 @@ def runs_of(tables: Iterable[TableResult]) -> list[str]:
     return list(runs)
 
 
-def commit_text(provenance: Mapping[str, Any]) -> str:
+def commit_text(job: Job) -> str:
     """The commit that a job ran, and whether files differed from it."""
-    commit = provenance.get("commit")
-    if not commit:
+    if not job.commit:
         return "not recorded (outside of git)"
-    return f"{commit[:12]} with uncommitted changes" if provenance.get("modified") else commit[:12]
+    return f"{job.commit[:12]} with uncommitted changes" if job.modified else job.commit[:12]
 
 
-def versions_text(provenance: Mapping[str, Any]) -> str:
+def versions_text(job: Job) -> str:
     """Versions of the libraries that a job used."""
-    return ", ".join(f"{name} {version}" for name, version in provenance["versions"].items())
+    return ", ".join(f"{name} {version}" for name, version in job.versions.items())
 
 
-def machine_text(provenance: Mapping[str, Any]) -> str:
+def machine_text(job: Job) -> str:
     """The machine that a job ran on."""
-    hardware = provenance["hardware"]
-    gpus = ", ".join(hardware["gpus"]) or "no GPU"
-    return f"{hardware['processor']}, {hardware['cores']} cores, {gpus}; {hardware['system']}"
+    machine = job.hardware
+    gpus = ", ".join(machine.gpus) or "no GPU"
+    return f"{machine.processor}, {machine.cores} cores, {gpus}; {machine.system}"
 
 
 def _distinct(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts))
 
 
-def _read_all(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
-    for path in paths:
-        if path.is_file():
-            yield read_provenance(path)
-
-
-def _generated(records: Iterable[Mapping[str, Any]]) -> datetime.datetime | None:
+def _generated(jobs: Iterable[Job]) -> datetime.datetime | None:
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     if epoch is not None:
         return datetime.datetime.fromtimestamp(int(epoch), datetime.UTC)
-    return max((end for end in map(finished_at, records) if end is not None), default=None)
+    return max((job.ended for job in jobs), default=None)
 
 
 def _entries(
@@ -110,24 +97,22 @@ def origin_of(results: Path, runs: Sequence[str]) -> Origin:
         runs: ids; files that are not there are left out (quality names their cells).
 
     Raises:
-        ProvenanceError: a file is damaged.
+        ResultFileError: a file is damaged.
     """
-    trainings = list(_read_all(run_folder(results, run) / "provenance.json" for run in runs))
-    evaluations = list(
-        _read_all(evaluation_folder(results, run) / "provenance.json" for run in runs)
-    )
-    records = trainings + evaluations
-    commits = _distinct(map(commit_text, records))
-    versions = _distinct(map(versions_text, records))
-    machines = _distinct(map(machine_text, records))
+    trainings = [job for run in runs if (job := training_provenance(results, run))]
+    evaluations = [each for run in runs if (each := evaluation_provenance(results, run))]
+    jobs: list[Job] = [*trainings, *evaluations]
+    commits = _distinct(map(commit_text, jobs))
+    versions = _distinct(map(versions_text, jobs))
+    machines = _distinct(map(machine_text, jobs))
     return Origin(
         commits=commits,
         versions=versions,
         machines=machines,
         trainings=len(trainings),
-        training_seconds=sum(record["wall_seconds"] for record in trainings),
+        training_seconds=sum(job.wall_seconds for job in trainings),
         evaluations=len(evaluations),
-        evaluation_seconds=sum(record["wall_seconds"] for record in evaluations),
-        generated=_generated(records),
+        evaluation_seconds=sum(job.wall_seconds for job in evaluations),
+        generated=_generated(jobs),
         quality=tuple(_entries(commits, versions, machines)),
     )

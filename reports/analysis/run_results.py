@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from ndr.metrics.protocol import PROTOCOLS, protocol_versions
-from ndr.records.per_image import Evaluation, ResultFileError, read_evaluation
+from ndr.records.checkpoint_header import CheckpointHeader
+from ndr.records.per_image import Evaluation, read_evaluation
 from ndr.records.provenance import (
-    EvaluatedImages,
     EvaluationProvenance,
     evaluation_folder,
     evaluation_provenance,
-    training_facts,
+    run_folder,
+    training_provenance,
 )
+from ndr.records.record import ResultFileError
 from ndr.records.table_result import EvaluationFacts, TrainingFacts
+from ndr.specs.typed_file import plain
 
 FIRST_VERSION = 1
 """Version of protocols in provenance files from before versions were recorded."""
@@ -30,15 +35,55 @@ class RunResults:
     """Why there is no evaluation: the file that is not there."""
     invalid: str = ""
     """Why the evaluation cannot be used: what is wrong with the file."""
-    facts: EvaluationFacts | None = None
-    images: dict[str, EvaluatedImages] = field(default_factory=dict)
-    protocols: tuple[str, ...] = ()
-    """Protocols that the evaluation was to use."""
+    provenance: EvaluationProvenance | None = None
+    """Of the evaluation; None where there is none that can be used."""
     training: TrainingFacts | None = None
-    failures: dict[str, str] = field(default_factory=dict)
-    """Test sets that could not be evaluated, with the reason."""
-    unavailable: dict[str, str] = field(default_factory=dict)
-    """Metrics that could not be computed on this machine, with the reason."""
+
+    @property
+    def failures(self) -> Mapping[str, str]:
+        """Test sets that could not be evaluated, with the reason."""
+        return self.provenance.failures if self.provenance else {}
+
+    @property
+    def unavailable(self) -> Mapping[str, str]:
+        """Metrics that could not be computed on this machine, with the reason."""
+        return self.provenance.unavailable_metrics if self.provenance else {}
+
+    @property
+    def facts(self) -> EvaluationFacts | None:
+        """What a table keeps of the evaluation."""
+        job = self.provenance
+        if job is None:
+            return None
+        return EvaluationFacts(
+            source=job.source,
+            spec_sha256=job.evaluation_sha256,
+            training_sha256=job.training_sha256,
+            checkpoint_sha256=job.checkpoint_sha256,
+            wall_seconds=job.wall_seconds,
+            parameters=job.parameters,
+            tiling=json.dumps(plain(job.tiling), sort_keys=True) if job.tiling else "",
+        )
+
+
+def _training_facts(results: Path, run: str) -> TrainingFacts | None:
+    """What a table keeps of the training of `run`; None where no provenance file is there."""
+    job = training_provenance(results, run)
+    if job is None:
+        return None
+    header = CheckpointHeader.read_if_there(run_folder(results, run) / "checkpoint.safetensors")
+    spec = header and header.spec
+    return TrainingFacts(
+        spec_sha256=job.spec_sha256,
+        source_fingerprint=job.source_fingerprint,
+        steps_done=job.steps_done,
+        steps_planned=job.steps_planned,
+        wall_seconds=job.wall_seconds,
+        parameters=job.parameters,
+        balance=spec.setting.balance if spec else None,
+        batch=spec.recipe.batch if spec else None,
+        patch=spec.recipe.patch if spec else None,
+    )
 
 
 def _check_versions(evaluation: Evaluation, provenance: EvaluationProvenance) -> None:
@@ -57,29 +102,19 @@ def read_run_results(results: Path, run: str) -> RunResults:
     """Read the evaluation and the training of `run` below `results` (`results/<tier>`).
 
     Raises:
-        ProvenanceError: a provenance file is damaged.
+        ResultFileError: a provenance file is damaged.
     """
     path = evaluation_folder(results, run) / "per_image.csv"
-    facts = evaluation_provenance(results, run)
-    behind = run if facts is None or facts.training_run is None else facts.training_run
-    training = training_facts(results, behind)
+    job = evaluation_provenance(results, run)
+    training = _training_facts(results, (job and job.training_run) or run)
     try:
-        evaluation = read_evaluation(path, run, may_be_empty=bool(facts and facts.failures))
+        evaluation = read_evaluation(path, run, may_be_empty=bool(job and job.failures))
     except FileNotFoundError:
         return RunResults(run, None, missing=f"{path} is not there", training=training)
     except ResultFileError as error:
         return RunResults(run, None, invalid=str(error), training=training)
-    if facts is None:
+    if job is None:
         reason = f"no provenance.json beside {path}; delete {path.parent} and run again"
         return RunResults(run, None, invalid=reason, training=training)
-    _check_versions(evaluation, facts)
-    return RunResults(
-        run,
-        evaluation,
-        facts=facts.facts,
-        images=facts.images,
-        protocols=facts.protocols,
-        training=training,
-        failures=facts.failures,
-        unavailable=facts.unavailable,
-    )
+    _check_versions(evaluation, job)
+    return RunResults(run, evaluation, provenance=job, training=training)

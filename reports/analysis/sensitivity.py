@@ -12,18 +12,18 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
-from ndr.atomic_file import write_text
 from ndr.metrics.metric import METRICS, mean
 from ndr.records.per_image import Evaluation, SeriesKey
+from ndr.records.record import Record
 from ndr.specs.sensitivity_plan import SensitivityPlan
-from ndr.specs.typed_file import CanonicalSpec, SpecError
+from ndr.specs.typed_file import SpecError
 from reports.analysis.bootstrap import Interval, Sample, mean_interval
 from reports.analysis.run_results import read_run_results
 
-SCHEMA = 1
 NOISE_DESCRIPTIONS = {
     "float_clip": "clipped, not rounded (NDR-Restore's code)",
     "uint8_trunc": "clipped, cut down to whole levels (AirNet, PromptIR)",
@@ -80,10 +80,11 @@ class MeasuredTestSet:
 
 
 @dataclass(frozen=True, slots=True)
-class Sensitivity(CanonicalSpec):
+class Sensitivity(Record):
     """The file `results/<tier>/sensitivity.json`."""
 
-    schema: int
+    FILE: ClassVar[str] = "sensitivity file"
+
     tier: str
     run: str | None
     reason: str
@@ -123,7 +124,6 @@ class Comparison:
         if not reason and plan.run not in self._evaluations:
             reason = "the main run has no usable results"
         return Sensitivity(
-            schema=SCHEMA,
             tier=plan.tier,
             run=plan.run,
             reason=reason,
@@ -223,7 +223,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         result = Comparison(plan, arguments.results).result()
     except (SpecError, ValueError, OSError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
-    write_text(arguments.out, result.canonical_json() + "\n")
+    result.write(arguments.out)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ndr.records.claim_results import MILLIONS, RATIO, PartResult
-from ndr.records.provenance import evaluation_folder, read_provenance
+from ndr.records.provenance import EvaluationProvenance, evaluation_folder
 from ndr.records.table_result import Row
 from reports.claims.measurement import Measurement, NotRunError
 from reports.claims.specs import (
@@ -72,7 +72,7 @@ def timing_parts(spec: Timing | None, measurement: Measurement) -> list[PartResu
         except NotRunError as error:
             parts.append(PartResult(verdict=NOT_RUN, reason=str(error), **facts))
             continue
-        ratio = first["seconds_per_megapixel"] / second["seconds_per_megapixel"]
+        ratio = first.seconds_per_megapixel / second.seconds_per_megapixel
         facts |= {"estimate": ratio, "seeds": 1}
         problem = _timing_problem(first, second)
         if problem:
@@ -85,31 +85,27 @@ def timing_parts(spec: Timing | None, measurement: Measurement) -> list[PartResu
     return parts
 
 
-def _timed(row: Row, results: Path) -> Mapping[str, Any]:
+def _timed(row: Row, results: Path) -> EvaluationProvenance:
     """Provenance of a row's evaluation, with its time per megapixel."""
     assert row.run is not None
     path = evaluation_folder(results, row.run) / "provenance.json"
-    if not path.is_file():
+    job = EvaluationProvenance.read_if_there(path)
+    if job is None:
         raise NotRunError(f"{row.label}: {path} is not there")
-    content = read_provenance(path)
-    if not content.get("seconds_per_megapixel"):
+    if not job.seconds_per_megapixel:
         raise NotRunError(f"{row.label}: {path} has no time per megapixel")
-    return content
+    return job
 
 
-def _timing_problem(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
+def _timing_problem(first: EvaluationProvenance, second: EvaluationProvenance) -> str:
     """Why two times say nothing about the systems; empty where they do."""
-    if _machine(first) != _machine(second):
+    machines = [(job.device, job.hardware, job.precision) for job in (first, second)]
+    if machines[0] != machines[1]:
         return "timed on two machines"
-    seconds = min(first.get("restore_seconds", 0.0), second.get("restore_seconds", 0.0))
+    seconds = min(first.restore_seconds, second.restore_seconds)
     if seconds < MINIMUM_SECONDS:
         return f"{seconds:.1f} s of restoring; fewer than {MINIMUM_SECONDS:g} s decide nothing"
     return ""
-
-
-def _machine(provenance: Mapping[str, Any]) -> tuple[str, ...]:
-    keys = ("device", "hardware", "precision")
-    return tuple(json.dumps(provenance.get(key), sort_keys=True) for key in keys)
 
 
 def count_parts(spec: Count | None, parameter_counts: Path) -> list[PartResult]:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ndr.records import table_result as t
-from ndr.records.provenance import evaluation_folder, finished_at, read_provenance, run_folder
+from ndr.records.provenance import (
+    Job,
+    TrainingProvenance,
+    evaluation_folder,
+    evaluation_provenance,
+    run_folder,
+    training_provenance,
+)
 from ndr.specs.run_spec import TestSetSpec
+from ndr.specs.typed_file import plain
 from reports.analysis.origin import commit_text, machine_text, versions_text
 from reports.explanation.cell_choice import Choice, PlannedJob, spec_lines
 from reports.number_format import counted, difference_text, duration_text, metric_text, unit
@@ -115,38 +122,37 @@ class Explanation:
 
     def _run_lines(self, run: str) -> Iterator[str]:
         spec = self.suite.plan.evaluations[run]
-        path = evaluation_folder(self._results, run) / "provenance.json"
-        yield f"values: {self._relative(path.with_name('per_image.csv'))}"
-        if path.is_file():
-            facts = read_provenance(path)
-            yield f"source: {str(facts.get('source', '')).replace('_', ' ')}"
-            checkpoint = facts.get("checkpoint_sha256")
+        path = evaluation_folder(self._results, run) / "per_image.csv"
+        yield f"values: {self._relative(path)}"
+        job = evaluation_provenance(self._results, run)
+        if job is not None:
+            yield f"source: {job.source.replace('_', ' ')}"
+            checkpoint = job.checkpoint_sha256
             yield f"checkpoint: sha256 {checkpoint}" if checkpoint else "checkpoint: none"
-            yield from _job_lines("evaluation", facts)
-            if facts.get("evaluation_sha256") != spec.sha256():
+            yield from _job_lines("evaluation", job)
+            if job.evaluation_sha256 != spec.sha256():
                 yield "evaluation: of another spec than the configuration's now; redo it"
         else:
             yield "evaluation: not run yet"
         if spec.training_run is None:
             yield "training: none"
             return
-        folder = run_folder(self._results, spec.training_run)
-        yield f"checkpoint file: {self._relative(folder / 'checkpoint.safetensors')}"
-        if (folder / "provenance.json").is_file():
-            yield from self._training_lines(folder / "provenance.json", spec.training_run)
+        checkpoint_file = run_folder(self._results, spec.training_run) / "checkpoint.safetensors"
+        yield f"checkpoint file: {self._relative(checkpoint_file)}"
+        training = training_provenance(self._results, spec.training_run)
+        if training is not None:
+            yield from self._training_lines(training, spec.training_run)
         else:
             yield "training: not run yet"
 
-    def _training_lines(self, path: Path, run: str) -> Iterator[str]:
-        facts = read_provenance(path)
-        done, planned = facts.get("steps_done"), facts.get("steps_planned")
-        yield f"training: {done} of {planned} steps, {facts.get('parameters')} parameters"
-        yield from _job_lines("training", facts)
-        fingerprint = facts.get("source_fingerprint")
-        yield f"training: code fingerprint {fingerprint}"
-        if fingerprint != self.suite.training_fingerprint(run):
+    def _training_lines(self, job: TrainingProvenance, run: str) -> Iterator[str]:
+        steps = f"{job.steps_done} of {job.steps_planned} steps"
+        yield f"training: {steps}, {job.parameters} parameters"
+        yield from _job_lines("training", job)
+        yield f"training: code fingerprint {job.source_fingerprint}"
+        if job.source_fingerprint != self.suite.training_fingerprint(run):
             yield "training: the code has changed since; Snakemake will train again"
-        if facts.get("spec_sha256") != self.suite.plan.runs[run].sha256():
+        if job.spec_sha256 != self.suite.plan.runs[run].sha256():
             yield "training: of another spec than the configuration's now; Snakemake will train it"
 
     def _relative(self, path: Path) -> str:
@@ -167,10 +173,9 @@ class Explanation:
         yield from self._prepared_lines(spec.set)
 
     def _images(self, run: str, spec: TestSetSpec) -> Iterator[str]:
-        path = evaluation_folder(self._results, run) / "provenance.json"
-        counts = read_provenance(path).get("images", {}) if path.is_file() else {}
-        if spec.name in counts:
-            n, total = counts[spec.name]
+        job = evaluation_provenance(self._results, run)
+        if job is not None and spec.name in job.images:
+            n, total = job.images[spec.name]
             yield f"images: {n} of {total}"
         elif spec.first_images is not None:
             yield f"images: at most the first {spec.first_images} of the set"
@@ -180,7 +185,7 @@ class Explanation:
         yield f"prepared set: data/sets/{name}/manifest.csv, identity {identity}"
         for source in [name, *reversed(self.suite.catalogue.sources(name))]:
             entry = self.suite.catalogue.entry(source)
-            content = entry.model_dump(mode="json", by_alias=True)
+            content = plain(entry)
             wanted = ("kind", "from", "degradation", "variants", "parameters", "title", "licence")
             facts = {key: content[key] for key in wanted if content.get(key)}
             yield from spec_lines(facts, f"{source}.")
@@ -235,16 +240,11 @@ def _paper_line(shown: t.Shown) -> str:
     return f"{shown.metric}: {_paper_text(shown)}"
 
 
-def _job_lines(kind: str, facts: Mapping[str, Any]) -> Iterator[str]:
-    if "wall_seconds" in facts:
-        ended = finished_at(facts)
-        when = "" if ended is None else f", ended {ended.isoformat()}"
-        yield f"{kind}: took {duration_text(facts['wall_seconds'])}{when}"
-    if "hardware" in facts:
-        yield f"{kind}: on {machine_text(facts)}"
-    if "versions" in facts:
-        yield f"{kind}: with {versions_text(facts)}"
-    yield f"{kind}: commit {commit_text(facts)}"
+def _job_lines(kind: str, job: Job) -> Iterator[str]:
+    yield f"{kind}: took {duration_text(job.wall_seconds)}, ended {job.ended.isoformat()}"
+    yield f"{kind}: on {machine_text(job)}"
+    yield f"{kind}: with {versions_text(job)}"
+    yield f"{kind}: commit {commit_text(job)}"
 
 
 def _degradation_lines(spec: TestSetSpec) -> Iterator[str]:

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from ndr.atomic_file import atomic_path
 from ndr.nearest_name import check_names
-from ndr.records.figure_record import DRAWN, NOT_DRAWN, FigureRecord, write_figure_record
+from ndr.records.figure_record import DRAWN, NOT_DRAWN, FigureRecord
 from ndr.specs.figure_plan import KINDS, FigurePlan
 from ndr.specs.typed_file import SpecError
 from reports.figures.kind import Drawing, FigureKind, MissingFigureInput
@@ -150,7 +150,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if path is not None and content is not None:
             with atomic_path(path) as temporary:
                 temporary.write_bytes(content)
-    write_figure_record(arguments.out_json, drawn.record)
+    drawn.record.write(arguments.out_json)
 
 
 if __name__ == "__main__":

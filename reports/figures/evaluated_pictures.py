@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ndr.metrics.metric import MAIN, METRICS
-from ndr.records.per_image import Evaluation, ResultFileError, SeriesKey, read_evaluation
-from ndr.records.provenance import ProvenanceError, evaluation_folder, evaluation_provenance
+from ndr.records.per_image import Evaluation, SeriesKey, read_evaluation
+from ndr.records.provenance import evaluation_folder, evaluation_provenance
+from ndr.records.record import ResultFileError
 from ndr.specs.figure_plan import FigurePlan, FigureRow
 from reports.figures.kind import MissingFigureInput
 from reports.number_format import metric_text
@@ -133,7 +134,7 @@ class EvaluatedPictures:
             return OTHER_TASK
         try:
             provenance = evaluation_provenance(self.results, row.run)
-        except ProvenanceError:
+        except ResultFileError:
             return "its provenance is damaged"
         if provenance is None:
             return "not run"

@@ -13,8 +13,8 @@ import jinja2
 
 from ndr.nearest_name import check_names
 from ndr.records.network_layout import Layer, NetworkLayout
+from ndr.records.record import ResultFileError
 from ndr.specs.figure_plan import FigurePlan
-from ndr.specs.typed_file import SpecError
 from reports.figures.kind import Drawing, MissingFigureInput
 from reports.figures.svg_figure import figure_of_svg
 
@@ -33,13 +33,13 @@ def read_layout(results: Path) -> NetworkLayout:
     """
     path = results / FILE_NAME
     try:
-        return NetworkLayout.from_json(path.read_text(encoding="utf-8"))
+        return NetworkLayout.read(path)
     except FileNotFoundError as error:
         raise MissingFigureInput(
             path, "no such file; `snakemake --cores all` writes it (python -m ndr.network.layout)"
         ) from error
-    except (SpecError, UnicodeDecodeError) as error:
-        raise MissingFigureInput(path, f"{error}; delete it and run again") from error
+    except ResultFileError as error:
+        raise MissingFigureInput(path, str(error)) from error
 
 
 def layer_lines(layer: Layer, *, sizes: bool = False) -> list[str]:

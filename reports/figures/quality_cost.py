@@ -18,7 +18,8 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullForma
 
 from ndr.metrics.metric import MAIN, METRICS
 from ndr.nearest_name import check_names
-from ndr.records.provenance import ProvenanceError, evaluation_folder, read_provenance
+from ndr.records.provenance import EvaluationProvenance, evaluation_folder
+from ndr.records.record import ResultFileError
 from ndr.specs.figure_plan import FigurePlan
 from reports.figures.evaluated_pictures import evaluation_of
 from reports.figures.kind import Drawing, MissingFigureInput
@@ -138,16 +139,12 @@ ROOM_FOR_NAMES = 0.18
 """Of the range of values, added on each side."""
 
 
-def _provenance(results: Path, run: str) -> dict[str, object]:
+def _provenance(results: Path, run: str) -> EvaluationProvenance | None:
     path = evaluation_folder(results, run) / "provenance.json"
     try:
-        return read_provenance(path)
-    except FileNotFoundError:
-        return {}
-    except ProvenanceError as error:
-        raise MissingFigureInput(
-            path, f"the file is damaged; delete {run} and run again."
-        ) from error
+        return EvaluationProvenance.read_if_there(path)
+    except ResultFileError as error:
+        raise MissingFigureInput(path, str(error)) from error
 
 
 def systems(plan: FigurePlan, results: Path) -> pd.DataFrame:
@@ -167,7 +164,7 @@ def systems(plan: FigurePlan, results: Path) -> pd.DataFrame:
         if row.run is None:
             continue
         psnr = mean_psnr(evaluation_of(results, row.run), row.test_sets, plan.protocol)
-        cost = _provenance(results, row.run).get(plan.content)
+        cost = getattr(_provenance(results, row.run), plan.content, None)
         number = float(cost) if isinstance(cost, int | float) and cost > 0 else math.nan
         if psnr is not None and (plan.content == "parameters" or not math.isnan(number)):
             ours = row.run.startswith(f"{OUR_METHOD}__")
@@ -309,10 +306,9 @@ def draw(plan: FigurePlan, results: Path) -> Drawing:
 def _machines(plan: FigurePlan, results: Path) -> list[str]:
     found = set()
     for row in plan.rows:
-        hardware = _provenance(results, row.run).get("hardware") if row.run else None
-        if isinstance(hardware, dict):
-            gpus = hardware.get("gpus") or []
-            found.add(", ".join([str(hardware.get("processor")), *map(str, gpus)]))
+        job = _provenance(results, row.run) if row.run else None
+        if job is not None:
+            found.add(", ".join([job.hardware.processor, *job.hardware.gpus]))
     return sorted(found) or ["a machine that is not recorded"]
 
 

@@ -13,7 +13,8 @@ from typing import Any
 from ndr.atomic_file import write_json, write_text
 from ndr.metrics.metric import COMPARED
 from ndr.records.per_image import Series, SeriesKey, mean
-from ndr.records.provenance import ProvenanceError, evaluation_folder, read_provenance
+from ndr.records.provenance import evaluation_folder
+from ndr.records.record import ResultFileError
 from reports.analysis.run_results import read_run_results
 
 SCHEMA = 1
@@ -188,13 +189,13 @@ def measured_values(results: Path, runs: Iterable[str]) -> MeasuredValues:
             continue
         try:
             found = read_run_results(results, run)
-            if found.evaluation is None or found.facts is None:
-                raise ProvenanceError(found.invalid or found.missing)
-            provenance = read_provenance(evaluation_folder(results, run) / "provenance.json")
-        except ProvenanceError as error:
+        except ResultFileError as error:
             unusable[run] = str(error)
             continue
-        evaluation = found.evaluation
+        evaluation, job = found.evaluation, found.provenance
+        if evaluation is None or job is None:
+            unusable[run] = found.invalid or found.missing
+            continue
         for key, reasons in evaluation.problems.items():
             if key.metric in COMPARED:
                 unusable[f"{run} {key.test_set} {key.protocol} {key.metric}"] = "; ".join(reasons)
@@ -206,9 +207,8 @@ def measured_values(results: Path, runs: Iterable[str]) -> MeasuredValues:
         for test_set in {key.test_set for key in series[run]}:
             scenes.setdefault(test_set, {}).update(evaluation.scenes[test_set])
         known[run] = ReferenceRun(
-            trained=found.facts.source != UNTRAINED_SOURCE,
-            training_sha256=found.facts.training_sha256,
+            trained=job.source != UNTRAINED_SOURCE,
+            training_sha256=job.training_sha256,
         )
-        recorded = provenance.get("versions", {})
-        versions |= {name: recorded[name] for name in VERSIONS if name in recorded}
+        versions |= {name: job.versions[name] for name in VERSIONS if name in job.versions}
     return MeasuredValues(ReferenceValues(known, scenes, series, versions), unusable)

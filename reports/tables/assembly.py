@@ -60,7 +60,6 @@ class TableAssembly:
         names = dict.fromkeys(row.block for row in self.plan.rows)
         blocks = {name: self._filled_rows(name) for name in names}
         return TableResult(
-            schema=t.SCHEMA,
             name=self.plan.name,
             label=self.plan.label,
             title=self.plan.title,
@@ -160,6 +159,8 @@ class TableAssembly:
             return self._empty(row, test_set, column.paper_column, status, reason)
         results = self._results(row)
         assert results.first is not None
+        assert results.first.provenance is not None
+        n, n_total = results.first.provenance.images[test_set]
         numbers, warnings = results.numbers(test_set)
         warnings += results.missing(test_set, self.plan.metrics, self.plan.protocol)
         shown = self._shown_numbers(row, column.paper_column, numbers, test_set)
@@ -167,8 +168,8 @@ class TableAssembly:
             column=test_set,
             status=_measured_status(shown),
             reason="",
-            n=results.first.images[test_set].n,
-            n_total=results.first.images[test_set].n_total,
+            n=n,
+            n_total=n_total,
             shown=shown,
             numbers=tuple(numbers),
             warnings=tuple(warnings),
@@ -265,6 +266,6 @@ def assemble_table(plan: TablePlan, results: Path) -> TableResult:
 
     Raises:
         UnknownNameError: the plan names a block, method or column that the paper lacks.
-        ProvenanceError: a provenance file is damaged.
+        ResultFileError: a provenance file is damaged.
     """
     return TableAssembly(plan, results).table()

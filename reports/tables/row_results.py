@@ -11,6 +11,7 @@ import numpy as np
 from ndr.metrics.protocol import NO_REFERENCE
 from ndr.records import table_result as t
 from ndr.records.per_image import Evaluation, SeriesKey, mean
+from ndr.records.provenance import EvaluationProvenance
 from ndr.records.table_result import Number
 from reports.analysis.bootstrap import Sample
 from reports.analysis.run_results import RunResults
@@ -79,6 +80,7 @@ class RowResults:
         reasons = []
         for run in self.runs:
             assert run.evaluation is not None
+            assert run.provenance is not None
             reasons += [
                 f"{metric}: {reason}"
                 for metric, reason in run.unavailable.items()
@@ -88,7 +90,7 @@ class RowResults:
                 continue
             reasons += [
                 f"no {metric} under protocol {name!r}"
-                for name in run.protocols
+                for name in run.provenance.protocols
                 for metric in metrics
                 if SeriesKey(test_set, name, metric) not in run.evaluation.series
             ]
@@ -119,12 +121,13 @@ def _state(
         return t.FAILED, run.failures[test_set]
     if not run.evaluation.images(test_set):
         return t.NOT_RUN, f"{run.evaluation.path} has no test set {test_set!r}"
-    problems = _problems(run, run.evaluation, test_set, metrics, protocol)
+    assert run.provenance is not None
+    problems = _problems(run.provenance, run.evaluation, test_set, metrics, protocol)
     return (t.INVALID, "; ".join(problems)) if problems else (t.OK, "")
 
 
 def _problems(
-    run: RunResults,
+    provenance: EvaluationProvenance,
     evaluation: Evaluation,
     test_set: str,
     metrics: Sequence[str],
@@ -132,7 +135,7 @@ def _problems(
 ) -> list[str]:
     """Why the numbers of the shown protocol must not be averaged."""
     images = len(evaluation.images(test_set))
-    expected = run.images[test_set].n if test_set in run.images else 0
+    expected, _ = provenance.images.get(test_set, (0, 0))
     problems = []
     if expected != images:
         problems.append(
@@ -141,6 +144,6 @@ def _problems(
     for metric in metrics:
         key = SeriesKey(test_set, protocol, metric)
         problems += evaluation.problems.get(key, [])
-        if key not in evaluation.series and metric not in run.unavailable:
+        if key not in evaluation.series and metric not in provenance.unavailable_metrics:
             problems.append(f"no {metric} under protocol {protocol!r}")
     return problems

@@ -16,6 +16,7 @@ from ndr.method import CheckpointError, Method
 from ndr.nearest_name import UnknownNameError
 from ndr.registry import create, method_arguments
 from ndr.specs.run_spec import EvaluationSpec
+from tests.run_headers import header, run_spec
 
 TRAINING = "ab" * 32
 
@@ -44,7 +45,7 @@ def trained() -> Method:
 @pytest.fixture(scope="module")
 def checkpoint(trained: Method, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("run") / "checkpoint.safetensors"
-    write_checkpoint(path, trained, {"run": "dncnn__noise__seed_0", "spec_sha256": TRAINING})
+    write_checkpoint(path, trained, header(spec_sha256=TRAINING))
     return path
 
 
@@ -54,10 +55,8 @@ def test_the_checkpoint_of_the_run_is_loaded(trained: Method, checkpoint: Path) 
     assert not any(parameter.requires_grad for parameter in loaded.method.parameters())
     for key, value in trained.state_dict().items():
         assert torch.equal(loaded.method.state_dict()[key], value), key
-    record = loaded.record()
-    assert record["source"] == "retrained"
-    assert record["checkpoint_sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    assert record["parameters"] == sum(p.numel() for p in trained.parameters())
+    assert loaded.source == "retrained"
+    assert loaded.checkpoint_sha256 == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
 
 
 def test_a_network_with_convolutions_in_three_dimensions_is_loaded(tmp_path: Path) -> None:
@@ -65,7 +64,7 @@ def test_a_network_with_convolutions_in_three_dimensions_is_loaded(tmp_path: Pat
     network = create("han", "smoke")
     assert any(isinstance(module, torch.nn.Conv3d) for module in network.modules())
     path = tmp_path / "checkpoint.safetensors"
-    write_checkpoint(path, network, {"run": "han__noise__seed_0", "spec_sha256": TRAINING})
+    write_checkpoint(path, network, header(run_spec("han"), spec_sha256=TRAINING))
     loaded = load_method(spec("han"), path)
     for key, value in network.state_dict().items():
         assert torch.equal(loaded.method.state_dict()[key], value), key

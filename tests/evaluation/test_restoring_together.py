@@ -76,11 +76,10 @@ def test_a_failure_leaves_the_other_test_sets_alone(sets: Path, tmp_path: Path) 
     result = restored(Together(failing=0), sets, tmp_path)
     whole = restored(create("identity"), sets, tmp_path)
     assert result.scores == tuple(s for s in whole.scores if s.test_set == "second")
-    record = result.record()
-    assert record["failures"] == {
+    assert result.failures == {
         "first": "Together failed with exit status 1; its last lines:\nno room"
     }
-    assert record["images"] == {"first": [0, 2], "second": [3, 3]}
+    assert result.images == {"first": (0, 2), "second": (3, 3)}
 
 
 def test_outputs_are_checked(sets: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from ndr.data.pairs import PairedSet
 from ndr.evaluate import main
 from ndr.evaluation.degraded_images import EvaluationError
 from ndr.evaluation.loaded_method import LoadedMethod, load_method
-from ndr.evaluation.tiling import TilingError
+from ndr.evaluation.tiling import TileGrid, TilingError
 from ndr.method import TIERS, Method, MethodInfo, SideInformation, Tiling
 from ndr.metrics.protocol import PROTOCOLS, protocol_versions
 from ndr.nearest_name import UnknownNameError
@@ -31,6 +31,7 @@ from ndr.registry import create, method_class, method_names
 from ndr.specs.run_spec import EvaluationSpec, NoiseSpec, TestSetSpec
 from tests.conftest import REPOSITORY
 from tests.evaluation.small_evaluations import RAIN, command, evaluated, evaluation_spec
+from tests.run_headers import header, run_spec
 from tests.tiny_sets import write_tiny_set
 
 FOUR = ("ndr", "airnet", "restormer_y", "sr_y")
@@ -91,8 +92,8 @@ def test_one_row_per_image_protocol_and_metric(sets: Path, tmp_path: Path) -> No
     assert [s.scene for s in result.scores[:: 2 * len(FOUR)]] == [
         "scene0", "scene1", "scene2", "scene0", "scene1"
     ]  # fmt: skip
-    assert result.record()["images"] == {"noise_25": [3, 3], "rain": [2, 2]}
-    assert result.record()["tiling"] is None
+    assert result.images == {"noise_25": (3, 3), "rain": (2, 2)}
+    assert result.grid is None
     assert result.seconds_per_megapixel > 0
 
 
@@ -195,7 +196,7 @@ def test_wrong_sizes_and_names_are_refused(sets: Path, tmp_path: Path) -> None:
 def test_tiles_are_recorded(sets: Path, tmp_path: Path) -> None:
     whole = evaluated(spec(), sets, tmp_path)
     tiled = evaluated(spec(tile=24, tile_overlap=8), sets, tmp_path)
-    assert tiled.record()["tiling"] == {"tile": 24, "overlap": 8, "declared": "supported"}
+    assert tiled.grid == TileGrid(24, 8, "supported")
     for one, other in zip(whole.scores, tiled.scores, strict=True):
         assert one.value == pytest.approx(other.value, abs=1e-4)
 
@@ -229,7 +230,7 @@ def test_every_method_can_be_evaluated(name: str, sets: Path, tmp_path: Path) ->
             torch.manual_seed(0)
             method = create(name, "smoke").eval()
         checkpoint = tmp_path / "checkpoint.safetensors"
-        write_checkpoint(checkpoint, method, {"run": given.run, "spec_sha256": TRAINING})
+        write_checkpoint(checkpoint, method, header(run_spec(name), spec_sha256=TRAINING))
     fast = load_method(given, checkpoint)
     result = evaluated(given, sets, tmp_path, fast)
     assert len(result.scores) == 3 * len(FOUR) * 2
@@ -242,7 +243,7 @@ def test_every_method_can_be_evaluated(name: str, sets: Path, tmp_path: Path) ->
 def test_the_command_writes_scores_pictures_and_provenance(sets: Path, tmp_path: Path) -> None:
     method = create("dncnn", "smoke")
     checkpoint = tmp_path / "checkpoint.safetensors"
-    write_checkpoint(checkpoint, method, {"run": "r", "spec_sha256": TRAINING})
+    write_checkpoint(checkpoint, method, header(spec_sha256=TRAINING))
     given = spec("dncnn", training_sha256=TRAINING)
     for out in (tmp_path / "one", tmp_path / "two"):
         assert main([*command(given, sets, out), "--checkpoint", str(checkpoint)]) == 0

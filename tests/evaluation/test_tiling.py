@@ -163,11 +163,11 @@ def test_methods_decide_about_tiles(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         grid = tile_grid(info(), 128, 32)
         assert grid is not None
-        assert grid.record() == {"tile": 128, "overlap": 32, "declared": "supported"}
+        assert grid == TileGrid(128, 32, "supported")
         assert not caplog.records
         grid = tile_grid(info(tiling=Tiling.DISCOURAGED), 128, 32)
     assert grid is not None
-    assert grid.record()["declared"] == "discouraged"
+    assert grid.declared == "discouraged"
     assert "statistics of the whole image" in caplog.text
 
 

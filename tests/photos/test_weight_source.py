@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from ndr.checkpoint import write_checkpoint
 from ndr.method import CheckpointError, Method
 from ndr.nearest_name import UnknownNameError
 from ndr.photos.weight_source import CHECKPOINT, WeightRequest, load_requested
-from ndr.registry import create, method_arguments
+from ndr.registry import create
+from tests.run_headers import header, run_spec
 
 RUN = "dncnn__noise__seed_0"
 CPU = torch.device("cpu")
@@ -24,12 +26,9 @@ def network(name: str = "dncnn", seed: int = 3, **changes: object) -> Method:
         return create(name, "smoke", **changes)
 
 
-def write_run(results: Path, tier: str, run: str = RUN, spec: dict | None = None) -> Path:
-    arguments = method_arguments("dncnn", "smoke", {})
-    spec = spec or {"method": "dncnn", "arguments": arguments, "tier": tier}
+def write_run(results: Path, tier: str, run: str = RUN) -> Path:
     path = results / tier / "runs" / run / CHECKPOINT
-    metadata = {"run": run, "spec_sha256": "ab" * 32, "spec": spec}
-    write_checkpoint(path, network(), metadata)
+    write_checkpoint(path, network(), header(run_spec(tier=tier)))
     return path
 
 
@@ -66,9 +65,9 @@ def test_weights_of_another_method_or_without_spec_are_refused(tmp_path: Path) -
     path = write_run(tmp_path, "quick")
     with pytest.raises(CheckpointError, match=r"is of dncnn, but --method says restormer"):
         load_requested(WeightRequest(str(path), "restormer"), CPU)
-    path = write_run(tmp_path, "small", spec={"method": "dncnn"})
-    with pytest.raises(CheckpointError, match="does not carry the spec"):
-        load_requested(WeightRequest(str(path)), CPU)
+    save_file({"a": torch.zeros(2)}, tmp_path / "b.safetensors", {"ndr": '{"run": "dncnn"}'})
+    with pytest.raises(CheckpointError, match="expected the key 'spec_sha256'"):
+        load_requested(WeightRequest(str(tmp_path / "b.safetensors")), CPU)
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(CheckpointError, match="damaged"):
         load_requested(WeightRequest(str(path)), CPU)

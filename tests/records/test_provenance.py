@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import subprocess
 import sys
 
-from ndr.records.provenance import Stopwatch
+from ndr.records.provenance import Job, Stopwatch
 
 MEASURE = """
 from ndr.records.provenance import peak_memory_mib
@@ -28,9 +29,10 @@ def test_peak_memory_is_that_of_the_process_alone() -> None:
 
 
 def test_a_record_names_code_versions_and_machine() -> None:
-    record = Stopwatch().record(run="a_run")
-    assert record["run"] == "a_run"
-    assert {"commit", "modified", "command", "wall_seconds", "hardware"} <= record.keys()
-    assert record["versions"]["python"].count(".") == 2
-    assert record["versions"]["torch"]
-    assert record["hardware"]["cores"] >= 1
+    job = Job(**Stopwatch().facts())
+    assert job.versions["python"].count(".") == 2
+    # Everything that makes numbers, whether or not this process imports it.
+    assert {"torch", "torchvision", "numpy", "scipy", "scikit-image"} <= job.versions.keys()
+    assert {"pillow", "timm", "pyiqa", "bm3d", "spandrel"} <= job.versions.keys()
+    assert job.hardware.cores >= 1
+    assert job.ended >= datetime.datetime.fromisoformat(job.started)

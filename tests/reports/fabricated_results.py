@@ -3,31 +3,48 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
-import json
-import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
+from safetensors.numpy import save_file
 
+from ndr.records.checkpoint_header import METADATA_KEY
+from ndr.records.per_image import COLUMNS, ImageScore, write_scores
+from ndr.records.provenance import (
+    EvaluationProvenance,
+    Hardware,
+    TrainingProvenance,
+    evaluation_folder,
+    run_folder,
+)
+from ndr.specs.run_spec import RunSpec
 from ndr.specs.table_plan import PlannedColumn, PlannedRow, TablePlan
+from ndr.specs.typed_file import canonical_json, plain
+from tests.run_headers import header, run_spec
 
 NOISE, RAIN, HAZE = "photographs_sigma25", "photographs_rain", "photographs_haze"
 INPUT, TRUTH = "identity__no_training__seed_0", "oracle__no_training__seed_0"
 NDR, NAFNET = "ndr_restore__noise_rain__seed_0", "nafnet__noise_rain__seed_0"
 PROTOCOLS = ("ndr", "airnet")
-HEADER = ["run", "test_set", "image", "scene", "protocol", "metric", "value"]
 STARTED = "2026-01-02T03:04:05+00:00"
-FACTS = {
+FACTS: dict[str, Any] = {
     "commit": "0123456789abcdef0123456789abcdef01234567",
     "modified": False,
     "command": "python -m ndr.evaluate",
     "started": STARTED,
     "wall_seconds": 7.5,
+    "processor_seconds": 7.0,
+    "peak_memory_mib": 100.0,
     "versions": {"python": "3.11.2", "torch": "2.14.1"},
-    "hardware": {"processor": "A Processor", "cores": 2, "system": "Linux 6", "gpus": []},
+    "hardware": Hardware(processor="A Processor", cores=2, system="Linux 6", gpus=()),
+    "precision": "fp32",
+    "device": "cpu",
 }
+"""What every job says of itself."""
 
 Values = Mapping[str, Mapping[str, float]]
 """PSNR per image per test set; the SSIM is the PSNR divided by 100."""
@@ -37,10 +54,10 @@ def sha(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def lines_of(run: str, psnr: Values, protocols: Iterable[str] = PROTOCOLS) -> list[list[str]]:
-    """Lines of `per_image.csv`; each further protocol adds 1 dB and 0.01."""
+def scores_of(run: str, psnr: Values, protocols: Iterable[str] = PROTOCOLS) -> list[ImageScore]:
+    """Rows of `per_image.csv`; each further protocol adds 1 dB and 0.01."""
     return [
-        [run, test_set, image, image, protocol, metric, repr(value)]
+        ImageScore(run, test_set, image, image, protocol, metric, value)
         for test_set, images in psnr.items()
         for image, decibel in images.items()
         for offset, protocol in enumerate(protocols)
@@ -51,10 +68,17 @@ def lines_of(run: str, psnr: Values, protocols: Iterable[str] = PROTOCOLS) -> li
     ]
 
 
+def lines_of(run: str, psnr: Values, protocols: Iterable[str] = PROTOCOLS) -> list[list[str]]:
+    """The same rows as text, to be spoiled."""
+    scores = scores_of(run, psnr, protocols)
+    return [[*dataclasses.astuple(score)[:-1], repr(score.value)] for score in scores]
+
+
 def write_lines(
-    results: Path, run: str, lines: list[list[str]], header: list[str] = HEADER
+    results: Path, run: str, lines: list[list[str]], header: Iterable[str] = COLUMNS
 ) -> Path:
-    path = results / "evaluations" / run / "per_image.csv"
+    """Lines as they are, for files that no writer of the suite would write."""
+    path = evaluation_folder(results, run) / "per_image.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -63,60 +87,93 @@ def write_lines(
     return path
 
 
+def evaluation_record(
+    run: str, psnr: Values, n_total: int | None = None, training: str | None = None, **facts: object
+) -> EvaluationProvenance:
+    """Provenance of an evaluation; `training` is the hash of the run spec behind it."""
+    content = {
+        **FACTS,
+        "run": run,
+        "source": "retrained" if training else "no_training",
+        "official_weights": None,
+        "evaluation_sha256": sha("evaluation " + run),
+        "training_run": run if training else None,
+        "training_sha256": training,
+        "checkpoint_sha256": sha("checkpoint") if training else None,
+        "parameters": 1234,
+        "images": {name: (len(images), n_total or len(images)) for name, images in psnr.items()},
+        "failures": {},
+        "protocols": PROTOCOLS,
+        "protocol_versions": {},
+        **facts,
+    }
+    return EvaluationProvenance.of_content(plain(content))
+
+
 def write_evaluation(
     results: Path,
     run: str,
     psnr: Values,
     *,
     lines: list[list[str]] | None = None,
-    n_total: int | None = None,
-    training: str | None = None,
-    **facts: object,
+    **facts: Any,
 ) -> Path:
     """Write values and provenance of an evaluation; returns the path of the values."""
-    path = write_lines(results, run, lines_of(run, psnr) if lines is None else lines)
-    provenance = {
-        **FACTS,
-        "run": run,
-        "source": "retrained" if training else "no_training",
-        "evaluation_sha256": sha("evaluation " + run),
-        "training_run": run if training else None,
-        "training_sha256": training,
-        "checkpoint_sha256": sha("checkpoint") if training else None,
-        "parameters": 1234,
-        "images": {name: [len(images), n_total or len(images)] for name, images in psnr.items()},
-        "protocols": list(PROTOCOLS),
-        "tiling": None,
-        **facts,
-    }
-    (path.parent / "provenance.json").write_text(json.dumps(provenance), encoding="utf-8")
-    return path
+    folder = evaluation_folder(results, run)
+    evaluation_record(run, psnr, **facts).write(folder / "provenance.json")
+    if lines is None:
+        write_scores(folder / "per_image.csv", scores_of(run, psnr))
+    else:
+        write_lines(results, run, lines)
+    return folder / "per_image.csv"
 
 
-def write_training(results: Path, run: str, *, done: int = 20, planned: int = 20, **facts) -> str:
-    """Write provenance, curve and the header of a checkpoint; returns the hash of the spec."""
-    folder = results / "runs" / run
-    folder.mkdir(parents=True, exist_ok=True)
-    spec = sha("training " + run)
-    provenance = {
+def training_record(
+    run: str, done: int = 20, planned: int = 20, **facts: object
+) -> TrainingProvenance:
+    """Provenance of a training."""
+    content = {
         **FACTS,
         "run": run,
-        "spec_sha256": spec,
+        "spec_sha256": sha("training " + run),
         "source_fingerprint": "0123456789abcdef",
+        "data_sha256": sha("images"),
         "steps_done": done,
         "steps_planned": planned,
         "parameters": 1234,
         "wall_seconds": 30.25,
+        "processes": 1,
+        "workers": 0,
+        "energy_joules": None,
+        "seconds_per_step": 1.5,
+        "resumed_at": [],
+        "final_losses": {"total": 0.1},
+        "cpu_threads": 1,
         **facts,
     }
-    (folder / "provenance.json").write_text(json.dumps(provenance), encoding="utf-8")
+    return TrainingProvenance.of_content(plain(content))
+
+
+def write_checkpoint(results: Path, run: str, spec: RunSpec) -> None:
+    """A checkpoint without weights."""
+    folder = run_folder(results, run)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = canonical_json(header(spec, run, sha("training " + run)).content())
+    save_file({}, folder / "checkpoint.safetensors", metadata={METADATA_KEY: text})
+
+
+def write_training(results: Path, run: str, **facts: Any) -> str:
+    """Write provenance, curve and the header of a checkpoint; returns the hash of the spec."""
+    folder = run_folder(results, run)
+    record = training_record(run, **facts)
+    record.write(folder / "provenance.json")
     curve = ["step,learning_rate,restore,total,gradient_norm,seconds"]
-    curve += [f"{step},0.001,{1 / step},{2 / step},1.0,{step}" for step in range(1, done + 1)]
+    curve += [
+        f"{step},0.001,{1 / step},{2 / step},1.0,{step}" for step in range(1, record.steps_done + 1)
+    ]
     (folder / "curve.csv").write_text("\n".join(curve) + "\n", encoding="utf-8")
-    content = {"setting": {"balance": "task_uniform"}, "recipe": {"batch": 6, "patch": 48}}
-    header = json.dumps({"__metadata__": {"ndr": json.dumps({"spec": content})}}).encode()
-    (folder / "checkpoint.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
-    return spec
+    write_checkpoint(results, run, run_spec())
+    return sha("training " + run)
 
 
 def write_trained(results: Path, run: str, psnr: Values, **facts) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from ndr.specs.run_spec import (
 )
 from ndr.training.optimisation import initialised_method
 from ndr.training.resume_state import Snapshots
+from tests.run_headers import header
 from tests.tiny_sets import TINY_IDENTITY, write_tiny_set
 
 SMALL = {"M": 8, "N": 4, "K": 4}
@@ -50,11 +50,7 @@ def trained(folder: Path, spec: RunSpec, pictures: int = 4) -> list[str]:
     for parameter in method.parameters():
         parameter.data += 0.02 * parameter.data.cos()
     snapshots.take(10, method.representation())
-    write_checkpoint(
-        folder / "checkpoint.safetensors",
-        method,
-        {"run": spec.run, "spec_sha256": spec.sha256(), "spec": asdict(spec)},
-    )
+    write_checkpoint(folder / "checkpoint.safetensors", method, header(spec))
     snapshots.write(folder / "representation.safetensors")
     evaluation = EvaluationSpec(
         tier="smoke",

@@ -23,6 +23,8 @@ from safetensors.torch import load_file
 from ndr.checkpoint import load_run_checkpoint, read_checkpoint
 from ndr.data.mixture import Mixture
 from ndr.method import parameter_count
+from ndr.records.checkpoint_header import CheckpointHeader
+from ndr.records.provenance import TrainingProvenance
 from ndr.registry import create, method_arguments
 from ndr.specs.run_spec import RunSpec
 from ndr.train import main
@@ -59,28 +61,28 @@ def test_results_of_a_run(sets: Path, tmp_path: Path, caplog: pytest.LogCaptureF
         "checkpoint.safetensors", "curve.csv", "provenance.json", "representation.safetensors",
     ]  # fmt: skip
     method = create("dncnn", "smoke", **DNCNN)
-    state, metadata = read_checkpoint(tmp_path / "checkpoint.safetensors")
-    assert metadata == {
-        "run": "dncnn__noise_rain__channels_4__depth_3__seed_0",
-        "spec_sha256": spec.sha256(),
-        "source_fingerprint": FINGERPRINT,
-        "data_sha256": Mixture(spec, sets).data_sha256,
-        "spec": json.loads(spec.canonical_json()),
-        "steps_done": 6,
-        "parameters": parameter_count(method),
-    }
+    state, header = read_checkpoint(tmp_path / "checkpoint.safetensors")
+    assert header == CheckpointHeader(
+        run="dncnn__noise_rain__channels_4__depth_3__seed_0",
+        spec_sha256=spec.sha256(),
+        source_fingerprint=FINGERPRINT,
+        data_sha256=Mixture(spec, sets).data_sha256,
+        spec=RunSpec.from_json(spec.canonical_json()),
+        steps_done=6,
+        parameters=parameter_count(method),
+    )
     assert state.keys() == method.state_dict().keys()
     load_run_checkpoint(method, tmp_path / "checkpoint.safetensors", spec.sha256())
-    provenance = json.loads((tmp_path / "provenance.json").read_text())
-    assert provenance["steps_done"] == provenance["steps_planned"] == 6
-    assert provenance["resumed_at"] == []
-    assert provenance["seconds_per_step"] > 0
-    assert provenance["run"] == metadata["run"]
-    assert {"command", "commit", "hardware", "versions", "wall_seconds"} <= provenance.keys()
+    provenance = TrainingProvenance.read(tmp_path / "provenance.json")
+    assert provenance.steps_done == provenance.steps_planned == 6
+    assert provenance.resumed_at == ()
+    assert provenance.seconds_per_step > 0
+    assert provenance.run == header.run
+    assert provenance.data_sha256 == header.data_sha256
     with (tmp_path / "curve.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["step"]) for row in rows] == [1, 2, 3, 4, 5, 6]
-    assert float(rows[-1]["restore"]) == provenance["final_losses"]["restore"]
+    assert float(rows[-1]["restore"]) == provenance.final_losses["restore"]
     assert load_file(tmp_path / "representation.safetensors")["steps"].tolist() == []
 
 

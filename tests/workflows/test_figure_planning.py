@@ -147,7 +147,7 @@ def test_a_report_of_few_tables_asks_for_no_further_authors_weights() -> None:
         ({"test_sets": ["Rain100H"]}, UnknownNameError, "Rain100L"),
         ({"test_sets": ["Rain100L", "Rain100L_x2"]}, ConfigurationError, "one scale"),
         ({"rows": [{"setting": "denoise", "method": "nafnet"}]}, ConfigurationError, "of a table"),
-        ({"captoin": "x"}, UnknownNameError, "caption"),
+        ({"captoin": "x"}, ConfigurationError, "'captoin': did you mean 'caption'"),
     ],
 )
 def test_a_wrong_figure_names_the_nearest_right_one(

@@ -17,17 +17,18 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import pydantic
+from typing import Annotated, Any
 
 from ndr.atomic_file import write_json
 from ndr.data.catalogue import load_catalogue
 from ndr.method import Batch, TrainingContext
 from ndr.nearest_name import unknown_name
+from ndr.records.provenance import TrainingProvenance
+from ndr.records.record import ResultFileError
 from ndr.registry import method_class
 from ndr.specs.run_spec import RunSpec
-from workflows.configuration import CONFIG, read_yaml, suite_config, validated
+from ndr.specs.typed_file import more_than, read_yaml, read_yaml_spec
+from workflows.configuration import CONFIG, suite_config
 from workflows.planning import make_plan
 
 TABLE = CONFIG / "training_costs.json"
@@ -222,21 +223,19 @@ GPU_HOURS = "GPU-hours"
 COUNTED = "counted for"
 
 
-class Card(pydantic.BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
     """A graphics card as `config/costs.yaml` describes it."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
-
     label: str
-    teraflops: float = pydantic.Field(gt=0)
+    teraflops: Annotated[float, more_than(0)]
     """Rate while training, 10^12 counted operations per second."""
     basis: str
 
 
-class CostAssumptions(pydantic.BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostAssumptions:
     """`config/costs.yaml` (comments there)."""
-
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
     step_over_forward: float
     card: str
@@ -253,7 +252,7 @@ class CostAssumptions(pydantic.BaseModel):
 
 def read_assumptions(config: Path = CONFIG) -> CostAssumptions:
     """Read `config/costs.yaml`; a misspelt key is an error with the nearest one."""
-    return validated(CostAssumptions, read_yaml(config / "costs.yaml"), "config/costs.yaml")
+    return read_yaml_spec(CostAssumptions, config / "costs.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,15 +271,15 @@ def finished_runs(results: Path) -> dict[str, MeasuredRun]:
     found = {}
     for path in sorted((results / "runs").glob("*/provenance.json")):
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            on_gpu = str(record["device"]).startswith("cuda")
-            hardware = record["hardware"]
-            place = hardware["gpus"][0] if on_gpu else hardware["processor"]
-            found[path.parent.name] = MeasuredRun(
-                record["spec_sha256"], float(record["seconds_per_step"]), place, on_gpu
-            )
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            log.warning("%s: not a complete record (%r): counts as not run", path, error)
+            record = TrainingProvenance.read(path)
+        except ResultFileError as error:
+            log.warning("%s; counts as not run", error)
+            continue
+        machine, on_gpu = record.hardware, record.device.startswith("cuda")
+        place = machine.gpus[0] if on_gpu and machine.gpus else machine.processor
+        found[path.parent.name] = MeasuredRun(
+            record.spec_sha256, record.seconds_per_step, place, on_gpu
+        )
     return found
 
 

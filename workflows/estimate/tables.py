@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ndr.data.catalogue import load_catalogue
+from ndr.records.provenance import EvaluationProvenance
+from ndr.records.record import ResultFileError
 from workflows.configuration import CONFIG, suite_config
 from workflows.estimate.hours import RunTimes, StepCosts, finished_runs, read_assumptions
 from workflows.estimate.volumes import DataVolumes, Volume
@@ -20,6 +22,8 @@ from workflows.report_parts import (
     representation_runs,
     sensitivity_plan,
 )
+
+log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parents[2]
 WEIGHT_BYTES = 4
@@ -142,11 +146,13 @@ class Estimator:
 def finished_evaluations(results: Path) -> dict[str, str]:
     """Hash of the spec of each finished evaluation, from its provenance."""
     found = {}
-    for path in (results / "evaluations").glob("*/provenance.json"):
+    for path in sorted((results / "evaluations").glob("*/per_image.csv")):  # written last of all
         try:
-            found[path.parent.name] = str(json.loads(path.read_text("utf-8"))["spec_sha256"])
-        except (KeyError, TypeError, ValueError):
-            continue  # written by a version without it, or cut off: counts as not scored
+            record = EvaluationProvenance.read(path.with_name("provenance.json"))
+        except (FileNotFoundError, ResultFileError) as error:
+            log.warning("%s; counts as not scored", error)
+        else:
+            found[path.parent.name] = record.evaluation_sha256
     return found
 
 

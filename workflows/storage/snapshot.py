@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from ndr.atomic_file import write_json
 from ndr.nearest_name import UnknownNameError, check_names
 from ndr.records.provenance import file_sha256
-from ndr.records.table_result import table_metrics
+from ndr.records.table_result import TableResult, table_metrics
 from workflows import DOWNLOADS, ORIGINALS, ROOT, SETS, WEIGHTS
 from workflows.configuration import CONFIG, names_in, read_yaml
 from workflows.storage.artefact_store import ArtefactStore, StoreError, pack
@@ -306,7 +306,7 @@ def _place(source: Path, target: Path) -> None:
 def metrics_of(root: Path, tier: str) -> dict[str, object]:
     """Means of all tables of a tier that exist."""
     tables = sorted((root / "results" / tier / "tables").glob("*.json"))
-    return {path.stem: table_metrics(json.loads(path.read_text("utf-8"))) for path in tables}
+    return {path.stem: table_metrics(TableResult.read(path)) for path in tables}
 
 
 def check_tier(tier: str) -> str:

@@ -94,7 +94,9 @@ def folder_files(folder_id: str) -> dict[str, str]:
     if not found:
         raise SourceError(f"Google Drive folder {folder_id}: it shows no files")
     try:
-        return {check_relative(file.path): file.id for file in sorted(found, key=lambda f: f.path)}
+        for file in found:
+            check_relative(file.path)
+        return {file.path: file.id for file in sorted(found, key=lambda f: f.path)}
     except ValueError as error:
         raise SourceError(f"Google Drive folder {folder_id}: {error}") from error
 

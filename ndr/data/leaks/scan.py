@@ -32,7 +32,6 @@ from ndr.data.leaks.scanned_set import (
 from ndr.records.leak_findings import (
     IDENTICAL,
     NEAR_DUPLICATE,
-    SCHEMA,
     Comparison,
     LeakFindings,
     Match,
@@ -304,7 +303,6 @@ def scan(
         compared(train, test) for test in tests for train in dict.fromkeys(train_sets)
     )
     return LeakFindings(
-        schema=SCHEMA,
         maximum_distance=MAXIMUM_DISTANCE,
         minimum_correlation=MINIMUM_CORRELATION,
         trainings=trainings,

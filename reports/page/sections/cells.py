@@ -9,7 +9,7 @@ import dataclasses
 import json
 import math
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,12 @@ from markupsafe import Markup
 from ndr.metrics.metric import METRICS
 from ndr.records import table_result as t
 from ndr.records.per_image import SeriesKey
-from ndr.records.provenance import evaluation_folder, read_provenance, run_folder
+from ndr.records.provenance import (
+    EvaluationProvenance,
+    TrainingProvenance,
+    evaluation_provenance,
+    training_provenance,
+)
 from ndr.records.table_result import (
     Block,
     Cell,
@@ -66,12 +71,12 @@ def run_facts(results: Path, row: Row) -> list[Fact]:
         row: a row with a run.
 
     Raises:
-        ProvenanceError: a provenance file is damaged.
+        ResultFileError: a provenance file is damaged.
     """
     assert row.run is not None
-    evaluation = _provenance(evaluation_folder(results, row.run) / "provenance.json")
-    behind = evaluation.get("training_run") or row.run
-    training = _provenance(run_folder(results, behind) / "provenance.json")
+    evaluation = evaluation_provenance(results, row.run)
+    behind = (evaluation and evaluation.training_run) or row.run
+    training = training_provenance(results, behind)
     facts = [Fact("Run", CODE, row.run)]
     if row.evaluation:
         facts.append(Fact("Source", TEXT, row.evaluation.source.replace("_", " ")))
@@ -83,11 +88,7 @@ def run_facts(results: Path, row: Row) -> list[Fact]:
     return facts
 
 
-def _provenance(path: Path) -> Mapping[str, Any]:
-    return read_provenance(path) if path.is_file() else {}
-
-
-def _of_training(facts: TrainingFacts, provenance: Mapping[str, Any]) -> Iterator[Fact]:
+def _of_training(facts: TrainingFacts, job: TrainingProvenance | None) -> Iterator[Fact]:
     steps = f"{count_text(facts.steps_done)} of {count_text(facts.steps_planned)}"
     if facts.batch:
         steps += f", batch {facts.batch}"
@@ -98,33 +99,30 @@ def _of_training(facts: TrainingFacts, provenance: Mapping[str, Any]) -> Iterato
     yield Fact("Steps", TEXT, steps)
     yield Fact("Parameters", TEXT, count_text(facts.parameters))
     yield Fact("Training time", TEXT, duration_text(facts.wall_seconds))
-    yield Fact("Energy of training", TEXT, _energy(provenance))
-    yield from _machine("Training", provenance)
+    yield Fact("Energy of training", TEXT, _energy(job.energy_joules if job else None))
+    yield from _machine("Training", job)
 
 
-def _of_evaluation(facts: EvaluationFacts, provenance: Mapping[str, Any]) -> Iterator[Fact]:
+def _of_evaluation(facts: EvaluationFacts, job: EvaluationProvenance | None) -> Iterator[Fact]:
     yield Fact("Evaluation time", TEXT, f"{duration_text(facts.wall_seconds)}, all test sets")
-    if provenance.get("seconds_per_megapixel"):
-        speed = f"{provenance['seconds_per_megapixel']:.2f} s per megapixel"
-        yield Fact("Restoring", TEXT, speed)
+    if job and job.seconds_per_megapixel:
+        yield Fact("Restoring", TEXT, f"{job.seconds_per_megapixel:.2f} s per megapixel")
     if facts.tiling:
         yield Fact("Tiles", CODE, facts.tiling)
-    yield from _machine("Evaluation", provenance)
+    yield from _machine("Evaluation", job)
 
 
-def _machine(job: str, provenance: Mapping[str, Any]) -> Iterator[Fact]:
-    if not provenance:
+def _machine(kind: str, job: TrainingProvenance | EvaluationProvenance | None) -> Iterator[Fact]:
+    if job is None:
         return
-    device = provenance.get("device")
-    hardware = machine_text(provenance) + (f"; on {device}" if device else "")
-    yield Fact(f"{job} hardware", TEXT, hardware)
-    yield Fact(f"{job} versions", TEXT, versions_text(provenance))
-    yield Fact(f"{job} commit", CODE, commit_text(provenance))
+    hardware = machine_text(job) + (f"; on {job.device}" if job.device else "")
+    yield Fact(f"{kind} hardware", TEXT, hardware)
+    yield Fact(f"{kind} versions", TEXT, versions_text(job))
+    yield Fact(f"{kind} commit", CODE, commit_text(job))
 
 
-def _energy(provenance: Mapping[str, Any]) -> str:
+def _energy(joules: float | None) -> str:
     """Energy that a GPU reported, in kilowatt hours; most machines report none."""
-    joules = provenance.get("energy_joules")
     return NOT_REPORTED if joules is None else f"{joules / 3.6e6:.3g} kWh"
 
 

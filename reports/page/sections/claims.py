@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ndr.records.claim_results import read_claim_results
+from ndr.records.claim_results import ClaimResults
 from reports.claims.verdicts import (
     MINIMUM_SCENES,
     NOT_REPRODUCED,
@@ -40,7 +40,7 @@ def claims_section(
     """
     if path is None:
         return None
-    found = read_claim_results(path)
+    found = ClaimResults.read(path)
     if found.tier != tier:
         raise ClaimTierError(f"{path} is of tier {found.tier!r}, the report of tier {tier!r}")
     seeds = [part.seeds for claim in found.claims for part in claim.parts if part.images]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ndr.records.figure_record import DRAWN, FigureRecord, read_figure_record
+from ndr.records.figure_record import DRAWN, FigureRecord
 
 WIDTH = 1400
 """Pixels of a picture in the page; the linked file has all."""
@@ -67,7 +67,7 @@ def _webp(png: bytes) -> tuple[bytes, tuple[int, int]]:
 
 
 def _page_figure(path: Path, page: Path) -> PageFigure:
-    record = read_figure_record(path)
+    record = FigureRecord.read(path)
     png, svg = path.with_suffix(".png"), path.with_suffix(".svg")
     if record.status != DRAWN:
         return PageFigure(record, "", 0, 0, "", "", record.reason)
@@ -99,7 +99,7 @@ def figures_section(records: Sequence[Path], page: Path) -> FiguresSection:
         page: the HTML file, which links are relative to.
 
     Raises:
-        FigureRecordError: a record is damaged.
+        ResultFileError: a record is damaged.
         FileNotFoundError: a record is not there.
     """
     with ThreadPoolExecutor() as pool:

@@ -11,7 +11,6 @@ from ndr.records.leak_findings import (
     IDENTICAL,
     NEAR_DUPLICATE,
     LeakFindings,
-    read_findings,
 )
 from ndr.records.table_result import QualityEntry, TableResult
 from ndr.specs.report_description import ReportDescription
@@ -58,9 +57,9 @@ def leak_section(
 
     Raises:
         FileNotFoundError: `path` does not exist.
-        ResultFileError, ProvenanceError: a file is damaged.
+        ResultFileError: a file is damaged.
     """
     if path is None:
         return None
-    findings = read_findings(path)
+    findings = LeakFindings.read(path)
     return LeakSection(findings, leak_split(findings, description, tables, results))

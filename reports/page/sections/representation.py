@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 
+from ndr.records.record import ResultFileError
 from ndr.records.representation import (
     LEVELS,
     PLAIN,
@@ -19,7 +20,6 @@ from ndr.records.representation import (
     RepresentationFile,
     read_representation,
 )
-from ndr.specs.typed_file import ResultFileError
 from reports.figures import style
 from reports.page.sections import representation_findings
 from reports.page.sections.representation_findings import Finding, findings

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ndr.metrics.protocol import description
-from ndr.specs.typed_file import read_result_file
 from reports.analysis.sensitivity import (
     NOISE_DESCRIPTIONS,
-    SCHEMA,
     Change,
     Group,
     MeasuredTestSet,
@@ -101,7 +99,7 @@ def sensitivity_section(path: Path | None) -> SensitivitySection:
     """
     if path is None:
         return SensitivitySection(reason="the comparison was not run for this report")
-    found = read_result_file(Sensitivity, path, schema=SCHEMA, what="sensitivity file")
+    found = Sensitivity.read(path)
     if found.reason:
         return SensitivitySection(reason=found.reason)
     return SensitivitySection(

@@ -14,6 +14,7 @@ from ndr.data.fetch.obtaining import Obtained, obtain
 from ndr.data.fetch.source import Download
 from ndr.data.fetch.transfer import Waits
 from ndr.data.fetch.ways import FILE_PAGE, FOLDER_PAGE, file_address, folder_files
+from ndr.specs.typed_file import build
 from tests.data.fetch.misbehaving_server import MisbehavingServer, Served
 
 FILE_ID = "1idKFDkAHJGAFDn1OyXZxsTbOSBx9GS8N"
@@ -52,7 +53,7 @@ def page(text: str | bytes) -> Served:
 def get(
     tmp_path: Path, session: requests.Session, source: dict[str, str], file: str = "a.zip"
 ) -> Obtained:
-    entry = Download.model_validate({"file": file, "sources": [source]})
+    entry = build(Download, {"file": file, "sources": [source]})
     return obtain("tiny", entry, tmp_path, lambda path: None, waits=Waits((), 0), session=session)
 
 

@@ -13,6 +13,7 @@ from ndr.data.fetch.obtaining import Obtained, obtain
 from ndr.data.fetch.source import Download, HuggingFaceFile
 from ndr.data.fetch.transfer import Waits
 from ndr.data.fetch.ways import hub_address
+from ndr.specs.typed_file import build
 from tests.data.fetch.misbehaving_server import MisbehavingServer, Served
 
 CONTENT = bytes(range(256)) * 600
@@ -47,7 +48,7 @@ def serve(hub: MisbehavingServer, sha256: str, content: bytes = CONTENT) -> Serv
 
 
 def get(tmp_path: Path, session: requests.Session) -> Obtained:
-    entry = Download.model_validate({"file": "a.tar.gz", "sources": [SOURCE]})
+    entry = build(Download, {"file": "a.tar.gz", "sources": [SOURCE]})
     return obtain("tiny", entry, tmp_path, lambda path: None, waits=Waits((), 0), session=session)
 
 
@@ -83,7 +84,7 @@ def test_small_file_comes_without_checksum(
     hub: MisbehavingServer, session: requests.Session, tmp_path: Path
 ) -> None:
     hub.files[PAGE] = Served(b"small", etag='"abc"', headers=COMMIT)
-    assert hub_address(HuggingFaceFile.model_validate(SOURCE), session).sha256 is None
+    assert hub_address(build(HuggingFaceFile, SOURCE), session).sha256 is None
     assert get(tmp_path, session).path.read_bytes() == b"small"
 
 
@@ -106,10 +107,10 @@ def test_refusals(
 ) -> None:
     hub.files[PAGE] = Served(b"", statuses=[status] * 9, headers={"X-Error-Code": code})
     with pytest.raises(error, match="Urban100"):
-        hub_address(HuggingFaceFile.model_validate(SOURCE), session)
+        hub_address(build(HuggingFaceFile, SOURCE), session)
 
 
 def test_out_of_reach(monkeypatch: pytest.MonkeyPatch, session: requests.Session) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(TemporaryError, match="cannot reach the Hub"):
-        hub_address(HuggingFaceFile.model_validate(SOURCE), session)
+        hub_address(build(HuggingFaceFile, SOURCE), session)

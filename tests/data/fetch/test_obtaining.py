@@ -15,6 +15,7 @@ from ndr.data.fetch.fetch_errors import BadFileError, FetchError, ManualStepErro
 from ndr.data.fetch.obtaining import Obtained, obtain
 from ndr.data.fetch.source import Download
 from ndr.data.fetch.transfer import Waits
+from ndr.specs.typed_file import build
 from tests.data.fetch.misbehaving_server import MisbehavingServer, Served
 
 CONTENT = bytes(range(256)) * 400
@@ -42,7 +43,7 @@ class Desk:
         sources = [{"url": f"{self.server.url}/{path}"} for path in paths]
         if manual := changes.pop("manual", None):
             sources.append({"manual": manual})
-        return Download.model_validate({"file": "a.bin", "sources": sources, **changes})
+        return build(Download, {"file": "a.bin", "sources": sources, **changes})
 
     def get(self, entry: Download, *mirrors: str, set_name: str = "tiny") -> Obtained:
         return obtain(
@@ -221,9 +222,9 @@ def test_mirrors_come_first_in_their_order(desk: Desk, tmp_path: Path) -> None:
 def test_file_url(desk: Desk, tmp_path: Path) -> None:
     (tmp_path / "with blank.bin").write_bytes(CONTENT)
     address = (tmp_path / "with blank.bin").as_uri()
-    entry = Download.model_validate({"file": "a.bin", "sources": [{"url": address}]})
+    entry = build(Download, {"file": "a.bin", "sources": [{"url": address}]})
     assert desk.get(entry).sha256 == SHA256
-    missing = Download.model_validate({"file": "b.bin", "sources": [{"url": "file:///no/b"}]})
+    missing = build(Download, {"file": "b.bin", "sources": [{"url": "file:///no/b"}]})
     with pytest.raises(SourceError, match="/no/b: no such file"):
         desk.get(missing)
 

@@ -17,7 +17,6 @@ from ndr.records.leak_findings import (
     Comparison,
     LeakFindings,
     Match,
-    read_findings,
 )
 from tests.data.leaks.leaked_sets import (
     FILES,
@@ -233,7 +232,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     printed = capsys.readouterr().out
     assert "test in train: 1 of 2 images (1 identical, 0 near duplicates)" in printed
     assert "test: 2 of 2 images, 2 pictures, 2 scenes, 1 in training sets" in printed
-    findings = read_findings(out)
+    findings = LeakFindings.read(out)
     assert findings == scan(tmp_path, ["train"], ["test"], tmp_path / "cache", workers=1)
     with pytest.raises(SystemExit, match="no such manifest; prepare the set first"):
         main([*options, "--train", "tarin", "--test", "test"])

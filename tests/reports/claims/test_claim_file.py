@@ -15,11 +15,9 @@ from ndr.records.claim_results import (
     ClaimResult,
     ClaimResults,
     PartResult,
-    read_claim_results,
-    write_claim_results,
 )
-from ndr.records.table_result import write_table_result
-from ndr.specs.typed_file import ResultFileError, SpecError
+from ndr.records.record import ResultFileError
+from ndr.specs.typed_file import SpecError
 from reports.build import environment
 from reports.claims.parts import averaged_columns, parts_of
 from reports.claims.specs import KINDS, Claim, Claims, Comparison, read_claims
@@ -113,9 +111,9 @@ def claims_file(folder: Path, *claims: dict) -> Path:
 @pytest.mark.parametrize(
     ("claim", "message"),
     [
-        ({"compare": [COMPARISON], "tabel": 1}, "unknown key of Claim 'tabel'"),
+        ({"compare": [COMPARISON], "tabel": 1}, "unknown key 'tabel'"),
         ({"compare": [{**COMPARISON, "againstt": []}]}, "did you mean 'against'"),
-        ({"compare": [{"table": "table_10"}]}, "missing"),
+        ({"compare": [{"table": "table_10"}]}, "expected the key 'blocks'"),
         ({}, "expected one of compare, .*; found none"),
         ({"compare": [COMPARISON], "missing": "it"}, "found compare, missing"),
         ({"compare": [{**COMPARISON, "order": ["a", "b"]}]}, "either `against` or an `order`"),
@@ -206,7 +204,7 @@ def some_results() -> ClaimResults:
         _claim("two", "Two.", "table_10", part, missing),
         ClaimResult("three", "Three.", "Text", "missing", (), "not run", None, (), NASTY),
     )
-    return ClaimResults(1, "quick", claims)
+    return ClaimResults("quick", claims)
 
 
 def rendered(section: object) -> str:
@@ -215,8 +213,8 @@ def rendered(section: object) -> str:
 
 def test_the_section_shows_verdicts_intervals_and_the_papers_number(tmp_path: Path) -> None:
     path = tmp_path / "claims.json"
-    write_claim_results(path, some_results())
-    assert read_claim_results(path) == some_results()
+    some_results().write(path)
+    assert ClaimResults.read(path) == some_results()
     html = rendered(claims_section(path, "quick", ["table_05"]))
     section = parsed(html)
     (verdicts,) = (each for each in section.all("ul") if "verdicts" in each.classes())
@@ -260,7 +258,7 @@ def test_each_unit_has_its_digits(tmp_path: Path, unit: str, shown: str, paper: 
     claim = some_results().claims[0]
     part = dataclasses.replace(claim.parts[0], unit=unit, paper=28.4)
     claims = (dataclasses.replace(claim, parts=(part,)),)
-    write_claim_results(path, dataclasses.replace(some_results(), claims=claims))
+    dataclasses.replace(some_results(), claims=claims).write(path)
     section = parsed(rendered(claims_section(path, "quick")))
     (measured,) = (p for p in section.all("p") if "measured" in p.classes())
     assert measured.text.startswith(f"{shown} (")
@@ -275,23 +273,23 @@ def test_without_a_file_the_section_says_so() -> None:
 
 def test_claims_of_another_tier_or_version_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "claims.json"
-    write_claim_results(path, some_results())
+    some_results().write(path)
     with pytest.raises(ClaimTierError, match=r"'quick'.*'paper'"):
         claims_section(path, "paper")
     content = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**content, "schema": 9}), encoding="utf-8")
     with pytest.raises(ResultFileError, match="expected schema 1, found 9"):
-        read_claim_results(path)
+        ClaimResults.read(path)
     path.write_text("{", encoding="utf-8")
     with pytest.raises(ResultFileError, match="delete"):
-        read_claim_results(path)
+        ClaimResults.read(path)
 
 
 def test_the_command_judges_the_committed_claims(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = table_10(tmp_path, {"NDR-Restore": everywhere(0.5, 1.0), DQ: everywhere(0.0)})
-    write_table_result(tmp_path / "table_10.json", table)
+    table.write(tmp_path / "table_10.json")
     counts = {"restore": 28407819, "degrade": 10709673, "query_and_injection": 2385699}
     counts |= {"representation": 4096, "encoder_and_decoder": 26018024}
     content = {"variants": {"first_release": {"with_never_used": counts}}}
@@ -301,7 +299,7 @@ def test_the_command_judges_the_committed_claims(
     arguments += ["--out", str(tmp_path / "claims.json")]
     main(arguments)
     first = (tmp_path / "claims.json").read_bytes()
-    found = {c.id: c for c in read_claim_results(tmp_path / "claims.json").claims}
+    found = {c.id: c for c in ClaimResults.read(tmp_path / "claims.json").claims}
     assert found["query_helps"].verdict == "reproduced"
     assert found["injection_helps"].verdict == "not run"
     assert found["size_of_networks"].verdict == "reproduced"

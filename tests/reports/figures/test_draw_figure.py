@@ -12,10 +12,8 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from ndr.records.figure_record import (
-    FigureRecordError,
-    read_figure_record,
-)
+from ndr.records.figure_record import FigureRecord
+from ndr.records.record import ResultFileError
 from ndr.specs.figure_plan import KINDS, PICTURE_KINDS, PLOT_KINDS, FigurePlan, FigureRow
 from reports.figures.draw import draw_figure, figure_kind, main
 from tests.reports.figures.fabricated_figures import ROWS, figure_plan, write_results
@@ -41,7 +39,7 @@ def run(plan: FigurePlan, results: Path, out: Path) -> None:
 def test_the_command_writes_what_the_record_says(tmp_path: Path) -> None:
     results = write_results(tmp_path / "results")
     run(figure_plan(), results, tmp_path)
-    record = read_figure_record(tmp_path / "f.json")
+    record = FigureRecord.read(tmp_path / "f.json")
     content = (tmp_path / "f.png").read_bytes()
     assert record.sha256 == hashlib.sha256(content).hexdigest()
     with Image.open(tmp_path / "f.png") as opened:
@@ -79,7 +77,7 @@ def test_a_missing_input_is_told_and_shown(tmp_path: Path) -> None:
     results = write_results(tmp_path / "results")
     plan = figure_plan("scatter", rows=ROWS[:1])
     run(plan, results, tmp_path)
-    record = read_figure_record(tmp_path / "f.json")
+    record = FigureRecord.read(tmp_path / "f.json")
     assert (record.status, record.reason) == ("not drawn", "NDR-Restore was not run.")
     assert record.alt == "Figure 7 is not drawn: NDR-Restore was not run."
     assert (tmp_path / "f.png").stat().st_size > 0
@@ -133,5 +131,5 @@ def test_a_damaged_record_is_refused(tmp_path: Path, change: dict[str, object] |
     path = tmp_path / "f.json"
     content = json.loads(path.read_text(encoding="utf-8"))
     path.write_text("{" if change is None else json.dumps({**content, **change}), encoding="utf-8")
-    with pytest.raises(FigureRecordError, match="delete it and run again"):
-        read_figure_record(path)
+    with pytest.raises(ResultFileError, match="delete it and run again"):
+        FigureRecord.read(path)

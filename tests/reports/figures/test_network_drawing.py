@@ -16,6 +16,7 @@ from matplotlib.transforms import Bbox
 
 from ndr.nearest_name import UnknownNameError
 from ndr.network.layout import network_layout
+from ndr.records.network_layout import NetworkLayout
 from reports.figures import network_drawing, style
 from reports.figures.kind import Drawing, MissingFigureInput
 from reports.figures.svg_figure import figure_of_svg
@@ -55,13 +56,12 @@ CASES = [(name, content) for content in CONTENTS for name in CHANGES if name in 
 
 
 @functools.cache
-def layout_json(name: str) -> str:
-    return network_layout("smoke", "ndr_restore", CHANGES[name]).canonical_json()
+def layout(name: str) -> NetworkLayout:
+    return network_layout("smoke", "ndr_restore", CHANGES[name])
 
 
 def write_layout(results: Path, name: str = "smoke") -> Path:
-    path = results / network_drawing.FILE_NAME
-    path.write_text(layout_json(name), encoding="utf-8")
+    layout(name).write(results / network_drawing.FILE_NAME)
     return results
 
 

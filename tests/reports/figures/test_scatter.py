@@ -45,7 +45,8 @@ def test_the_other_is_the_one_with_the_highest_mean_over_sets(tmp_path: Path) ->
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_values_that_cannot_be_plotted_take_a_system_out(tmp_path: Path, value: float) -> None:
     results = write_results(tmp_path)
-    made.write_trained(results, NAFNET, {NOISE: {"a": value}, HAZE: {"a": 20.0}})
+    psnr = {NOISE: {"a": value}, HAZE: {"a": 20.0}}
+    made.write_trained(results, NAFNET, psnr, lines=made.lines_of(NAFNET, psnr))
     with pytest.raises(MissingFigureInput, match="each of the other systems"):
         comparisons(figure_plan("scatter"), results)
 

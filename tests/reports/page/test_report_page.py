@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 
-from ndr.records.table_result import write_table_result
 from reports.analysis.quality import EXPLANATIONS
 from reports.build import ReportError, environment, main
 from reports.claims.specs import ParameterTableError
@@ -359,7 +358,7 @@ def test_templates_fail_on_names_that_do_not_exist() -> None:
 def test_the_command_writes_the_page(small_report: SmallReport, page: str, tmp_path: Path) -> None:
     paths = [tmp_path / f"{table.name}.json" for table in small_report.tables]
     for path, table in zip(paths, small_report.tables, strict=True):
-        write_table_result(path, table)
+        table.write(path)
     out = tmp_path / "all_tables.html"
     arguments = ["--report-json", small_report.description.canonical_json()]
     arguments += ["--tables", *map(str, paths), "--results", str(small_report.results)]

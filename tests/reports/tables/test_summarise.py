@@ -11,9 +11,8 @@ import pytest
 
 from ndr.nearest_name import UnknownNameError
 from ndr.records import table_result as t
-from ndr.records.provenance import ProvenanceError
-from ndr.records.table_result import Cell, Row, TableResult, read_table_result
-from ndr.specs.typed_file import ResultFileError
+from ndr.records.record import ResultFileError
+from ndr.records.table_result import Cell, Row, TableResult
 from reports.summarise import main, summarise
 from tests.reports import fabricated_results as made
 from tests.reports.fabricated_results import HAZE, INPUT, NAFNET, NDR, NOISE, RAIN
@@ -249,7 +248,7 @@ def test_a_bad_value_of_another_protocol_leaves_the_shown_one(results: Path) -> 
     assert ("airnet", "PSNR") not in [(n.protocol, n.metric) for n in average.numbers]
 
 
-@pytest.mark.parametrize("header", [[], [*made.HEADER, "more"], made.HEADER[:-1]])
+@pytest.mark.parametrize("header", [[], [*made.COLUMNS, "more"], made.COLUMNS[:-1]])
 def test_another_header_spoils_the_whole_file(results: Path, header: list[str]) -> None:
     plan = made.write_standard(results)
     made.write_lines(results, NDR, [], header)
@@ -278,7 +277,7 @@ def test_infinite_psnr_is_no_json_literal(results: Path, tmp_path: Path) -> None
         raise AssertionError(literal)
 
     json.loads(files["json"].read_text(), parse_constant=refuse)
-    shown = find_cell(read_table_result(files["json"]), "oracle", NOISE).shown[0]
+    shown = find_cell(TableResult.read(files["json"]), "oracle", NOISE).shown[0]
     assert (shown.value, shown.infinite) == (None, True)
     assert ",inf,2,2," in files["csv"].read_text()
     assert "∞" in files["md"].read_text()
@@ -313,7 +312,7 @@ def test_a_training_without_provenance_is_listed(results: Path) -> None:
 def test_damaged_provenance_says_what_to_do(results: Path) -> None:
     plan = made.write_standard(results)
     (results / "runs" / NDR / "provenance.json").write_text("{")
-    with pytest.raises(ProvenanceError, match=r"delete .* and run again"):
+    with pytest.raises(ResultFileError, match=r"delete .* and run again"):
         summarise(plan, results)
 
 
@@ -342,7 +341,7 @@ def test_the_command_writes_what_it_computed(results: Path, tmp_path: Path) -> N
     plan = made.write_standard(results)
     files = {suffix: tmp_path / "out" / f"t.{suffix}" for suffix in ("json", "csv", "md", "tex")}
     run_main(plan, results, files)
-    assert read_table_result(files["json"]) == summarise(plan, results)
+    assert TableResult.read(files["json"]) == summarise(plan, results)
     assert all(path.stat().st_size for path in files.values())
 
 
@@ -362,17 +361,17 @@ def test_the_command_ends_with_one_line_on_bad_input(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is no table file"),
-        ("[]", "is no table file"),
+        ("{", "no table file"),
+        ("[]", "no table file"),
         ('{"schema": 99}', "expected schema 2, found 99"),
-        ('{"schema": 2, "tabel": 2}', "unknown key of TableResult 'tabel'"),
+        ('{"schema": 2, "tabel": 2}', "unknown key 'tabel'"),
     ],
 )
 def test_table_files_of_another_kind_are_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "table.json"
     path.write_text(text)
     with pytest.raises(ResultFileError, match=message):
-        read_table_result(path)
+        TableResult.read(path)
 
 
 def test_the_input_itself_missing_leaves_rows_without_reference(results: Path) -> None:

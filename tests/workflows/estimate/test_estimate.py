@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from ndr.data.catalogue import load_catalogue
+from ndr.records.provenance import Hardware
 from tests.conftest import REPOSITORY
+from tests.reports import fabricated_results as made
 from workflows.configuration import CONFIG, read_yaml, suite_config
 from workflows.estimate.__main__ import as_json, as_text, main
 from workflows.estimate.hours import TABLE, cost_key
@@ -39,12 +41,17 @@ def trainings(made: Plan) -> set[str]:
     return {made.evaluations[run].training_run for run in evaluations} - {None}
 
 
-def finish(root: Path, kind: str, run: str, spec_sha256: str) -> None:
-    path = root / "results" / "paper" / kind / run / "provenance.json"
-    path.parent.mkdir(parents=True)
-    hardware = {"gpus": ["H100"], "processor": "EPYC"}
-    record = {"spec_sha256": spec_sha256, "seconds_per_step": 0.036, "device": "cuda"}
-    path.write_text(json.dumps({**record, "hardware": hardware}))
+def train(root: Path, run: str, spec_sha256: str) -> None:
+    """A finished training."""
+    machine = Hardware(processor="EPYC", cores=2, system="Linux", gpus=("H100",))
+    facts = {"seconds_per_step": 0.036, "device": "cuda", "hardware": machine}
+    made.write_training(root / "results" / "paper", run, spec_sha256=spec_sha256, **facts)
+
+
+def score(root: Path, run: str, evaluation_sha256: str) -> Path:
+    """A finished evaluation; returns the path of its scores."""
+    results = root / "results" / "paper"
+    return made.write_evaluation(results, run, {}, evaluation_sha256=evaluation_sha256)
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +93,10 @@ def test_every_run_has_hours(tables: list[TableEstimate]) -> None:
 
 def test_finished_runs_are_left_out_and_measure_the_others(tmp_path: Path) -> None:
     only = plan(tables=["table_11"])
-    finish(tmp_path, "runs", ABLATION, only.runs[ABLATION].sha256())
-    finish(tmp_path, "evaluations", ABLATION, only.evaluations[ABLATION].sha256())
-    finish(tmp_path, "runs", MAIN, "of another spec")
+    train(tmp_path, ABLATION, only.runs[ABLATION].sha256())
+    scores = score(tmp_path, ABLATION, only.evaluations[ABLATION].sha256())
+    train(tmp_path, MAIN, "of another spec")
+    score(tmp_path, MAIN, "of another spec")
     item, _ = estimate(content(tables=["table_11"]), tmp_path)
     assert (item.runs, item.new, item.left) == (5, 5, 4)
     assert item.scores_left == len(only.runs_of_table("table_11")) - 1
@@ -96,6 +104,8 @@ def test_finished_runs_are_left_out_and_measure_the_others(tmp_path: Path) -> No
     (basis,) = item.hours
     assert basis == "GPU-hours, measured on H100"
     assert 37 < item.hours[basis] < 40
+    scores.unlink()  # they are written last: without them the evaluation is not finished
+    assert estimate(content(tables=["table_11"]), tmp_path)[0].scores_left == item.scores_left + 1
 
 
 def test_text_has_all_tables_and_a_command_for_each_stage(tables: list[TableEstimate]) -> None:

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from ndr.atomic_file import write_text
 from ndr.nearest_name import UnknownNameError
+from ndr.records.provenance import Hardware
 from ndr.specs.run_spec import Recipe, RunSpec, SettingSpec, TaskSpec
+from tests.reports import fabricated_results as made
 from workflows.estimate.hours import (
     Card,
     MeasuredRun,
@@ -71,21 +74,12 @@ def test_a_processor_is_no_gpu(costs: StepCosts) -> None:
 
 
 def test_finished_runs_are_read_and_damaged_records_are_not_counted(tmp_path: Path) -> None:
-    record = {
-        "spec_sha256": "abc",
-        "seconds_per_step": 0.5,
-        "device": "cuda:0",
-        "hardware": {"gpus": ["H100"], "processor": "EPYC"},
-    }
-    for run, content in (
-        ("on_gpu", json.dumps(record)),
-        ("on_cpu", json.dumps({**record, "device": "cpu"})),
-        ("cut_off", "{"),
-        ("old", json.dumps({"device": "cpu"})),
-    ):
-        path = tmp_path / "runs" / run / "provenance.json"
-        path.parent.mkdir(parents=True)
-        path.write_text(content)
+    machine = Hardware(processor="EPYC", cores=2, system="Linux", gpus=("H100",))
+    for run, device in (("on_gpu", "cuda:0"), ("on_cpu", "cpu")):
+        facts = {"spec_sha256": "abc", "seconds_per_step": 0.5, "hardware": machine}
+        made.write_training(tmp_path, run, device=device, **facts)
+    for run, content in (("cut_off", "{"), ("old", json.dumps({"device": "cpu"}))):
+        write_text(tmp_path / "runs" / run / "provenance.json", content)
     assert finished_runs(tmp_path) == {
         "on_gpu": MeasuredRun("abc", 0.5, "H100", on_gpu=True),
         "on_cpu": MeasuredRun("abc", 0.5, "EPYC", on_gpu=False),

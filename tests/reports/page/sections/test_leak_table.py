@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import struct
 from pathlib import Path
 
 import pytest
@@ -12,16 +10,16 @@ import pytest
 from ndr.records.leak_findings import (
     IDENTICAL,
     NEAR_DUPLICATE,
-    SCHEMA,
     Comparison,
     LeakFindings,
     Match,
     NameClash,
     TestSetFacts,
 )
-from ndr.records.table_result import WARNING, write_table_result
+from ndr.records.record import ResultFileError
+from ndr.records.table_result import WARNING
 from ndr.specs.report_description import ReportDescription, TestSetSource
-from ndr.specs.typed_file import ResultFileError
+from ndr.specs.run_spec import TaskSpec
 from reports.analysis.leak_split import SplitMean
 from reports.analysis.quality import merge_entries
 from reports.build import build_page, main
@@ -30,6 +28,7 @@ from reports.summarise import summarise
 from tests.reports import fabricated_results as made
 from tests.reports.fabricated_report import NASTY, SmallReport, write_small_report
 from tests.reports.page_elements import Element, parsed
+from tests.run_headers import run_spec
 
 TEST_SET = "photographs_rain_test"
 
@@ -43,7 +42,6 @@ def findings(leaked: tuple[str, ...] = ("a",), unleaked: tuple[str, ...] = ("b",
     """One training set with image a, one without, and one that belongs to another test set."""
     partners = ("p1", "p2", "p3", "p4", NASTY)
     return LeakFindings(
-        schema=SCHEMA,
         maximum_distance=80,
         minimum_correlation=0.5,
         trainings=(
@@ -75,11 +73,9 @@ def with_sources(description: ReportDescription) -> ReportDescription:
 def report(tmp_path_factory: pytest.TempPathFactory) -> SmallReport:
     """The small report whose runs remember the sets that they were trained with."""
     report = write_small_report(tmp_path_factory.mktemp("report"))
-    for run, sets in ((made.NDR, ["photographs_train"]), (made.NAFNET, ["clear_train", "unseen"])):
-        spec = {"setting": {"tasks": [{"name": "rain", "sets": sets}]}, "recipe": {}}
-        header = json.dumps({"__metadata__": {"ndr": json.dumps({"spec": spec})}}).encode()
-        path = report.results / "runs" / run / "checkpoint.safetensors"
-        path.write_bytes(struct.pack("<Q", len(header)) + header)
+    for run, sets in ((made.NDR, ("photographs_train",)), (made.NAFNET, ("clear_train", "unseen"))):
+        spec = run_spec(tasks=(TaskSpec("rain", sets, ("0",) * len(sets)),))
+        made.write_checkpoint(report.results, run, spec)
     return dataclasses.replace(report, description=with_sources(report.description))
 
 
@@ -277,7 +273,7 @@ def test_the_command_takes_the_scan(report: SmallReport, tmp_path: Path) -> None
     findings().write(leaks)
     paths = [tmp_path / f"{table.name}.json" for table in report.tables]
     for path, table in zip(paths, report.tables, strict=True):
-        write_table_result(path, table)
+        table.write(path)
     arguments = ["--report-json", report.description.canonical_json(), "--tables", *map(str, paths)]
     arguments += ["--results", str(report.results), "--leaks", str(leaks), "--out", str(out)]
     arguments += ["--parameter-counts", str(report.parameter_counts), "--single-file"]

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from markupsafe import escape
 
+from ndr.records.record import ResultFileError
 from ndr.records.representation import (
     RepresentationFile,
     difference,
     read_representation,
 )
-from ndr.specs.typed_file import ResultFileError
 from reports.build import environment
 from reports.page.sections.representation import representation_section
 from reports.page.sections.representation_findings import findings, recreation_verdict

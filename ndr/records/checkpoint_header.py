@@ -1,0 +1,55 @@
+"""What a checkpoint says of itself, read without PyTorch and without its weights."""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+from ndr.records.record import Record
+from ndr.specs.run_spec import RunSpec
+from ndr.specs.typed_file import SpecError
+
+METADATA_KEY = "ndr"
+"""The one metadata key. safetensors writes several keys in a random order, and equal trainings
+are to give equal files."""
+MAX_HEADER_BYTES = 100 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointHeader(Record):
+    """The metadata of `runs/<run>/checkpoint.safetensors`: nothing of time or machine."""
+
+    FILE: ClassVar[str] = "checkpoint of a run of this suite"
+
+    run: str
+    spec_sha256: str
+    source_fingerprint: str
+    data_sha256: str
+    steps_done: int
+    parameters: int
+    spec: RunSpec
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read the header of a safetensors file: 8 bytes of length (little-endian), and JSON.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ResultFileError: no safetensors file, or not of this suite or version.
+        """
+        with Path(path).open("rb") as file:
+            try:
+                (length,) = struct.unpack("<Q", file.read(8))
+                if length > MAX_HEADER_BYTES:
+                    raise SpecError(f"a header of {length} bytes")
+                found = json.loads(file.read(length)).get("__metadata__", {})
+                if METADATA_KEY not in found:
+                    raise SpecError(
+                        f"expected metadata {METADATA_KEY!r}, found keys {sorted(found)}"
+                    )
+                return cls.of_content(json.loads(found[METADATA_KEY]))
+            except (struct.error, AttributeError, TypeError, ValueError) as error:
+                raise cls.refused(path, error) from error

@@ -1,0 +1,140 @@
+"""The one reader of typed content: what fits is built, what does not is named by its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pytest
+
+from ndr.specs.typed_file import (
+    LATER,
+    CanonicalSpec,
+    SpecError,
+    at_least,
+    build,
+    filled,
+    like,
+    more_than,
+    named,
+    plain,
+    read_yaml_spec,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disc:
+    kind: Literal["disc"]
+    radius: Annotated[float, more_than(0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Square:
+    kind: Literal["square"]
+    side: Annotated[int, at_least(1)]
+
+
+@dataclass(frozen=True, slots=True)
+class ByUrl:
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ByName:
+    name: Annotated[str, like("[a-z]+")]
+    again: ByName | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole(CanonicalSpec):
+    shapes: Annotated[tuple[Disc | Square, ...], filled]
+    places: dict[str, ByUrl | ByName] = field(default_factory=dict)
+    pair: tuple[int, str] | None = None
+    mean: bool | Mapping[str, float] = False
+    change: bool | int | float | str = 0
+    anything: Any = None
+    source: str = field(default="", metadata=named("from"))
+    newer: int = field(default=3, metadata=LATER)
+
+
+SQUARE = {"kind": "square", "side": 2}
+
+
+def whole(**content: Any) -> Whole:
+    return build(Whole, {"shapes": [SQUARE], **content})
+
+
+def test_everything_is_built_and_comes_back() -> None:
+    content = {
+        "shapes": [{"kind": "disc", "radius": 1}, SQUARE],
+        "places": {"a": {"url": "x"}, "b": {"name": "b", "again": {"name": "c"}}},
+        "pair": [1, "one"],
+        "mean": {"a": 1},
+        "change": 0.5,
+        "anything": {"deep": [1]},
+        "from": "there",
+        "newer": 4,
+    }
+    found = build(Whole, content)
+    assert found.shapes == (Disc(kind="disc", radius=1.0), Square(kind="square", side=2))
+    assert isinstance(found.shapes[0].radius, float)
+    assert found.places["b"] == ByName("b", ByName("c"))
+    assert (found.pair, found.mean, found.source) == ((1, "one"), {"a": 1.0}, "there")
+    assert build(Whole, plain(found)) == found
+    assert Whole.from_json(found.canonical_json()) == found
+
+
+def test_a_later_field_at_its_default_changes_no_identity() -> None:
+    assert "newer" not in plain(whole())
+    assert plain(whole(newer=4))["newer"] == 4
+    assert whole(mean=True).mean is True
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"shapes": []}, "shapes: expected at least one entry"),
+        ({"shapes": SQUARE}, r"shapes: expected a list, found \{"),
+        ({"shapes": [SQUARE, 3]}, r"shapes\.1\.kind: expected one of 'disc', 'square', found None"),
+        ({"shapes": [{"kind": "cube"}]}, r"shapes\.0\.kind: expected one of .*, found 'cube'"),
+        ({"shapes": [{**SQUARE, "side": 0}]}, r"^shapes\.0\.side: expected at least 1, found 0$"),
+        ({"shapes": [{**SQUARE, "side": True}]}, r"side: expected a whole number, found True"),
+        ({"shapes": [{"kind": "disc", "radius": 0}]}, "radius: expected more than 0, found 0"),
+        ({"shapes": [{"kind": "disc"}]}, r"shapes\.0: expected the key 'radius' of Disc"),
+        ({"shapes": [{**SQUARE, "sid": 1}]}, r"shapes\.0: unknown key 'sid': did you mean 'side'"),
+        ({"places": {"a": {"ur": 1}}}, r"places\.a: unknown kind 'ur': did you mean 'url'"),
+        ({"places": {"a": {"url": "", "name": ""}}}, "one of the keys url, name, found several"),
+        ({"places": {"a": {"name": "a1"}}}, r"places\.a\.name: expected text like \[a-z\]\+"),
+        (
+            {"places": {3: {"url": "x"}}},
+            "places: expected text as a key, found 3; put it in quotes",
+        ),
+        ({"places": []}, r"places: expected keys with values, found \[\]"),
+        ({"pair": [1]}, r"pair: expected 2 entries, found \[1\]"),
+        ({"pair": ["1", "one"]}, r"pair\.0: expected a whole number, found '1'"),
+        ({"mean": {"a": "b"}}, r"mean\.a: expected a number, found 'b'"),
+        ({"mean": 3}, "mean: expected true or false, found 3"),
+        ({"change": float("nan")}, "change: expected a finite number, found nan"),
+        ({"source": "x"}, "unknown key 'source'"),
+        ({"shapes": None}, "shapes: expected a list, found None"),
+    ],
+)
+def test_what_does_not_fit_is_named_by_its_place(content: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        whole(**content)
+
+
+def test_files_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "whole.yaml"
+    path.write_text("shapes: [{kind: square, side: 2}]\nfrom: here\n")
+    assert read_yaml_spec(Whole, path).source == "here"
+    path.write_text("shapes: [{kind: square, side: two}]\n")
+    with pytest.raises(SpecError, match=r"whole\.yaml: shapes\.0\.side: expected a whole number"):
+        read_yaml_spec(Whole, path)
+    path.write_text("shapes: [")
+    with pytest.raises(SpecError, match=r"whole\.yaml is no valid YAML"):
+        read_yaml_spec(Whole, path)
+    with pytest.raises(FileNotFoundError):
+        read_yaml_spec(Whole, tmp_path / "none.yaml")
