@@ -103,8 +103,8 @@ def test_the_checkpoint_holds_the_average_that_the_recipe_asks_for(
         spec, folder = spec_of_dncnn(steps=1, ema_decay=decay), tmp_path / str(decay)
         assert main(arguments_of(spec, folder, sets)) == 0
         method = create("dncnn", "smoke", **DNCNN)
-        metadata = load_run_checkpoint(method, folder / "checkpoint.safetensors", spec.sha256())
-        assert metadata["spec"]["recipe"].get("ema_decay") == decay
+        header = load_run_checkpoint(method, folder / "checkpoint.safetensors", spec.sha256())
+        assert header.spec.recipe.ema_decay == decay
         weights[decay] = method.state_dict()
     initial = initialised_method(spec).state_dict()
     for name, trained in weights[None].items():
