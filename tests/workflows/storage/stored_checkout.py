@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from ndr.records import table_result as t
+from ndr.records.table_result import Block, Cell, Number, Row, TableResult
 from tests.conftest import REPOSITORY
 from workflows.storage.snakemake_records import METADATA
 
@@ -61,14 +63,37 @@ def empty_checkout(folder: Path) -> Path:
 
 def table_json() -> str:
     """A table with one value under two protocols."""
-    numbers = [
-        {"metric": "PSNR", "protocol": "ndr", "value": 30.123456},
-        {"metric": "PSNR", "protocol": "airnet", "value": 29.0},
-        {"metric": "SSIM", "protocol": "ndr", "value": None},
-    ]
-    cells = [{"column": "sigma25", "numbers": numbers}, {"column": "rain", "numbers": []}]
-    rows = [{"label": "Ours", "cells": cells}, {"label": "Missing", "cells": []}]
-    return json.dumps({"protocol": "ndr", "blocks": [{"name": "noise", "rows": rows}]})
+    numbers = (
+        Number("PSNR", "ndr", 30.123456),
+        Number("PSNR", "airnet", 29.0),
+        Number("SSIM", "ndr", None, infinite=True),
+    )
+    cells = (
+        Cell("sigma25", t.OK, "", 1, 1, (), numbers),
+        Cell("rain", t.NOT_RUN, "not there", None, None, (), ()),
+    )
+    rows = (
+        Row(t.METHOD, "Ours", "", RUN, "", None, None, cells),
+        Row(t.METHOD, "Missing", "", None, "left out", None, None, ()),
+    )
+    table = TableResult(
+        name="table_01",
+        label="Table I",
+        title="Denoising",
+        tier="smoke",
+        protocol="ndr",
+        metrics=("PSNR", "SSIM"),
+        average=False,
+        average_weights=(),
+        paper_values=None,
+        degraded_input_run="identity__no_training__seed_0",
+        plan_sha256="0" * 64,
+        columns=(),
+        blocks=(Block("noise", rows),),
+        quality=(),
+        notes=(),
+    )
+    return json.dumps(table.content())
 
 
 def add_products(root: Path) -> None:
