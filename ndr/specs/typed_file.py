@@ -154,8 +154,12 @@ def build(kind: type[KindT], value: Any) -> KindT:
     Raises:
         SpecError: content that does not fit.
     """
-    reader = _reader(typing.cast(Any, kind))
-    return typing.cast(KindT, reader(value))
+    try:
+        return typing.cast(KindT, _reader(typing.cast(Any, kind))(value))
+    except SpecError:
+        raise
+    except ValueError as error:  # what a dataclass says of itself, without a place
+        raise SpecError(str(error)) from error
 
 
 def _inside(part: object, error: ValueError) -> SpecError:
@@ -386,5 +390,5 @@ def read_yaml_spec(kind: type[KindT], path: Path) -> KindT:
     content = read_yaml(path)
     try:
         return build(kind, content)
-    except ValueError as error:
+    except SpecError as error:
         raise SpecError(f"{path}: {error}") from error
