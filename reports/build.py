@@ -1,4 +1,4 @@
-"""Build the page: `python -m reports.build --report-json ... --tables ... --out all_tables.html`.
+"""The page's command: `python -m reports.build --report-json ... --tables ... --out PAGE`.
 
 One HTML file that makes no request to any host; full crops of pictures lie in `assets/` beside
 it, or inside it with `--single-file`. Equal results give an equal page, byte for byte.

@@ -1,4 +1,4 @@
-"""Where does a number come from? `python -m reports.explain table_05 ndr_restore rain100l` tells.
+"""Where a number comes from: `python -m reports.explain table_05 ndr_restore rain100l`.
 
 Prints the cell's value, its run, spec, test set, checkpoint, code, versions and hardware, and the
 commands that make it again. Names are forgiving: `V`, `NDR-Restore` and `Rain100L` will do. It

@@ -1,4 +1,4 @@
-"""Judge the paper's claims: `python -m reports.judge_claims --claims FILE --tables ...`.
+"""The claims' command: `python -m reports.judge_claims --claims FILE --tables ...`.
 
 Each claim of `config/claims.yaml` is evaluated from the per-image values behind the report's tables
 (`reports.claims.measurement`), gets a verdict (`reports.claims.verdicts`) and is written to

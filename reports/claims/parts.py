@@ -1,4 +1,4 @@
-"""A claim taken apart: single differences of systems, with what the paper's own cells give.
+"""The parts of a claim: single differences of systems, with what the paper's own cells give.
 
 Works on the committed numbers alone: no result is needed to know what a claim asks for, and a
 misspelt block, system or column is found before anything is measured. All metrics that the paper

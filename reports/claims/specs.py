@@ -1,4 +1,4 @@
-"""What `config/claims.yaml` may say: sentences of the paper as expressions over table cells.
+"""The file `config/claims.yaml`: sentences of the paper as expressions over table cells.
 
 A claim is exactly one of:
 
@@ -196,7 +196,7 @@ class Claims(CanonicalSpec):
         ids = [claim.id for claim in self.claims]
         twice = sorted({name for name in ids if ids.count(name) > 1})
         if twice:
-            raise SpecError(f"claims that stand there twice: {', '.join(twice)}")
+            raise SpecError(f"duplicate claims: {', '.join(twice)}")
 
 
 def read_claims(path: Path) -> Claims:

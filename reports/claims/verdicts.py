@@ -1,4 +1,4 @@
-"""When a claim counts as reproduced: the rules, and nothing else.
+"""The rules by which a claim counts as reproduced, and nothing else.
 
 A part is one mean difference with its 95 % interval; the claim gives a margin (zero where it names
 only a direction).

@@ -1,4 +1,4 @@
-"""Find the cell that a reader means: names are forgiving, ambiguity is not hidden."""
+"""The cell that a reader means: names are forgiving, ambiguity is not hidden."""
 
 from __future__ import annotations
 

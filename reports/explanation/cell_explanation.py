@@ -1,4 +1,4 @@
-"""Everything about one cell, as sections of text."""
+"""The explanation of one cell, as sections of text."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Parts of the page: pictures, curves, panels, origin and what they are read from."""
+"""The page: its sections, and the pictures that they share."""

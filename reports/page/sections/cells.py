@@ -1,4 +1,4 @@
-"""What the panels of the tables' cells show, as one JSON block that the page's script reads.
+"""The panels of the tables' cells, as one JSON block that the page's script reads.
 
 The numbers of the tables themselves stand in the HTML; a panel is built when it is opened.
 """
@@ -158,7 +158,7 @@ def as_script(content: Json) -> Markup:
 
 
 class CellPanels:
-    """Collects the panels of all tables; what several cells share stands there once."""
+    """Collects the panels of all tables; what several cells share is there once."""
 
     def __init__(
         self,

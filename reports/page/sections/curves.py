@@ -1,4 +1,4 @@
-"""Training curves as small inline drawings, one per block of a table."""
+"""The section of training curves: small inline drawings, one per block of a table."""
 
 from __future__ import annotations
 

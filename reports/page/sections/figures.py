@@ -1,4 +1,4 @@
-"""The page's figures: small pictures or plots inside the page, and links to the files."""
+"""The section of figures: small pictures or plots inside the page, and links to the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers of parameters of the method, as counted here, beside those that the paper states."""
+"""The section on parameters: the method's numbers beside those that the paper states."""
 
 from __future__ import annotations
 

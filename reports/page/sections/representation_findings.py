@@ -188,7 +188,7 @@ def recreation_verdict(file: RepresentationFile) -> str:
     if moved.sign > 0 and lost.sign > 0:
         return "both: U of another picture still helps, its own helps more"
     if moved.sign > 0:
-        return "the degradation: U of another picture helps, and its own no more that could be told"
+        return "the degradation: U of another picture helps, and its own not measurably more"
     if lost.sign <= 0 or kept.sign > 0:
         return "undecided: U of another picture does not help, but the picture is not the reason"
     return "the picture: U of another one brings the result no closer than the clean picture"

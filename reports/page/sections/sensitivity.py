@@ -1,4 +1,4 @@
-"""The page's section on what each choice of measuring is worth."""
+"""The section on what each choice of measuring is worth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table's section: the doubts about the paper's numbers as footnotes, and how much is filled."""
+"""The section of a table: doubts about the paper's numbers, and how much is filled."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def test_a_claim_that_cannot_be_read_is_refused(tmp_path: Path, claim: dict, mes
 
 
 def test_ids_are_unique_and_broken_yaml_names_the_file(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="stand there twice: a"):
+    with pytest.raises(SpecError, match="duplicate claims: a"):
         read_claims(claims_file(tmp_path, {"missing": "x"}, {"missing": "y"}))
     path = tmp_path / "broken.yaml"
     path.write_text("claims: [", encoding="utf-8")
