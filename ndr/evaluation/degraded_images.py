@@ -78,12 +78,7 @@ class KeptImages:
     """
 
     def __init__(self, runs: Iterable[EvaluationSpec], limit_bytes: int = KEPT_BYTES) -> None:
-        """Plan what is worth keeping.
-
-        Args:
-            runs: the evaluations that will come, in any order.
-            limit_bytes: images beyond it are made again for each run.
-        """
+        """Plan what is worth keeping for the evaluations that will come, in any order."""
         self._to_come = Counter(content for run in runs for content in self._contents(run))
         self._images: dict[tuple[_Content, int, int], DegradedImage] = {}
         self._free_bytes = limit_bytes
@@ -119,12 +114,7 @@ class PreparedSets:
     """
 
     def __init__(self, folder: str | Path, runs: Sequence[EvaluationSpec]) -> None:
-        """Open nothing yet.
-
-        Args:
-            folder: folder of the prepared sets.
-            runs: the evaluations that will come, in any order.
-        """
+        """Open nothing yet; `runs` are the evaluations that will come, in any order."""
         self._folder = Path(folder)
         self._opened: dict[tuple[str, str], PairedSet] = {}
         sets = {(test_set.set, test_set.set_sha256) for run in runs for test_set in run.test_sets}
@@ -222,11 +212,7 @@ class DegradedImages:
 
     @property
     def total(self) -> int:
-        """Images of the complete test set, those that are left out here or missing included.
-
-        Where the test set is a part of a set of which images are missing, this is at least the
-        number of those that are there.
-        """
+        """Images of the complete test set, those that are left out here or missing included."""
         return self._pairs.manifest.expected - self._left_out
 
     def __iter__(self) -> Iterator[DegradedImage]:
@@ -276,17 +262,8 @@ def noisy(image: Image, noise: NoiseSpec, suite_seed: int, set_name: str, name: 
 
     With seeding `image_name` the generator is derived from the suite's seed, the set, the image's
     name and the level. With `zero_per_image` it is NumPy's legacy generator with seed 0 for each
-    image, as in the public tests of FFDNet and Restormer.
-
-    Args:
-        image: (H, W, 3), RGB in [0, 1].
-        noise: one level; its variant and seeding.
-        suite_seed: the suite's seed.
-        set_name: name of the prepared set.
-        name: the image's name in its manifest.
-
-    Returns:
-        (H, W, 3) float32; outside [0, 1] where the variant does not clip.
+    image, as in the public tests of FFDNet and Restormer. The result leaves [0, 1] where the
+    variant does not clip.
 
     >>> grey = np.full((8, 8, 3), 0.5, np.float32)
     >>> spec = NoiseSpec(sigmas=(25.0,), variant="float_noclip", seeding="zero_per_image")
@@ -307,17 +284,10 @@ def noisy(image: Image, noise: NoiseSpec, suite_seed: int, set_name: str, name: 
 def centre_crop(
     degraded: Image, clean: Image | None, side: int, scale: int = 1
 ) -> tuple[Image, Image | None]:
-    """Cut the same centre out of a pair.
+    """Cut the same centre out of a pair; views of both images.
 
-    Args:
-        degraded: (H, W, 3).
-        clean: (scale * H, scale * W, 3), or None.
-        side: pixels of the clean image, a multiple of `scale`; where the image is smaller it is
-            taken whole.
-        scale: size of the clean over the size of the degraded image.
-
-    Returns:
-        Views of both images.
+    `side` is in pixels of the clean image, a multiple of the scale; where the image is smaller it
+    is taken whole.
 
     >>> small, large = centre_crop(np.zeros((20, 30, 3)), np.zeros((40, 60, 3)), 32, scale=2)
     >>> small.shape, large.shape

@@ -50,15 +50,8 @@ def restore_with_self_ensemble(restore: Restore, degraded: Tensor, side: SideInf
     """Restore the eight versions of a batch and average what they give, turned back.
 
     Takes eight times as long; memory stays that of one restoration and two images. The authors'
-    programs average the same eight (with values rounded to 8 bits nowhere before the mean).
-
-    Args:
-        restore: restores one batch, e.g. `method.restore`; may use tiles.
-        degraded: (B, 3, H, W), RGB, nominally in [0, 1].
-        side: `clean` is turned with the images.
-
-    Returns:
-        (B, 3, scale * H, scale * W), not clipped, in single precision at least.
+    programs average the same eight (with values rounded to 8 bits nowhere before the mean). The
+    result is in single precision at least.
     """
     total: Tensor | None = None
     for transform in TRANSFORMS:
@@ -95,15 +88,12 @@ class Restoration:
     def restore(self, image: DegradedImage, where: str) -> NDArray[np.float32]:
         """Restore one image; images are never batched, because batching changes the last bits.
 
-        Args:
-            image: of a test set.
-            where: run, test set and image, for messages.
-
         Returns:
             (scale * H, scale * W, 3) float32, RGB, not clipped.
 
         Raises:
-            EvaluationError: the output has another size than the truth, or holds NaN or infinity.
+            EvaluationError: the output has another size than the truth, or holds NaN or infinity;
+                the message begins with `where`.
         """
         started = time.perf_counter()
         degraded = _to_tensor(image.degraded, self.device)
@@ -122,11 +112,7 @@ class Restoration:
             restored = restore_with_self_ensemble(self._restore, degraded, side)
         else:
             restored = self._restore(degraded, side)
-        pixels = _to_pixels(restored[0])
-        self.seconds += time.perf_counter() - started
-        self.pixels += pixels.shape[0] * pixels.shape[1]
-        self._check(pixels, image, where)
-        return pixels
+        return self._finished(restored[0], started, image, where)
 
     def _restore(self, degraded: Tensor, side: SideInformation) -> Tensor:
         if self.grid is None:
@@ -137,10 +123,6 @@ class Restoration:
         self, images: DegradedImages, where: str
     ) -> Iterator[tuple[DegradedImage, NDArray[np.float32]]]:
         """Restore a test set, image by image, or at once where the method wants it so.
-
-        Args:
-            images: the test set; read twice where the method takes all at once.
-            where: run and test set, for messages.
 
         Yields:
             Each image and its restored pixels, see `restore`.
@@ -157,13 +139,18 @@ class Restoration:
         results = self.method.restore_together(given)
         for image in images:
             started = time.perf_counter()
-            pixels = _to_pixels(next(results))
-            self.seconds += time.perf_counter() - started
-            self.pixels += pixels.shape[0] * pixels.shape[1]
-            self._check(pixels, image, f"{where}, image {image.name!r}")
-            yield image, pixels
+            yield (
+                image,
+                self._finished(next(results), started, image, f"{where}, image {image.name!r}"),
+            )
 
-    def _check(self, pixels: NDArray[np.float32], image: DegradedImage, where: str) -> None:
+    def _finished(
+        self, restored: Tensor, started: float, image: DegradedImage, where: str
+    ) -> NDArray[np.float32]:
+        """The pixels of a restored image, timed and checked."""
+        pixels = np.ascontiguousarray(restored.float().permute(1, 2, 0).cpu().numpy())
+        self.seconds += time.perf_counter() - started
+        self.pixels += pixels.shape[0] * pixels.shape[1]
         height, width = (self.method.scale * length for length in image.degraded.shape[:2])
         if pixels.shape != (height, width, 3):
             raise EvaluationError(
@@ -176,16 +163,15 @@ class Restoration:
                 f"{where}: {count} of {pixels.size} output values are NaN or infinite; train the "
                 "run again with a lower learning rate, or evaluate it in fp32"
             )
+        return pixels
 
 
 @contextlib.contextmanager
 def fixed_arithmetic(precision: str, cpu_threads: int, device: torch.device) -> Iterator[None]:
     """No gradients, the given threads and precision, and no algorithm chosen by speed trials.
 
-    Args:
-        precision: `fp32` (true single precision: TF32 is off) or `bf16` (autocast).
-        cpu_threads: threads of one CPU operation; sums in another order are other bits.
-        device: where the method is.
+    `fp32` is true single precision: TF32 is off; `bf16` is autocast. Another number of threads sums
+    in another order, to other bits.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(cpu_threads)
@@ -209,8 +195,3 @@ def _to_tensor(image: NDArray[np.float32], device: torch.device) -> Tensor:
     """
     batch = torch.from_numpy(np.array(image, dtype=np.float32, order="C"))[None]
     return batch.permute(0, 3, 1, 2).to(device)
-
-
-def _to_pixels(restored: Tensor) -> NDArray[np.float32]:
-    """(3, H, W) -> (H, W, 3) float32 in the machine's memory."""
-    return np.ascontiguousarray(restored.float().permute(1, 2, 0).cpu().numpy())

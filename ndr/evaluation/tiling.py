@@ -42,9 +42,6 @@ def tile_grid(info: MethodInfo, tile: int | None, overlap: int) -> TileGrid | No
         tile: side in pixels; None: the whole image in one pass.
         overlap: pixels that neighbours share, at most half of the tile.
 
-    Returns:
-        The sizes to use, or None for the whole image.
-
     Raises:
         TilingError: the method forbids tiles, or the sizes contradict each other.
     """
@@ -121,20 +118,9 @@ def restore_in_tiles(
 ) -> Tensor:
     """Restore an image tile by tile; the network's memory depends on the tile, not on the image.
 
-    The image is padded to the method's size multiple first, and tiles start at
-    multiples of it, so that strided networks see the same grid as on the whole image.
-
-    Args:
-        method: in evaluation mode.
-        degraded: (B, 3, H, W), RGB, nominally in [0, 1].
-        side: as for `Method.restore`; `clean` is cut with the tiles.
-        grid: from `tile_grid`.
-
-    Returns:
-        (B, 3, scale * H, scale * W), not clipped.
-
-    Raises:
-        TypeError, ImageError: see `ndr.method.check_images`.
+    The image is padded to the method's size multiple first, and tiles start at multiples of it, so
+    that strided networks see the same grid as on the whole image. Arguments and result are as for
+    `Method.restore`; a clean image in `side` is cut with the tiles.
     """
     check_images(degraded)
     sizes, scale = method.info.sizes, method.scale
