@@ -1,6 +1,6 @@
 """Fetch the weights that a method's authors publish: `python -m ndr.fetch_weights --help`.
 
-Writes a JSON file that says where the verified file lies, or why it could not be had: a table
+Writes a JSON file that says where the verified file lies, or why it is unavailable: a table
 whose other rows can be filled does not fail because one host is gone.
 """
 
@@ -103,7 +103,7 @@ def fetched(
             )
         except FetchError as error:
             return answer | {
-                "reason": f"{weights.file}, published at {weights.url}, could not be had: {error}"
+                "reason": f"{weights.file}, published at {weights.url}, is unavailable: {error}"
             }
     return answer | {"file": found.path.as_posix(), "sha256": found.sha256}
 
@@ -122,7 +122,7 @@ def argument_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; a file that cannot be had is written down and is no error."""
+    """Run the command; an unavailable file is written down and is no error."""
     options = argument_parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     weights = official_weights(options.method, options.weights)

@@ -1,7 +1,7 @@
 """Restore photographs: `python -m ndr.restore photo.jpg --weights RUN --out restored.png`.
 
 Takes files, folders and patterns, and writes a file or a folder. A photograph that cannot be
-restored is told in one line; the others go on, and the exit status is 1. See docs/restore.md.
+restored is reported in one line; the others go on, and the exit status is 1. See docs/restore.md.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def argument_parser() -> argparse.ArgumentParser:
         "--preset", choices=TIERS, help="sizes of an authors' network (default: as published)"
     )
     weights.add_argument(
-        "--sigma", type=float, help="noise level, 0 to 255, for methods that must be told"
+        "--sigma", type=float, help="noise level, 0 to 255, for methods that need it"
     )
     output = parser.add_argument_group("output")
     output.add_argument("--overwrite", action="store_true", help="replace files that exist")
@@ -171,9 +171,7 @@ def _side_information(method: Method, sigma: float | None) -> SideInformation:
     if "clean" in needed:
         raise PhotoError(f"{method.info.name} needs the clean photograph, which nobody has")
     if "sigma" in needed and sigma is None:
-        raise PhotoError(
-            f"{method.info.name} must be told the noise level: pass --sigma, e.g. --sigma 25"
-        )
+        raise PhotoError(f"{method.info.name} needs the noise level: pass --sigma, e.g. --sigma 25")
     if "sigma" not in needed and sigma is not None:
         logger.warning("--sigma has no effect: %s finds out by itself", method.info.name)
     return SideInformation(sigma=sigma if "sigma" in needed else None)

@@ -1,4 +1,4 @@
-"""Authors' weights: from mirrors and servers, verified; what cannot be had is written down."""
+"""Authors' weights: from mirrors and servers, verified; what is unavailable is written down."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_another_file_is_not_taken(mirror: Path, tmp_path: Path) -> None:
 def test_without_any_source_the_answer_says_where_it_is_published(tmp_path: Path) -> None:
     answer = fetched("dncnn", WEIGHTS, tmp_path, (), NO_WAITS)
     assert answer["file"] is None
-    assert answer["reason"].startswith(f"net.pth, published at {WEIGHTS.url}, could not be had")
+    assert answer["reason"].startswith(f"net.pth, published at {WEIGHTS.url}, is unavailable")
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ class Manifest:
         seen: set[str] = set()
         for row in self.rows:
             if row.name in seen:
-                raise ManifestError(f"{self.folder}: the name {row.name!r} stands there twice")
+                raise ManifestError(f"{self.folder}: duplicate name {row.name!r}")
             seen.add(row.name)
 
     @property

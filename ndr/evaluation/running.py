@@ -98,7 +98,7 @@ class Restoration:
         started = time.perf_counter()
         degraded = _to_tensor(image.degraded, self.device)
         needed = self.method.info.side_information
-        # A method is told nothing beyond what it declares: only the oracle ever sees the truth.
+        # A method gets nothing beyond what it declares: only the oracle ever sees the truth.
         clean = None
         if "clean" in needed:
             if image.clean is None:

@@ -84,7 +84,7 @@ def evaluate(
     """
     device = torch.device(device)
     for name in spec.protocols:
-        protocol(name)  # a misspelt name is told before anything is restored
+        protocol(name)  # a misspelt name is reported before anything is restored
     check_names("test set to keep pictures of", spec.pictures_of, [s.name for s in spec.test_sets])
     info = loaded.method.info
     grid = tile_grid(info, spec.tile, spec.tile_overlap)

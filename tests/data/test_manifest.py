@@ -62,7 +62,7 @@ def test_an_unprepared_set_says_how_to_prepare_it(tmp_path: Path) -> None:
         (HASH, "abc", "expected 64 hexadecimal digits"),
         ("degraded/2.png", "", "expected 64 hexadecimal digits"),
         ("rain-2", "../rain", "expected letters, digits"),
-        ("rain-10", "rain-2", "'rain-2' stands there twice"),
+        ("rain-10", "rain-2", "duplicate name 'rain-2'"),
         ("clean/a b.png", "", "clean"),
         ('"{}"', "[1]", "no JSON object"),
     ],

@@ -37,7 +37,7 @@ def sets(tmp_path: Path) -> Path:
     path = write_tiny_set(tmp_path, "halves", 2, paired=True)
     manifest = Manifest.read(path)
     rows = []
-    for row in manifest.rows:  # the published small images are darker by 7 levels: to be told apart
+    for row in manifest.rows:  # the published small images are darker by 7 levels: to know them
         clean = read_rgb(path.parent / row.clean)
         small = downsample_bicubic(clean.astype(np.float32) / 255)
         small = np.rint(255 * small).astype(np.uint8) - 7

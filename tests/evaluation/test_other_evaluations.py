@@ -104,9 +104,9 @@ def test_fetched_weights_are_evaluated(sets: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(found, [score.value for score in own.scores], rtol=1e-6)
 
 
-def test_weights_that_could_not_be_had_leave_their_reason(sets: Path, tmp_path: Path) -> None:
+def test_unavailable_weights_leave_their_reason(sets: Path, tmp_path: Path) -> None:
     record = tmp_path / "record.json"
-    reason = "net.pth, published at https://host/net.pth, could not be had: 404"
+    reason = "net.pth, published at https://host/net.pth, is unavailable: 404"
     record.write_text(json.dumps({"file": None, "reason": reason}))
     given = evaluation_spec(
         "dncnn", run="dncnn__official_weights__weights_net__seed_0", official_weights="net"

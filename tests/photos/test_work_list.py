@@ -121,5 +121,5 @@ def test_finding_nothing_is_an_error(tmp_path: Path) -> None:
         work_list([str(tmp_path / "empty")], tmp_path / "out")
     with pytest.raises(PhotoError, match=r"no photographs in .*\*\.jpg"):
         work_list([f"{tmp_path}/*.jpg"], tmp_path / "out")
-    # A file that does not exist is one failure among the others, told when its turn comes.
+    # A file that does not exist is one failure among the others, reported when its turn comes.
     assert len(work_list([str(tmp_path / "absent.png")], tmp_path / "out").jobs) == 1

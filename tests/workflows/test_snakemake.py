@@ -184,7 +184,7 @@ def test_authors_weights_fill_cells_and_say_what_is_missing(project: Path, repor
     rows = {row["label"]: row for block in content["blocks"] for row in block["rows"]}
     (cell,) = rows["UMRL"]["cells"]
     assert cell["status"] == "failed"
-    assert "could not be had" in cell["reason"]
+    assert "is unavailable" in cell["reason"]
     assert "https://" in cell["reason"]
     assert "publish no weights" in rows["LPNet"]["reason"]
     # What was trained is there again at once.
