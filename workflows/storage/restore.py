@@ -73,6 +73,7 @@ def restore_snapshot(
     store = ArtefactStore(root)
     try:
         store.pull(folder.pointers, store.remote(remote))
+        folder.check_pointers()
         index = SnapshotIndex.read(folder)
         check_files(folder, index, overwrite)
         restored = write_files(folder, index)

@@ -8,6 +8,7 @@ is new is sent. docs/storage.md explains it; `python -m workflows.storage.restor
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -16,14 +17,17 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
+from operator import itemgetter
 from pathlib import Path, PurePosixPath
+
+from pydantic import TypeAdapter
 
 from ndr.atomic_file import write_json
 from ndr.nearest_name import UnknownNameError, check_names
 from ndr.records.provenance import file_sha256
 from ndr.records.table_result import TableResult, table_metrics
 from workflows import DOWNLOADS, ORIGINALS, ROOT, SETS, WEIGHTS
-from workflows.configuration import CONFIG, names_in, read_yaml
+from workflows.configuration import CONFIG, ConfigurationError, names_in, read_yaml
 from workflows.storage.artefact_store import ArtefactStore, StoreError, pack
 from workflows.storage.snakemake_records import (
     OutputRecord,
@@ -144,6 +148,17 @@ def _add_images(root: Path, contents: Contents, set_name: str, largest: int) -> 
         contents.add(f"sets/{set_name}", path)
 
 
+def folder_md5(folder: Path) -> str:
+    """Hash of a folder as a pointer of DVC 3 holds it: of the list of its files and hashes."""
+    files = []
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            md5 = hashlib.file_digest(file, "md5").hexdigest()
+        files.append({"md5": md5, "relpath": path.relative_to(folder).as_posix()})
+    files.sort(key=itemgetter("relpath"))
+    return hashlib.md5(json.dumps(files, sort_keys=True).encode()).hexdigest() + ".dir"
+
+
 @dataclass(frozen=True, slots=True)
 class SnapshotFolder:
     """`snapshots/<tier>/`: pointers and metrics for git, and the files while they are moved."""
@@ -187,6 +202,28 @@ class SnapshotFolder:
         pointers = (part.with_name(f"{part.name}.dvc") for part in self.parts)
         return [pointer for pointer in pointers if pointer.is_file()]
 
+    def files(self) -> list[Path]:
+        """What is moved, as it lies here now."""
+        return [path for part in self.parts for path in part.rglob("*") if path.is_file()]
+
+    def check_pointers(self) -> None:
+        """Compare what was pulled with the hashes in git: a remote vouches only for itself.
+
+        Raises:
+            SnapshotError: a folder is not the one that was stored.
+        """
+        for pointer in self.pointers:
+            folder = pointer.with_suffix("")
+            try:
+                wanted = read_yaml(pointer)["outs"][0]["md5"]
+            except (ConfigurationError, LookupError, TypeError) as error:
+                raise SnapshotError(f"{pointer} is no pointer of DVC: {error}") from error
+            if wanted != folder_md5(folder):
+                raise SnapshotError(
+                    f"{folder} is not what {pointer} stands for: the remote was changed. Nothing "
+                    "was restored; remove .dvc/cache and try again, then ask who keeps the remote"
+                )
+
 
 @dataclass(frozen=True, slots=True)
 class SnapshotIndex:
@@ -225,9 +262,15 @@ class SnapshotIndex:
                     f"expected a snapshot of format {FORMAT} and tier {folder.tier!r}, found "
                     f"{found}; take the version of the suite that made it"
                 )
-            index = cls(**content)
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+            index = TypeAdapter(cls).validate_python(content)
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
             raise SnapshotError(f"the snapshot has no readable index: {error}") from error
+        files = len(folder.files()) - 1
+        if len(index.sha256) != files:
+            raise SnapshotError(
+                f"the snapshot's index names {len(index.sha256)} files, beside it lie {files}: "
+                "make the snapshot anew"
+            )
         for name, sha256 in index.sha256.items():
             path = folder.path / name
             if not path.is_file() or file_sha256(path) != sha256:
@@ -289,8 +332,7 @@ def stage(folder: SnapshotFolder, contents: Contents) -> None:
         _place(folder.root / path, target)
     for name, paths in contents.archives.items():
         pack(folder.archives / f"{name}.tar", {path: folder.root / path for path in paths})
-    files = [path for part in folder.parts for path in part.rglob("*") if path.is_file()]
-    hashes = {path.relative_to(folder.path).as_posix(): file_sha256(path) for path in files}
+    hashes = {p.relative_to(folder.path).as_posix(): file_sha256(p) for p in folder.files()}
     write_json(folder.archives / INDEX, asdict(replace(index, sha256=hashes)))
 
 

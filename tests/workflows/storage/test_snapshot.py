@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -173,11 +174,48 @@ def test_a_snapshot_that_names_code_is_not_unpacked(restored: SnapshotFolder) ->
             check_files(restored, named, overwrite=True)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"format": 1, "tier": "smoke"}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"format": 1, "tier": "smoke"}', "[" * 100_000])
 def test_an_index_that_is_none_is_said(restored: SnapshotFolder, text: str) -> None:
     (restored.archives / INDEX).write_text(text)
     with pytest.raises(SnapshotError, match="no readable index"):
         SnapshotIndex.read(restored)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"sha256": {}}, "names 0 files"),
+        ({"checkpoints": ["a"]}, "no readable index"),
+        ({"sha256": {"archives/data.tar": 1}}, "no readable index"),
+    ],
+)
+def test_an_index_that_checks_nothing_is_refused(
+    restored: SnapshotFolder, change: dict, said: str
+) -> None:
+    path = restored.archives / INDEX
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(SnapshotError, match=said):
+        SnapshotIndex.read(restored)
+
+
+def test_a_remote_that_was_changed_as_a_whole_is_refused(tmp_path: Path) -> None:
+    """Checkpoint and index agree with each other, not with the pointers that git holds."""
+    origin, remote = empty_checkout(tmp_path / "origin"), tmp_path / "remote"
+    add_products(origin)
+    take_snapshot(origin, "smoke", str(remote), GIB)
+    git(origin, "add", ".")
+    git(origin, "commit", "--quiet", "--message", "snapshot")
+    git(tmp_path, "clone", "--quiet", str(origin), str(tmp_path / "clone"))
+    objects = {path.read_bytes(): path for path in remote.rglob("*") if path.is_file()}
+    good, bad = b"weights" * 1000, b"WEIGHTS" * 1000
+    index = next(content for content in objects if b'"sets_without_images"' in content)
+    shas = [hashlib.sha256(content).hexdigest().encode() for content in (good, bad)]
+    for content, changed in ((good, bad), (index, index.replace(*shas))):
+        objects[content].chmod(0o644)
+        objects[content].write_bytes(changed)
+    with pytest.raises(SnapshotError, match=r"archives.*is not what .*archives\.dvc stands for"):
+        restore_snapshot(tmp_path / "clone", "smoke", str(remote))
+    assert not (tmp_path / "clone" / "results").exists()
 
 
 @pytest.mark.parametrize("change", [{"format": 2}, {"tier": "paper"}])
