@@ -12,7 +12,17 @@ import torch
 from numpy.typing import NDArray
 
 from ndr.method import Method
-from ndr.records.representation import Measured, mean_over_pictures, missing, single
+from ndr.records.representation import (
+    PLAIN,
+    SCHEMA,
+    TRAINED,
+    UNTRAINED,
+    Measured,
+    SettlingRow,
+    mean_over_pictures,
+    missing,
+    single,
+)
 from ndr.seeds import numpy_generator
 from ndr.study import recreation
 from ndr.study.classifiers import (
@@ -30,8 +40,6 @@ from ndr.study.network_responses import (
     responses,
 )
 
-SCHEMA = 1
-TRAINED, UNTRAINED, PLAIN = "trained", "untrained", "image statistics"
 TASKS: Mapping[str, tuple[str, ...]] = {
     "noise, rain or haze": TYPES,
     "noise of sigma 15 or 25": (WEAK_NOISE, "noise"),
@@ -45,26 +53,6 @@ Found = Mapping[str, Mapping[str, Responses]]
 """Responses by source and condition."""
 
 
-@dataclass(frozen=True, slots=True)
-class SettlingRow:
-    """Between two kept steps.
-
-    `change_per_step` is c / (b - a) with c = |D_b - D_a| / |D_a|, Frobenius norms. Any parameter
-    slows down with its learning rate, so two further numbers take it out: `scaled` is c over the
-    sum of the rates, which stays the same while D moves steadily in one direction; `walk` is c over
-    the root of the sum of their squares, which stays the same while D moves at random (the steps
-    between snapshots become more and more, and random steps cancel). D settles where both fall.
-    """
-
-    first_step: int
-    last_step: int
-    change_per_step: float
-    learning_rate: float
-    """Mean over the steps in between."""
-    scaled: float
-    walk: float
-
-
 def settling_rows(
     steps: Sequence[int],
     history: NDArray[np.floating],
@@ -72,7 +60,12 @@ def settling_rows(
 ) -> tuple[SettlingRow, ...]:
     """Changes of D (T, N, M) between the snapshots that were kept after so many steps.
 
-    `learning_rate` is that of a step that counts from 0.
+    `change_per_step` is c / (b - a) with c = |D_b - D_a| / |D_a|, Frobenius norms. Any parameter
+    slows down with its learning rate (of a step that counts from 0), so two further numbers take it
+    out: `scaled` is c over the sum of the rates, which stays the same while D moves steadily in one
+    direction; `walk` is c over the root of the sum of their squares, which stays the same while D
+    moves at random (the steps between snapshots become more and more, and random steps cancel). D
+    settles where both fall.
 
     >>> D = np.array([1.0, 2.0, 2.5]).reshape(3, 1, 1)
     >>> [row.scaled for row in settling_rows([0, 1, 3], D, lambda step: 0.5)]
