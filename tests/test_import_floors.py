@@ -35,6 +35,7 @@ FLOORS = {
     "ndr.degradations": 2,
     "ndr.data": 3,
     "ndr.metrics": 4,
+    "ndr.results": 4,
     "ndr.training": 4,
     "ndr.evaluation": 4,
     "ndr.study": 4,

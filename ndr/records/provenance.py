@@ -234,6 +234,8 @@ class EvaluationProvenance(Job):
     """None where no network was loaded."""
     images: dict[str, tuple[int, int]]
     """By test set: images that were evaluated, images that the complete set has."""
+    tasks: dict[str, str] = field(default_factory=dict, metadata=LATER)
+    """Task of each test set, e.g. `noise`; older files do not say."""
     failures: dict[str, str]
     """Test sets that could not be evaluated, with the reason."""
     unavailable_metrics: dict[str, str] = field(default_factory=dict)

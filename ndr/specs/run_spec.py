@@ -7,9 +7,10 @@ cells carry.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ndr.nearest_name import check_names
 from ndr.specs.typed_file import LATER, CanonicalSpec, SpecError
@@ -176,6 +177,31 @@ def run_id(method: str, setting: str, changes: Mapping[str, Any], seed: int) -> 
                 f"{part!r} cannot be part of a run id: use letters, digits, '.', '-' and single '_'"
             )
     return "__".join(parts)
+
+
+class RunParts(NamedTuple):
+    """What an id says of its run."""
+
+    method: str
+    setting: str
+    changes: tuple[str, ...]
+    """As in the id, e.g. `use_dq_false`."""
+    seed: int
+
+
+def run_parts(run: str) -> RunParts:
+    """Take an id apart.
+
+    Raises:
+        SpecError: it is none that `run_id` made.
+
+    >>> run_parts("ndr_restore__noise_rain__use_dq_false__seed_0")
+    RunParts(method='ndr_restore', setting='noise_rain', changes=('use_dq_false',), seed=0)
+    """
+    method, *between, seed = run.split("__")
+    if not between or not re.fullmatch(r"seed_\d+", seed):
+        raise SpecError(f"expected the id of a run, as 'method__setting__seed_0', found {run!r}")
+    return RunParts(method, between[0], tuple(between[1:]), int(seed.removeprefix("seed_")))
 
 
 @dataclass(frozen=True, slots=True)

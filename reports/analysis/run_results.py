@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ndr.metrics.protocol import PROTOCOLS, protocol_versions
 from ndr.records.checkpoint_header import CheckpointHeader
 from ndr.records.per_image import Evaluation, read_evaluation
 from ndr.records.provenance import (
@@ -19,10 +18,8 @@ from ndr.records.provenance import (
 )
 from ndr.records.record import ResultFileError
 from ndr.records.table_result import EvaluationFacts, TrainingFacts
+from ndr.results import check_protocol_versions
 from ndr.specs.typed_file import plain
-
-FIRST_VERSION = 1
-"""Version of protocols in provenance files from before versions were recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +83,6 @@ def _training_facts(results: Path, run: str) -> TrainingFacts | None:
     )
 
 
-def _check_versions(evaluation: Evaluation, provenance: EvaluationProvenance) -> None:
-    """Refuse the numbers of protocols whose arithmetic is another one today."""
-    for name, version in protocol_versions(PROTOCOLS).items():
-        found = provenance.protocol_versions.get(name, FIRST_VERSION)
-        if found != version:
-            evaluation.refuse_protocol(
-                name,
-                f"expected version {version} of protocol {name!r}, found {found}; delete "
-                f"{evaluation.path.parent} and run again",
-            )
-
-
 def read_run_results(results: Path, run: str) -> RunResults:
     """Read the evaluation and the training of `run` below `results` (`results/<tier>`).
 
@@ -116,5 +101,5 @@ def read_run_results(results: Path, run: str) -> RunResults:
     if job is None:
         reason = f"no provenance.json beside {path}; delete {path.parent} and run again"
         return RunResults(run, None, invalid=reason, training=training)
-    _check_versions(evaluation, job)
+    check_protocol_versions(evaluation, job)
     return RunResults(run, evaluation, provenance=job, training=training)

@@ -261,6 +261,7 @@ def test_the_command_writes_scores_pictures_and_provenance(sets: Path, tmp_path:
     assert provenance["training_sha256"] == TRAINING
     assert provenance["source"] == "retrained"
     assert provenance["images"] == {"noise_25": [3, 3], "rain": [2, 2]}
+    assert provenance["tasks"] == {test_set.name: test_set.task for test_set in given.test_sets}
     assert provenance["protocol_versions"] == protocol_versions(given.protocols)
     assert provenance["tiling"] is None
     assert provenance["parameters"] == sum(p.numel() for p in method.parameters())
