@@ -94,9 +94,11 @@ def folder_files(folder_id: str) -> dict[str, str]:
     if not found:
         raise SourceError(f"Google Drive folder {folder_id}: it shows no files")
     try:
-        for file in found:
-            check_relative(file.path)
-        return {file.path: file.id for file in sorted(found, key=lambda f: f.path)}
+        # Names alone come where the files are downloaded.
+        files = {file.path: file.id for file in found if not isinstance(file, str)}
+        for path in files:
+            check_relative(path)
+        return dict(sorted(files.items()))
     except ValueError as error:
         raise SourceError(f"Google Drive folder {folder_id}: {error}") from error
 
