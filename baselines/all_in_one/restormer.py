@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ndr.layers.transformer_block import Downsample, TransformerBlock, Upsample
+from ndr.layers.transformer_block import OFFICIAL_NAMES, Downsample, TransformerBlock, Upsample
 from ndr.layers.x2_head import X2Head
 from ndr.method import (
     TASKS,
@@ -92,13 +92,7 @@ class Restormer(Method):
         (r"^down([123])_\d\.body\.0\.", lambda m: f"downsampling.{int(m[1]) - 1}.convolution."),
         (r"^up\d_([123])\.body\.0\.", lambda m: f"upsampling.{int(m[1]) - 1}.convolution."),
         (r"^reduce_chan_level([23])\.", lambda m: f"fusion.{int(m[1]) - 1}."),
-        (r"\.norm1\.body\.", ".attention_norm."),
-        (r"\.attn\.qkv_dwconv\.", ".attention.depthwise."),
-        (r"\.attn\.qkv\.", ".attention.query_key_value."),
-        (r"\.attn\.", ".attention."),
-        (r"\.norm2\.body\.", ".feed_forward_norm."),
-        (r"\.ffn\.dwconv\.", ".feed_forward.depthwise."),
-        (r"\.ffn\.", ".feed_forward."),
+        *OFFICIAL_NAMES,
     )
 
     def __init__(

@@ -11,6 +11,16 @@ from torch.nn import functional as F
 
 EPSILON = 1e-5
 SMALLEST_LENGTH = 1e-12
+OFFICIAL_NAMES = (
+    (r"\.norm1\.body\.", ".attention_norm."),
+    (r"\.attn\.qkv_dwconv\.", ".attention.depthwise."),
+    (r"\.attn\.qkv\.", ".attention.query_key_value."),
+    (r"\.attn\.", ".attention."),
+    (r"\.norm2\.body\.", ".feed_forward_norm."),
+    (r"\.ffn\.dwconv\.", ".feed_forward.depthwise."),
+    (r"\.ffn\.", ".feed_forward."),
+)
+"""The block's parts in the authors' checkpoints, see `ndr.method.Method.official_names`."""
 
 
 class TransformerBlock(nn.Module):

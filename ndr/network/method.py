@@ -25,7 +25,12 @@ from ndr.method import (
 )
 from ndr.network.design import NDRDesign
 from ndr.network.ndr_restore import NDRDegrad, NDRRestore, SkipRecord
-from ndr.network.official_keys import map_state, never_used_keys
+from ndr.network.official_keys import (
+    OFFICIAL_NAMES,
+    never_used_keys,
+    own_layers,
+    parts_in_use,
+)
 from ndr.network.variant import variant_named
 
 _NARROW = {
@@ -104,6 +109,8 @@ class NDRRestoreMethod(Method):
             ),
         ),
     )
+
+    official_names = OFFICIAL_NAMES
 
     def __init__(
         self,
@@ -266,4 +273,4 @@ class NDRRestoreMethod(Method):
     @classmethod
     def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the keys of either public release; see `ndr.network.official_keys`."""
-        return map_state(state)
+        return own_layers(super().map_official_state(parts_in_use(state)))

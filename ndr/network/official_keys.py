@@ -7,128 +7,62 @@ there twice, because the restoration network keeps a reference to it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
-from ndr.method import CheckpointError
+from ndr.checkpoint import CheckpointError
+from ndr.layers.transformer_block import OFFICIAL_NAMES as TRANSFORMER_NAMES
 
 REPRESENTATION_KEY = "degradation_representations"
 REPRESENTATION_COPY_KEY = "restoration_net.dr"
 
-_TRANSFORMER = {
-    "norm1.body": "attention_norm",
-    "attn": "attention",
-    "attn.qkv": "attention.query_key_value",
-    "attn.qkv_dwconv": "attention.depthwise",
-    "attn.project_out": "attention.project_out",
-    "norm2.body": "feed_forward_norm",
-    "ffn.project_in": "feed_forward.project_in",
-    "ffn.dwconv": "feed_forward.depthwise",
-    "ffn.project_out": "feed_forward.project_out",
-}
-_CONVOLUTIONS = {"conv.0": "first", "conv.2": "second"}
-_CP = {
-    "conv_C.1": "channel_projection",
-    "conv_H.1": "height_projection",
-    "conv_W.1": "width_projection",
-}
-_INJECTION = {
-    "conv1": "mixing",
-    "f": "scale",
-    "g": "shift",
-    **{f"low_rank_transform1.{there}": f"degradation_cp.{here}" for there, here in _CP.items()},
-    **{f"low_rank_transform3.{there}": f"feature_cp.{here}" for there, here in _CP.items()},
-}
-_QUERY = {
-    "mapping": "mapping.0",
-    "degradation_recog.attn.qkv": "mapping.1",
-    "degradation_recog.attn.project_out": "projection.0",
-    "degradation_recog.ffn.project_out": "projection.1",
-}
-_ATTENTION_GROUP = {
-    "body.0.body.0": "first",
-    "body.0.body.2": "second",
-    "body.0.body.3.conv_du.0": "squeeze",
-    "body.0.body.3.conv_du.2": "excite",
-    "body.1": "last",
-}
-_U_NET = {
-    "extractor": "extractor",
-    "pool{level}.body.0": "downsamplings.{level}.convolution",
-    "up{level}.body.0": "upsamplings.{level}.convolution",
-    "block_up{level}.0": "fusions.{level}",
-    "reconstruction": "reconstruction",
-}
+
+def _level(name: str) -> Callable[[re.Match[str]], str]:
+    """Replacement by a name with the level, which counts from 1 there and from 0 here."""
+    return lambda match: name.format(int(match[1]) - 1)
 
 
-def _inside(there: str, here: str, layers: Mapping[str, str]) -> dict[str, str]:
-    return {f"{there}.{inner}": f"{here}.{name}" for inner, name in layers.items()}
-
-
-LAYERS = {
-    **_inside("restoration_net", "restoration", _U_NET),
-    **_inside(
-        "restoration_net.block{level}.{block}", "restoration.encoders.{level}.{block}", _TRANSFORMER
-    ),
-    **_inside("restoration_net.bottom.{block}", "restoration.bottom.{block}", _TRANSFORMER),
-    **_inside(
-        "restoration_net.block_up{level}.{next}",
-        "restoration.decoders.{level}.{next}",
-        _TRANSFORMER,
-    ),
-    **_inside("restoration_net.refinement.{block}", "restoration.refinement.{block}", _TRANSFORMER),
-    **_inside("restoration_net.res_connect{level}", "restoration.queries.{level}", _QUERY),
-    "restoration_net.res_connect{level}.degradation_recog.attn": "restoration.queries.{level}",
-    **_inside(
-        "restoration_net.res_connect{level}.inject_degradation",
-        "restoration.injections.{level}",
-        _INJECTION,
-    ),
-    **_inside("degradation_net", "degradation", _U_NET),
-    **_inside("degradation_net.block{level}", "degradation.encoders.{level}", _CONVOLUTIONS),
-    **_inside("degradation_net.bottom", "degradation.bottom", _CONVOLUTIONS),
-    **_inside("degradation_net.block_up{level}.1", "degradation.decoders.{level}", _CONVOLUTIONS),
-    **_inside(
-        "degradation_net.inject_degradation{level}", "degradation.injections.{level}", _INJECTION
-    ),
-    **_inside("degradation_net.refinement", "degradation.refinement", _ATTENTION_GROUP),
-}
-"""Layers there and here. A level counts from 1 there and from 0 here; `{next}` is a block behind
-the 1x1 convolution that is number 0 there."""
-
-_NUMBERS = {"level": ("[123]", 1), "block": (r"\d+", 0), "next": (r"[1-9]\d*", 1)}
-"""Pattern of a number in a key, and how much less it is here."""
+OFFICIAL_NAMES = (
+    (rf"^{REPRESENTATION_KEY}$", "restoration.representation.vectors"),
+    (r"^restoration_net\.", "restoration."),
+    (r"^degradation_net\.", "degradation."),
+    (r"\.pool([123])\.body\.0\.", _level(".downsamplings.{}.convolution.")),
+    (r"\.up([123])\.body\.0\.", _level(".upsamplings.{}.convolution.")),
+    (r"\.block([123])\.", _level(".encoders.{}.")),
+    (r"\.block_up([123])\.0\.", _level(".fusions.{}.")),
+    # Blocks stand behind the 1x1 convolution that is number 0 there; NDR-Degrad has one.
+    (r"^degradation\.block_up([123])\.1\.", _level("degradation.decoders.{}.")),
+    (r"\.block_up([123])\.(\d+)\.", lambda m: f".decoders.{int(m[1]) - 1}.{int(m[2]) - 1}."),
+    (r"\.conv\.0\.", ".first."),
+    (r"\.conv\.2\.", ".second."),
+    (r"\.res_connect([123])\.mapping\.", _level(".queries.{}.mapping.0.")),
+    (r"\.res_connect([123])\.degradation_recog\.", _level(".queries.{}.")),
+    (r"(\.queries\.\d\.)attn\.qkv\.", r"\1mapping.1."),
+    (r"(\.queries\.\d\.)attn\.project_out\.", r"\1projection.0."),
+    (r"(\.queries\.\d\.)ffn\.project_out\.", r"\1projection.1."),
+    (r"(\.queries\.\d\.)attn\.", r"\1"),
+    (r"\.res_connect([123])\.inject_degradation\.", _level(".injections.{}.")),
+    (r"\.inject_degradation([123])\.", _level(".injections.{}.")),
+    (r"\.conv1\.", ".mixing."),
+    (r"\.f\.", ".scale."),
+    (r"\.g\.", ".shift."),
+    (r"\.low_rank_transform1\.", ".degradation_cp."),
+    (r"\.low_rank_transform3\.", ".feature_cp."),
+    (r"\.conv_C\.1\.", ".channel_projection."),
+    (r"\.conv_H\.1\.", ".height_projection."),
+    (r"\.conv_W\.1\.", ".width_projection."),
+    (r"\.refinement\.body\.0\.body\.0\.", ".refinement.first."),
+    (r"\.refinement\.body\.0\.body\.2\.", ".refinement.second."),
+    (r"\.refinement\.body\.0\.body\.3\.conv_du\.0\.", ".refinement.squeeze."),
+    (r"\.refinement\.body\.0\.body\.3\.conv_du\.2\.", ".refinement.excite."),
+    (r"\.refinement\.body\.1\.", ".refinement.last."),
+    *TRANSFORMER_NAMES,
+)
 
 _LINEAR = re.compile(r"\.(channel|height|width)_projection\.|\.refinement\.(squeeze|excite)\.")
 """1x1 convolutions of pooled features there, linear layers here."""
-
-
-def _pattern(layer: str) -> re.Pattern[str]:
-    text = re.escape(layer)
-    for name, (digits, _) in _NUMBERS.items():
-        text = text.replace(re.escape(f"{{{name}}}"), f"(?P<{name}>{digits})")
-    return re.compile(rf"{text}\.(?P<kind>weight|bias|temperature)")
-
-
-_RULES = [(_pattern(there), here) for there, here in LAYERS.items()]
-
-
-def own_name(key: str) -> str | None:
-    """Name here of a parameter there; None for names of neither release.
-
-    >>> own_name("restoration_net.pool2.body.0.weight")
-    'restoration.downsamplings.1.convolution.weight'
-    """
-    for pattern, here in _RULES:
-        match = pattern.fullmatch(key)
-        if match is not None:
-            groups = match.groupdict()
-            kind = groups.pop("kind")
-            numbers = {name: int(text) - _NUMBERS[name][1] for name, text in groups.items()}
-            return f"{here.format(**numbers)}.{kind}"
-    return None
 
 
 def never_used_keys() -> frozenset[str]:
@@ -140,7 +74,7 @@ def never_used_keys() -> frozenset[str]:
         *(f"restoration_net.res_connect{level}.inject_degradation" for level in (1, 2, 3)),
         *(f"degradation_net.inject_degradation{level}" for level in (1, 2, 3)),
     ]
-    layers = ["fg_dwconv", *(f"low_rank_transform2.{layer}" for layer in _CP)]
+    layers = ["fg_dwconv", *(f"low_rank_transform2.conv_{axis}.1" for axis in "CHW")]
     return frozenset(
         f"{injection}.{layer}.{kind}"
         for injection in injections
@@ -164,45 +98,21 @@ def never_used_count(width: int, degradation_width: int, rank: int) -> int:
     return count
 
 
-def map_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the state dict of either public release.
+def parts_in_use(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A checkpoint of either release without the never-used layers, and with D, (N, M), once.
 
     Raises:
-        CheckpointError: a key that neither release has, some but not all of the never-used layers,
-            scale without shift, or two different copies of D; the message names the keys.
+        CheckpointError: it has some but not all of the never-used layers, or not two equal copies
+            of D; the message names the keys.
     """
-    remaining = _without_never_used(state)
-    mapped = _take_representation(remaining)
-    names = {key: own_name(key) for key in remaining}
-    unknown = sorted(key for key, name in names.items() if name is None)
-    if unknown:
+    never_used = never_used_keys()
+    missing = sorted(never_used - state.keys())
+    if missing and len(missing) != len(never_used):
         raise CheckpointError(
-            f"{len(unknown)} keys belong to no public release of NDR-Restore: "
-            + ", ".join(unknown[:10])
-        )
-    for key, name in names.items():
-        value = remaining[key]
-        assert name is not None
-        if _LINEAR.search(name) and value.ndim == 4:
-            value = value.flatten(1)
-        mapped[name] = value
-    return _joined_affine(mapped)
-
-
-def _without_never_used(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    known = never_used_keys()
-    missing = sorted(known - state.keys())
-    if missing and len(missing) != len(known):
-        raise CheckpointError(
-            f"the checkpoint has some of the {len(known)} never-used parameters of the first "
+            f"the checkpoint has some of the {len(never_used)} never-used parameters of the first "
             f"release, but not {', '.join(missing[:10])}"
         )
-    return {key: value for key, value in state.items() if key not in known}
-
-
-def _take_representation(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Move both copies of D, (1, N, M) each, out of the state."""
-    copies = [state.pop(key, None) for key in (REPRESENTATION_KEY, REPRESENTATION_COPY_KEY)]
+    copies = [state.get(key) for key in (REPRESENTATION_KEY, REPRESENTATION_COPY_KEY)]
     if copies[0] is None or copies[1] is None:
         raise CheckpointError(
             f"the checkpoint lacks D: expected {REPRESENTATION_KEY} and {REPRESENTATION_COPY_KEY}"
@@ -212,17 +122,24 @@ def _take_representation(state: dict[str, Tensor]) -> dict[str, Tensor]:
             f"{REPRESENTATION_KEY} and {REPRESENTATION_COPY_KEY} are one tensor in the authors' "
             "network, but differ in this checkpoint"
         )
-    return {"restoration.representation.vectors": copies[0].squeeze(0)}
+    left_out = {*never_used, REPRESENTATION_COPY_KEY}
+    used = {key: value for key, value in state.items() if key not in left_out}
+    return {**used, REPRESENTATION_KEY: copies[0].squeeze(0)}
 
 
-def _joined_affine(mapped: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Join the convolutions of scale and shift, which are one here."""
+def own_layers(mapped: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Flatten what is linear here, and join the convolutions of scale and shift, which are one.
+
+    Raises:
+        CheckpointError: scale without shift, or the reverse.
+    """
     joined: dict[str, Tensor] = {}
     for name, value in mapped.items():
         layer, _, kind = name.rpartition(".")
         owner, _, role = layer.rpartition(".")
         if role not in ("scale", "shift"):
-            joined[name] = value
+            is_linear = _LINEAR.search(name) and value.ndim == 4
+            joined[name] = value.flatten(1) if is_linear else value
             continue
         partner = f"{owner}.{'shift' if role == 'scale' else 'scale'}.{kind}"
         if partner not in mapped:
