@@ -122,15 +122,6 @@ class Evaluation:
                 self.problems[key].append(reason)
 
 
-def mean(values: Mapping[str, float]) -> float:
-    """Plain mean over images, correctly rounded; infinite where one value is.
-
-    >>> mean({"a": 30.0, "b": 31.0})
-    30.5
-    """
-    return math.fsum(values.values()) / len(values)
-
-
 def _value_problem(metric: str, text: str) -> tuple[float, str | None]:
     try:
         value = float(text)

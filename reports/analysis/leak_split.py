@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ndr.metrics.metric import METRICS
 from ndr.records import table_result as t
 from ndr.records.checkpoint_header import CheckpointHeader
 from ndr.records.leak_findings import LeakFindings, TestSetFacts
-from ndr.records.per_image import SeriesKey, mean
+from ndr.records.per_image import SeriesKey
 from ndr.records.provenance import run_folder
 from ndr.records.table_result import Block, Column, Row, TableResult
 from ndr.specs.report_description import ReportDescription
@@ -22,7 +23,7 @@ PAPER_COLUMN = "Rain100L"
 
 @dataclass(frozen=True, slots=True)
 class SplitMean:
-    """Means of one metric over the leaked and over the other images; None where there are none."""
+    """A metric over the leaked and over the other images; None where there are none."""
 
     metric: str
     leaked: float | None
@@ -44,7 +45,6 @@ class SplitRow:
 
     block: str
     label: str
-    kind: str
     leaked: int
     """Evaluated images that stand in a training set of the tier."""
     unleaked: int
@@ -52,27 +52,23 @@ class SplitRow:
     trained: bool
     own: OwnLeaks | None
     """None for what was not trained, and where the checkpoint is not there."""
-    problem: str = ""
-    """Why there are no means."""
+    problem: str
+    """Why there are no means; empty where there are."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeakSplit:
     """The column, row by row."""
 
-    table: str
-    column: str
-    test_set: str
-    protocol: str
-    metrics: tuple[str, ...]
+    table: TableResult
+    column: Column
     rows: tuple[SplitRow, ...]
     not_run: int
     """Planned rows whose results are not there."""
 
 
-def _part(values: Mapping[str, float], images: Iterable[str]) -> float | None:
-    part = {image: values[image] for image in images if image in values}
-    return mean(part) if part else None
+def _over(metric: str, values: Mapping[str, float], images: set[str]) -> float | None:
+    return METRICS[metric].aggregate([values[image] for image in images]) if images else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,30 +87,30 @@ class _Splitter:
         images = run.evaluation.images(self.test_set) if run.evaluation else set()
         leaked = images.intersection(self.facts.leaked)
         unleaked = images.intersection(self.facts.unleaked)
-        means: tuple[SplitMean, ...] = ()
-        problem = self._problem(run, images)
-        if not problem and run.evaluation:
-            means = tuple(
-                SplitMean(metric, _part(values, leaked), _part(values, unleaked))
-                for metric in self.table.metrics
-                if (values := run.evaluation.sound(self._key(metric))) is not None
-            )
+        series = {metric: self._sound(run, metric) or {} for metric in self.table.metrics}
+        problem = self._problem(run, images, series)
         return SplitRow(
             block=block.name,
             label=row.label,
-            kind=row.kind,
             leaked=len(leaked),
             unleaked=len(unleaked),
-            means=means,
+            means=tuple(
+                SplitMean(metric, _over(metric, values, leaked), _over(metric, values, unleaked))
+                for metric, values in series.items()
+                if not problem
+            ),
             trained=row.training is not None,
             own=self._own_leaks(run, images),
             problem=problem,
         )
 
-    def _key(self, metric: str) -> SeriesKey:
-        return SeriesKey(self.test_set, self.table.protocol, metric)
+    def _sound(self, run: RunResults, metric: str) -> Mapping[str, float] | None:
+        key = SeriesKey(self.test_set, self.table.protocol, metric)
+        return run.evaluation.sound(key) if run.evaluation else None
 
-    def _problem(self, run: RunResults, images: set[str]) -> str:
+    def _problem(
+        self, run: RunResults, images: set[str], series: Mapping[str, Mapping[str, float]]
+    ) -> str:
         """Why a run's values cannot be split; empty where they can."""
         if run.evaluation is None:
             return run.invalid
@@ -125,10 +121,8 @@ class _Splitter:
         unknown = sorted(images.difference(self.facts.leaked, self.facts.unleaked))
         if unknown:
             return f"{len(unknown)} images are not in the scan, e.g. {unknown[0]!r}"
-        for metric in self.table.metrics:
-            if run.evaluation.sound(self._key(metric)) is None:
-                return f"no sound {metric} under protocol {self.table.protocol!r}"
-        return ""
+        unsound = [metric for metric, values in series.items() if not values]
+        return f"no sound {unsound[0]} under protocol {self.table.protocol!r}" if unsound else ""
 
     def _own_leaks(self, run: RunResults, images: set[str]) -> OwnLeaks | None:
         behind = (run.provenance and run.provenance.training_run) or run.run
@@ -182,12 +176,4 @@ def leak_split(
             not_run += 1
         else:
             rows.append(splitter.row(block, row, run))
-    return LeakSplit(
-        table=table.label,
-        column=column.label,
-        test_set=facts.name,
-        protocol=table.protocol,
-        metrics=table.metrics,
-        rows=tuple(rows),
-        not_run=not_run,
-    )
+    return LeakSplit(table, column, tuple(rows), not_run)

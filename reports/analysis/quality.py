@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ndr.metrics.metric import METRICS
 from ndr.records import table_result as t
 from ndr.records.table_result import Cell, QualityEntry, Row, SeedRun, TableResult
 from ndr.specs.run_spec import OFFICIAL
@@ -106,7 +107,11 @@ def _measured_entries(row: Row, cell: Cell, entry: Entry) -> Iterator[QualityEnt
     if row.kind == t.METHOD and not cell.ranked:
         message = "other images than the other rows: not compared with them"
         yield entry(t.WARNING, "other_images", message=message)
-    finite = [shown for shown in cell.shown if shown.value is not None]
+    finite = [
+        shown
+        for shown in cell.shown
+        if shown.value is not None and METRICS[shown.metric].has_intervals
+    ]
     if row.kind == t.METHOD and any(shown.interval is None for shown in finite):
         message = "fewer than two scenes, or an infinite value: no interval, no comparison"
         yield entry(t.NOTE, "no_interval", message=message)

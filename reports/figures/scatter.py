@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ndr.metrics.metric import MAIN, METRICS
-from ndr.records.per_image import Evaluation, SeriesKey, mean
+from ndr.records.per_image import Evaluation, SeriesKey
 from ndr.specs.figure_plan import FigurePlan, FigureRow
 from reports.figures.evaluated_pictures import evaluation_of
 from reports.figures.kind import Drawing, MissingFigureInput
@@ -41,7 +41,9 @@ def mean_psnr(
     sets = [finite_psnr(evaluation, name, protocol) for name in test_sets]
     if not sets or any(values is None for values in sets):
         return None
-    return statistics.fmean(mean(values) for values in sets if values is not None)
+    return statistics.fmean(
+        METRICS[MAIN].aggregate(values.values()) for values in sets if values is not None
+    )
 
 
 OUR_METHOD = "ndr_restore"

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ndr.atomic_file import write_json, write_text
-from ndr.metrics.metric import COMPARED
-from ndr.records.per_image import Series, SeriesKey, mean
+from ndr.metrics.metric import COMPARED, mean
+from ndr.records.per_image import Series, SeriesKey
 from ndr.records.provenance import evaluation_folder
 from ndr.records.record import ResultFileError
 from reports.analysis.run_results import read_run_results
@@ -56,7 +56,7 @@ class ReferenceValues:
         nested: dict[str, Any] = {}
         for run, series in self.series.items():
             for key, values in series.items():
-                average = round(mean(values), DIGITS)
+                average = round(mean(values.values()), DIGITS)
                 if abs(average) != float("inf"):
                     inner = nested.setdefault(run, {}).setdefault(key.test_set, {})
                     inner.setdefault(key.protocol, {})[key.metric] = average

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ndr.metrics.metric import METRICS
 from ndr.records import table_result as t
-from ndr.records.per_image import SeriesKey, mean
+from ndr.records.per_image import SeriesKey
 from ndr.records.table_result import Cell, Column, Number, Row, SeedRun, Shown, TableResult
 from ndr.specs.table_plan import PlannedColumn, PlannedRow, TablePlan
 from reports.analysis.run_results import RunResults, read_run_results
@@ -200,7 +200,7 @@ class TableAssembly:
         images, values = self._results(row).images(key.test_set), control.sound(key)
         if values is None or not images or not images <= values.keys():
             return None
-        return mean({image: values[image] for image in images})
+        return METRICS[key.metric].aggregate([values[image] for image in images])
 
     def _average(self, row: PlannedRow, own: Sequence[Cell]) -> Cell:
         """Mean over the row's own columns, plain (Tables V, VI) or weighted; all or nothing."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ndr.metrics.metric import METRICS
 from ndr.metrics.protocol import NO_REFERENCE
 from ndr.records import table_result as t
-from ndr.records.per_image import Evaluation, SeriesKey, mean
+from ndr.records.per_image import Evaluation, SeriesKey
 from ndr.records.provenance import EvaluationProvenance
 from ndr.records.table_result import Number
 from reports.analysis.bootstrap import Sample
@@ -69,7 +70,7 @@ class RowResults:
                         f"{evaluation.run}: no {key.metric} under protocol {key.protocol!r}"
                     ]
                 else:
-                    means.append(mean(values))
+                    means.append(METRICS[key.metric].aggregate(values.values()))
             if len(means) == len(evaluations):
                 value = math.fsum(means) / len(means)
                 numbers.append(number(key.metric, key.protocol, value))
@@ -97,7 +98,13 @@ class RowResults:
         return list(dict.fromkeys(reasons))
 
     def sample(self, key: SeriesKey) -> Sample | None:
-        """Values per image (and seed), images in the order of their names; None where unsound."""
+        """Values per image (and seed), images in the order of their names.
+
+        None where they are unsound, and for metrics whose number is no mean: intervals and tests
+        are of means.
+        """
+        if not METRICS[key.metric].has_intervals:
+            return None
         evaluations = self._evaluations()
         series = [evaluation.sound(key) for evaluation in evaluations]
         known: list[Mapping[str, float]] = [values for values in series if values]

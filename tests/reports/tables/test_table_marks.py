@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import statistics
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ndr.metrics.metric import METRICS
 from ndr.records import table_result as t
 from ndr.records.table_result import Cell, Shown, TableResult
 from ndr.specs.table_plan import TablePlan
+from reports.analysis import quality
 from reports.analysis.bootstrap import Sample, mean_interval, weighted_interval
 from reports.summarise import summarise
+from reports.tables import row_results
 from reports.tables.marks import agreement
 from tests.reports import fabricated_results as made
 from tests.reports.fabricated_results import INPUT, NAFNET, NDR, NOISE, RAIN
@@ -146,6 +150,23 @@ def test_one_scene_has_no_interval_and_that_is_said(results: Path) -> None:
         ("NAFNet", t.NOTE),
     }
     assert entries[0].message.startswith("fewer than two scenes")
+
+
+def test_a_metric_of_medians_has_no_interval(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_median = dataclasses.replace(METRICS["PSNR"], aggregate=statistics.median)
+    for module in (row_results, quality):
+        monkeypatch.setattr(module, "METRICS", {**METRICS, "PSNR": by_median})
+    write(results, {NAFNET: (0.0, 1.0), AIRNET: (-0.5, 1.0), NDR: (1.0, 1.0)})
+    table = summarise(three_rows(), results)
+    measured = psnr(table, "NAFNet")
+    assert measured.value == statistics.median(values(0.0, 1.0, 0).values())
+    assert measured.interval is None
+    assert psnr(table, "NDR-Restore").from_best == t.BEST
+    assert measured.from_best == t.NOT_DISTINGUISHABLE
+    assert find(table, "NAFNet", NOISE).shown[1].interval is not None
+    assert not [entry for entry in table.quality if entry.kind == "no_interval"]
 
 
 def test_exact_copies_have_no_interval(results: Path) -> None:
