@@ -23,8 +23,9 @@ from reports.explanation.cell_choice import (
 )
 from reports.explanation.cell_explanation import Explanation, as_text
 from reports.paper.printed_values import with_symbols
+from workflows import ROOT
 from workflows.configuration import CONFIG, ConfigurationError, read_yaml, suite_config
-from workflows.suite import ROOT, Suite
+from workflows.suite import Suite
 from workflows.targets import PlannedCell, planned_cells
 
 

@@ -11,6 +11,7 @@ import yaml
 from ndr.method import TIERS
 from ndr.nearest_name import UnknownNameError
 from ndr.specs.figure_plan import FigurePlan
+from workflows import ROOT
 from workflows import suite as suite_module
 from workflows.configuration import CONFIG, ConfigurationError, read_figure, read_yaml, suite_config
 from workflows.planning import Plan, make_plan
@@ -20,7 +21,7 @@ from workflows.report_parts import (
     figures_of_tables,
     representation_runs,
 )
-from workflows.suite import ROOT, Suite
+from workflows.suite import Suite
 
 PAPER = [f"figure_{number:02d}" for number in range(1, 17)]
 OWN = ["figure_residuals", "figure_scatter", "figure_size", "figure_time"]
