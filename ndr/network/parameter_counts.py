@@ -33,9 +33,6 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
 """Tables IX and X of the paper."""
 
 
-SHALLOW: Mapping[str, Any] = {"blocks": (1, 1, 1, 1), "refinement_blocks": 0}
-
-
 def build(**changes: Any) -> NDRRestoreMethod:
     """Build the method at the paper's size, on the device that holds no data."""
     with torch.device("meta"):
@@ -74,9 +71,10 @@ def variant_counts(variant: str) -> dict[str, Any]:
     for part in ("restore", "degrade", "query_and_injection"):
         counted[part] += never_used
     ablations = {}
+    shallow = {"blocks": (1, 1, 1, 1), "refinement_blocks": 0}
     for name, changes in ABLATIONS.items():
         # An ablation touches the skips alone, so a shallow network tells its size.
-        counts = part_counts(build(variant=variant, **SHALLOW, **changes))
+        counts = part_counts(build(variant=variant, **shallow, **changes))
         restore = in_use["encoder_and_decoder"] + counts["restore"] - counts["encoder_and_decoder"]
         ablations[name] = {
             "restore": restore,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ndr.nearest_name import unknown_name
+from ndr.nearest_name import check_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,5 @@ VARIANTS = {each.name: each for each in (_FIRST_RELEASE, _CURRENT_RELEASE, _EQUA
 
 def variant_named(name: str) -> Variant:
     """Look up a variant; raises `UnknownNameError` with the nearest names."""
-    if name not in VARIANTS:
-        raise unknown_name("variant", name, VARIANTS)
+    check_names("variant", [name], VARIANTS)
     return VARIANTS[name]
