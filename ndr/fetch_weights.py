@@ -19,7 +19,7 @@ from ndr.data.fetch.obtaining import obtain
 from ndr.data.fetch.source import Download
 from ndr.data.fetch.transfer import Waits, new_session
 from ndr.method import WEIGHT_ENDINGS, OfficialWeights
-from ndr.nearest_name import unknown_name
+from ndr.nearest_name import named_entry
 from ndr.registry import method_class
 from ndr.specs.typed_file import build
 
@@ -35,9 +35,7 @@ def official_weights(method: str, name: str) -> OfficialWeights:
         UnknownNameError: unknown method or checkpoint, with the nearest names.
     """
     known = {weights.name: weights for weights in method_class(method).info.official_weights}
-    if name not in known:
-        raise unknown_name(f"checkpoint of {method}", name, known)
-    return known[name]
+    return named_entry(f"checkpoint of {method}", name, known)
 
 
 def download_of(weights: OfficialWeights) -> Download:
@@ -70,8 +68,8 @@ def fetched(
     """Bring the file to `<folder>/<method>/`; what went wrong is part of the answer.
 
     Returns:
-        `method`, `weights`, `licence`, `url`, `file` and `sha256` (None where it could not be
-        had), and `reason` (empty where it could).
+        `method`, `weights`, `licence`, `url`, `file` and `sha256` (None where it is unavailable),
+        and `reason` (empty where it is there).
     """
     answer: dict[str, Any] = {
         "method": method,

@@ -8,14 +8,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, ClassVar, Literal
 
 from ndr.data.fetch.source import Download, Sha256, Terms
 from ndr.data.manifest import Manifest
-from ndr.nearest_name import UnknownNameError, check_names, unknown_name
+from ndr.nearest_name import UnknownNameError, check_names, named_entry
 from ndr.specs.typed_file import (
     SpecError,
     at_least,
@@ -31,8 +31,8 @@ from ndr.specs.typed_file import (
 class Entry:
     """What every set has."""
 
-    identity_keys: ClassVar[tuple[str, ...]]
-    """Keys that can change a pixel or a name; the others are words for readers."""
+    not_in_identity: ClassVar[tuple[str, ...]] = ()
+    """Keys of a kind of set, beside words for readers, that change neither a pixel nor a name."""
 
     title: str
     paper_name: str = ""
@@ -49,15 +49,15 @@ class Entry:
 
     def identity_content(self) -> dict[str, Any]:
         """The part of the entry that its identity hashes."""
-        content = plain(self)
-        return {key: content[key] for key in self.identity_keys}
+        left_out = {field.name for field in fields(Entry)} | set(self.not_in_identity)
+        return {key: value for key, value in plain(self).items() if key not in left_out}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackagedSet(Entry):
     """Photographs inside installed Python packages, read in place."""
 
-    identity_keys = ("kind", "images")
+    not_in_identity = ("packages",)
 
     kind: Literal["packaged"]
     images: Annotated[dict[str, str], filled]
@@ -80,17 +80,6 @@ class Disparity:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SynthesisedSet(Entry):
     """Images of another set, degraded by a seeded synthesis."""
-
-    identity_keys = (
-        "kind",
-        "from",
-        "degradation",
-        "variants",
-        "limit",
-        "parameters",
-        "disparity",
-        "apply_to",
-    )
 
     kind: Literal["synthesised"]
     source: str = field(metadata=named("from"))
@@ -139,8 +128,6 @@ def _check_cycles(parameters: Mapping[str, Any]) -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubsetSet(Entry):
     """The images of a set that are not, pixel by pixel, clean images of others."""
-
-    identity_keys = ("kind", "from", "without", "expected")
 
     kind: Literal["subset"]
     source: str = field(metadata=named("from"))
@@ -225,20 +212,7 @@ class PublishedList:
 class FolderSet(Entry):
     """A published set, found in a folder by one of its layouts, and how it is fetched."""
 
-    identity_keys = (
-        "kind",
-        "reference",
-        "scale",
-        "expected",
-        "also_expected",
-        "expected_clean",
-        "only_committed",
-        "keys",
-        "name",
-        "scene",
-        "values",
-        "layouts",
-    )
+    not_in_identity = ("published_list", "published", "terms", "downloads")
 
     kind: Literal["folder"]
     reference: bool = True
@@ -338,9 +312,7 @@ class Catalogue:
 
     def entry(self, name: str) -> SetEntry:
         """The entry of a set; raises `UnknownNameError` with the nearest names."""
-        if name not in self.entries:
-            raise unknown_name("set", name, self.entries)
-        return self.entries[name]
+        return named_entry("set", name, self.entries)
 
     def committed_manifest(self, name: str) -> Path:
         """Where the committed manifest of a set lies, if it has one."""
@@ -369,10 +341,6 @@ class Catalogue:
         Synthesised sets: of the entry, the identity of the source, and the suite's seed. Subsets:
         of the entry and the identities of all its sources. Folder sets without a manifest: of the
         entry. Words for readers (title, licence ...) and downloads do not count.
-
-        Raises:
-            UnknownNameError: no such set.
-            FileNotFoundError: a packaged set without its committed manifest.
         """
         entry = self.entry(name)
         if isinstance(entry, SynthesisedSet):

@@ -17,7 +17,7 @@ import numpy as np
 
 from ndr.data.image_files import ImageFileError, read_rgb
 from ndr.data.manifest import COLUMNS, FILE_NAME, Manifest, ManifestError, ManifestRow
-from ndr.nearest_name import unknown_name
+from ndr.nearest_name import named_entry
 
 _SEPARATOR = "\x1f"
 """Unit separator: it stands in no name, path or JSON text."""
@@ -220,9 +220,7 @@ class PairedSet:
 
     def index(self, name: str) -> int:
         """Index of an image; raises `UnknownNameError` with the nearest names."""
-        if name not in self._index:
-            raise unknown_name(f"image of {self.name}", name, self._index)
-        return self._index[name]
+        return named_entry(f"image of {self.name}", name, self._index)
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of what a method gets: the degraded image, or the clean one if alone."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ndr.degradations.image_check import check_image
-from ndr.nearest_name import unknown_name
+from ndr.nearest_name import check_names
 
 Image = np.ndarray
 
@@ -49,8 +49,7 @@ def add_gaussian_noise(
     >>> round(float(-10 * np.log10(np.mean((noisy - grey) ** 2))), 1)  # 20 log10(255 / 15)
     24.6
     """
-    if variant not in VARIANTS:
-        raise unknown_name("noise variant", variant, VARIANTS)
+    check_names("noise variant", [variant], VARIANTS)
     if not np.isfinite(sigma) or sigma < 0:
         raise ValueError(f"noise: expected sigma >= 0 on the 0..255 scale, found {sigma!r}")
     if generator is None:

@@ -23,7 +23,7 @@ from ndr.degradations.rain_drops import (
     spectrum_mean,
 )
 from ndr.degradations.streak_rendering import STEEPEST_SLANT, Streaks, render_streaks
-from ndr.nearest_name import unknown_name
+from ndr.nearest_name import check_names
 
 RAIN_RATES = (5.0, 10.0, 25.0, 50.0)
 """mm/h: light, moderate, heavy, violent."""
@@ -87,8 +87,7 @@ class RainParameters:
     """Standard deviation of the logarithm of the single drops' brightness; their mean stays."""
 
     def __post_init__(self) -> None:
-        if self.composite not in COMPOSITES:
-            raise unknown_name("rain composite", self.composite, COMPOSITES)
+        check_names("rain composite", [self.composite], COMPOSITES)
         if self.coverage is not None and not self.coverage > 0:
             raise ValueError(f"rain: expected coverage above 0 or None, found {self.coverage!r}")
         for name in ("rate", "exposure", "focal_length"):

@@ -20,7 +20,7 @@ from ndr.degradations.rain_streaks import (
     draw_rain_parameters,
 )
 from ndr.degradations.scene_depth import depth_from_disparity, generated_depth
-from ndr.nearest_name import check_names, unknown_name
+from ndr.nearest_name import check_names
 from ndr.seeds import numpy_generator
 
 Parameters = dict[str, Any]
@@ -151,8 +151,7 @@ def x2_steps(degradations: Sequence[str], order: str = "degrade_then_down") -> t
     >>> x2_steps(["noise"], "down_then_degrade")
     ('down', 'noise')
     """
-    if order not in X2_ORDERS:
-        raise unknown_name("order of x2", order, X2_ORDERS)
+    check_names("order of x2", [order], X2_ORDERS)
     return (*degradations, "down") if order == "degrade_then_down" else ("down", *degradations)
 
 
@@ -182,10 +181,6 @@ def apply_sequence(
     Returns:
         The degraded image, float32, half as large after "down", and what each step was made with
         (plain numbers and texts, in the steps' order).
-
-    Raises:
-        UnknownNameError: unknown step, or parameter of a step, with the nearest names.
-        ValueError: a step twice, or parameters for a step that is not applied.
 
     >>> grey = np.full((32, 32, 3), 0.5, dtype=np.float32)
     >>> small, record = apply_sequence(grey, ("noise", "down"), np.random.default_rng(0),
@@ -253,17 +248,12 @@ def synthesise(
         `down_x2`), and everything it was made with, which `json.dumps` takes: flat for kinds of
         one step, one entry per step for the others.
 
-    Raises:
-        UnknownNameError: unknown kind or parameter, with the nearest names.
-        ValueError: an image, disparity or value that does not fit.
-
     >>> grey = np.full((48, 64, 3), 0.5, dtype=np.float32)
     >>> hazy, record = synthesise("haze", grey, np.random.default_rng(0), beta=0.2)
     >>> record["beta"], record["depth"], hazy.dtype.name
     (0.2, 'generated', 'float32')
     """
-    if kind not in KINDS:
-        raise unknown_name("degradation", kind, KINDS)
+    check_names("degradation", [kind], KINDS)
     check_image(image, "image to degrade")
     if disparity is not None and disparity.shape != image.shape[:2]:
         raise ValueError(
