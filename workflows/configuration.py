@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+from ndr.data.fetch.fetch_errors import check_address
 from ndr.method import TIERS
 from ndr.metrics.metric import METRICS
 from ndr.nearest_name import check_names, unknown_name
@@ -16,6 +17,7 @@ from ndr.specs.typed_file import SpecError, build, filled, one_of, read_yaml
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 
+Address = Annotated[str, check_address]
 Balance = Annotated[str, one_of(*BALANCES)]
 
 
@@ -40,10 +42,10 @@ class SuiteConfig:
     sources: Annotated[tuple[Literal["retrained", "official_weights"], ...], filled] = (
         "retrained",
     )
-    weights_mirrors: tuple[str, ...] = ()
+    weights_mirrors: tuple[Address, ...] = ()
     only_settings: tuple[str, ...] = ()
     only_methods: tuple[str, ...] = ()
-    data_mirrors: tuple[str, ...] = ()
+    data_mirrors: tuple[Address, ...] = ()
     accepted_terms: tuple[str, ...] = ()
     allow_partial_sets: bool | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"

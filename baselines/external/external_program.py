@@ -21,8 +21,13 @@ PLACEHOLDER = re.compile(r"\{([A-Za-z0-9_.]*)\}")
 LAST_LINES = 10
 LONGEST_LINE = 300
 _TAIL_BYTES = 1 << 16
-_OURS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP")
-"""Variables of this process that would lead the program's Python into the suite's packages."""
+_HANDED_ON = re.compile(
+    "PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_.+|TZ|TMPDIR|TEMP|TMP|TERM|DISPLAY"
+    "|LD_LIBRARY_PATH|DYLD_LIBRARY_PATH|(CUDA|NVIDIA|CUDNN|ROCR|HIP|OMP|MKL|OPENBLAS)_.+"
+    "|XDG_CACHE_HOME|TORCH_HOME|HF_HOME|CONDA_PREFIX|MCR_CACHE_ROOT|SYSTEMROOT"
+)
+"""Variables that a program gets: no keys of the user, nothing that leads its Python into the
+suite's packages. Its command gives others: `env NAME=value program`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +144,7 @@ class ExternalProgram:
                 f"{self.name} is not installed: there is no program {arguments[0]!r}"
             )
         limit = self.seconds_to_start + count * self.seconds_per_image
-        environment = {key: value for key, value in os.environ.items() if key not in _OURS}
+        environment = {key: value for key, value in os.environ.items() if _HANDED_ON.fullmatch(key)}
         environment["OMP_NUM_THREADS"] = str(threads)
         with log.open("wb") as printed:
             try:

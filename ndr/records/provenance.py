@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime
 import functools
 import hashlib
+import json
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
 import time
+import typing
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -153,6 +156,16 @@ class Stopwatch:
         }
 
 
+_FOLDERS = re.compile(r"(?<![\w.~:/])/(?:[^\s/'\"\\]+/)+")
+
+
+def without_folders(text: str) -> str:
+    """Text without folders of this machine: from the checkout, the home, or the last name on."""
+    for folder, sign in ((ROOT, ""), (Path.cwd(), ""), (Path.home(), "~/")):
+        text = re.sub(rf"(?<![\w.]){re.escape(str(folder).rstrip('/'))}/", sign, text)
+    return _FOLDERS.sub(".../", text)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job(Record):
     """What every job says of itself."""
@@ -173,6 +186,12 @@ class Job(Record):
 
     def __post_init__(self) -> None:
         datetime.datetime.fromisoformat(self.started)  # raises ValueError where it is no time
+
+    def content(self) -> dict[str, Any]:
+        """The record as JSON's types; the folders of this machine are nobody else's business."""
+        # Not by `super()`: a dataclass with slots is another class than the one it was made of.
+        content = Record.content(self)
+        return typing.cast(dict[str, Any], json.loads(without_folders(json.dumps(content))))
 
     @property
     def ended(self) -> datetime.datetime:

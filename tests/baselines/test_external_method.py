@@ -150,16 +150,22 @@ def test_enlarges(project: Path) -> None:
 
 
 def test_runs_in_its_own_environment(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Variables that lead Python to this project's packages stay behind; there is no shell."""
+    """It gets the variables on a list, no keys and no ways to our packages; there is no shell."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     monkeypatch.setenv("PYTHONPATH", str(project))
     monkeypatch.setenv("PYTHONHOME", "/nowhere")
-    script = "import os, sys; print(sys.prefix, os.getcwd(), sys.argv[1]); sys.exit(3)"
+    script = (
+        "import os, sys; print(sys.prefix, os.getcwd(), sys.argv[1]); "
+        "print('SECRET' in str(os.environ), os.environ['CUDA_VISIBLE_DEVICES']); sys.exit(3)"
+    )
     command = ["{python}", "-c", script, "a; touch x $(id) {input}{output}"]
     with pytest.raises(RestorationError) as error:
         created(project, command=command).restore(torch.rand(1, 3, 4, 4))
     message = str(error.value)
     assert "Brighten failed with exit status 3" in message
     assert f"{project}/environments/brighten {project}/program a; touch x $(id) /" in message
+    assert message.endswith("False 0")
     assert not (project / "program" / "x").exists()
 
 

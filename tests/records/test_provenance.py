@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 import subprocess
 import sys
+from pathlib import Path
 
-from ndr.records.provenance import Job, Stopwatch
+from ndr.records.provenance import ROOT, Job, Stopwatch
 
 MEASURE = """
 from ndr.records.provenance import peak_memory_mib
@@ -36,3 +37,14 @@ def test_a_record_names_code_versions_and_machine() -> None:
     assert {"pillow", "timm", "pyiqa", "bm3d", "spandrel"} <= job.versions.keys()
     assert job.hardware.cores >= 1
     assert job.ended >= datetime.datetime.fromisoformat(job.started)
+
+
+def test_no_folder_of_this_machine_is_written(tmp_path: Path) -> None:
+    command = f'python {ROOT}/ndr/train.py --x \'{{"a":"/"}}\' --sets {tmp_path}/a --out=/mnt/b/c'
+    job = Job(**Stopwatch().facts(f"{command} https://host/a/b {Path.home()}/.cache/x"))
+    job.write(tmp_path / "provenance.json")
+    text = (tmp_path / "provenance.json").read_text()
+    assert Job.read(tmp_path / "provenance.json").command == (
+        'python ndr/train.py --x \'{"a":"/"}\' --sets .../a --out=.../c https://host/a/b ~/.cache/x'
+    )
+    assert not any(str(folder) in text for folder in (ROOT, tmp_path, Path.home()))

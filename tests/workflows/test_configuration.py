@@ -111,3 +111,11 @@ def test_unknown_tier_and_table_name_the_nearest() -> None:
 def test_one_table_on_the_command_line_may_stand_without_brackets() -> None:
     assert suite_config({**committed(), "tables": "table_11"}).tables == ("table_11",)
     assert suite_config({**committed(), "seeds": 3}).seeds == (3,)
+
+
+@pytest.mark.parametrize("key", ["data_mirrors", "weights_mirrors"])
+@pytest.mark.parametrize("mirror", ["https://user:s3cret@host/sets", "http://h/?token=s3cret"])
+def test_a_password_in_a_mirror_is_refused_and_not_repeated(key: str, mirror: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"{key}\.0: .*netrc") as error:
+        suite_config({**committed(), key: [mirror]})
+    assert "s3cret" not in str(error.value)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from ndr.atomic_file import atomic_path
+from ndr.data.fetch.fetch_errors import check_address, shown
 from ndr.nearest_name import unknown_name
 from workflows.storage.snakemake_records import is_inside
 
@@ -53,7 +54,7 @@ class ArtefactStore:
         )
         if result.returncode != 0:
             said = (result.stderr or result.stdout).strip()
-            raise StoreError(f"dvc {arguments[0]} failed:\n{said}")
+            raise StoreError(f"dvc {arguments[0]} failed:\n{shown(said)}")
         return result.stdout
 
     def remotes(self) -> tuple[dict[str, str], str | None]:
@@ -94,6 +95,10 @@ class ArtefactStore:
             return named
         if named.startswith("-") or "/" not in named:
             raise unknown_name("remote (an address has a '/')", named, known)
+        try:
+            check_address(named)
+        except ValueError as error:
+            raise StoreError(f"remote {error}") from None
         if known.get(OWN_REMOTE) != named:
             self.run("remote", "add", "--local", "--force", OWN_REMOTE, named)
         return OWN_REMOTE

@@ -20,14 +20,13 @@ from importlib import metadata
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
 
-from pydantic import TypeAdapter
-
 from ndr.atomic_file import write_json
 from ndr.nearest_name import UnknownNameError, check_names
 from ndr.records.provenance import file_sha256
 from ndr.records.table_result import TableResult, table_metrics
+from ndr.specs.typed_file import SpecError, build, read_yaml
 from workflows import DOWNLOADS, ORIGINALS, ROOT, SETS, WEIGHTS
-from workflows.configuration import CONFIG, ConfigurationError, names_in, read_yaml
+from workflows.configuration import CONFIG, names_in
 from workflows.storage.artefact_store import ArtefactStore, StoreError, pack
 from workflows.storage.snakemake_records import (
     OutputRecord,
@@ -216,7 +215,7 @@ class SnapshotFolder:
             folder = pointer.with_suffix("")
             try:
                 wanted = read_yaml(pointer)["outs"][0]["md5"]
-            except (ConfigurationError, LookupError, TypeError) as error:
+            except (SpecError, LookupError, TypeError) as error:
                 raise SnapshotError(f"{pointer} is no pointer of DVC: {error}") from error
             if wanted != folder_md5(folder):
                 raise SnapshotError(
@@ -262,7 +261,7 @@ class SnapshotIndex:
                     f"expected a snapshot of format {FORMAT} and tier {folder.tier!r}, found "
                     f"{found}; take the version of the suite that made it"
                 )
-            index = TypeAdapter(cls).validate_python(content)
+            index = build(cls, content)
         except (OSError, ValueError, AttributeError, RecursionError) as error:
             raise SnapshotError(f"the snapshot has no readable index: {error}") from error
         files = len(folder.files()) - 1

@@ -1,19 +1,64 @@
-"""What can go wrong when a set is fetched, and what a full disk means."""
+"""What can go wrong when a set is fetched, what of it may be shown, what a full disk means."""
 
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 from pathlib import Path
+from urllib.parse import urlsplit
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_USER = re.compile(r"(?<=://)[^/\s'\"]*@")
+_QUERY = re.compile(r"([?&])(?!(?:id|export|download|dl|raw)=)([\w.~%-]+=)[^&\s'\")]*")
+"""Values in an address that may be a key; the others say which file is meant."""
+
+
+def shown(text: str) -> str:
+    """Text of an address or a server as it may stand in logs and records.
+
+    Without user names, passwords and keys, and without codes that command a terminal.
+
+    >>> shown("https://me:word@host/a.zip?id=3&token=word")
+    'https://host/a.zip?id=3&token=...'
+    """
+    text = _QUERY.sub(r"\1\2...", _USER.sub("", text))
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+
+
+def check_address(address: str, query_allowed: bool = False) -> None:
+    """Refuse an address that holds a password or a key: it would be recorded and published.
+
+    Raises:
+        ValueError: it does; the message does not repeat it.
+    """
+    try:
+        parts = urlsplit(address)
+        secret = parts.password is not None
+    except ValueError:
+        raise ValueError("expected an address or a folder, found none that can be read") from None
+    if parts.scheme in ("http", "https", "ftp"):
+        secret |= "@" in parts.netloc or bool(parts.query and not query_allowed)
+    if secret:
+        raise ValueError(
+            f"{shown(address)}: expected an address without user, password or key, which would be "
+            "recorded and published; write them to ~/.netrc (machine HOST login NAME password "
+            "WORD), or to the file that the variable NETRC names"
+        )
 
 
 class FetchError(OSError):
     """A file or set that did not arrive; the message says why and what to do."""
 
 
-class TemporaryError(FetchError):
+class ReportedError(FetchError):
+    """An error with words of a server or an address in it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shown(message))
+
+
+class TemporaryError(ReportedError):
     """Waiting may help: lost connection, busy server. The same source is tried again."""
 
     def __init__(self, message: str, after: float = 0.0) -> None:
@@ -26,11 +71,11 @@ class UnreachableError(TemporaryError):
     """No connection at all. Before the first byte this is hardly ever a matter of a minute."""
 
 
-class SourceError(FetchError):
+class SourceError(ReportedError):
     """This source does not have the file, or does not give it away. The next one is tried."""
 
 
-class BadFileError(FetchError):
+class BadFileError(ReportedError):
     """What arrived is not the file: wrong checksum, web page, damaged or unsafe archive.
 
     It is kept aside as `<file>.rejected`, and the next source is tried.

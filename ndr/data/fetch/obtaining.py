@@ -21,6 +21,7 @@ from ndr.data.fetch.fetch_errors import (
     ManualStepError,
     SourceError,
     TemporaryError,
+    shown,
     size_text,
 )
 from ndr.data.fetch.source import Download
@@ -178,7 +179,7 @@ def _by(
     key = hashlib.sha256(way.label.encode()).hexdigest()[:8]
     path = target.with_name(f"{target.name}.{key}.partial")
     partial = Partial(path, pinned=download.sha256 is not None)
-    log.info("%s: trying %s", download.file, way.label)
+    log.info("%s: trying %s", download.file, shown(way.label))
     host = way.bring(partial)
     if host is not None:
         claims = (*claims, Expected(way.label, host.bytes, host.sha256))
@@ -194,7 +195,7 @@ def _by(
         if left.is_file():
             left.unlink()
     log.info("%s: %s, sha256 %s", target, size_text(target.stat().st_size), sha256)
-    return Obtained(target, target.stat().st_size, sha256, way.label, _now())
+    return Obtained(target, target.stat().st_size, sha256, shown(way.label), _now())
 
 
 def _failed(download: Download, target: Path, failures: list[FetchError]) -> FetchError:

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
+from ndr.data.fetch.fetch_errors import check_address
 from ndr.specs.typed_file import SpecError, at_least, filled, like
 
 ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".rar")
@@ -48,6 +49,10 @@ class UrlSource:
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https", "file") or not parts.path.strip("/"):
             raise SpecError(f"{self.url!r}: expected http://, https:// or file:// and a path")
+        try:
+            check_address(self.url, query_allowed=True)
+        except ValueError as error:
+            raise SpecError(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

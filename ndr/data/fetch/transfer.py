@@ -59,7 +59,7 @@ def new_session() -> requests.Session:
 
 def connection_problem(url: str, error: Exception) -> SourceError | TemporaryError:
     """Say what a failed request means: a certificate stays wrong, a lost connection may return."""
-    host = urlsplit(url).netloc
+    host = urlsplit(url).netloc.split("@")[-1]
     if isinstance(error, requests.exceptions.SSLError):
         return SourceError(f"{url}: the certificate of {host} is not accepted: {error}")
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.TooManyRedirects):

@@ -21,9 +21,11 @@ from huggingface_hub import get_hf_file_metadata, hf_hub_url
 from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
 
 from ndr.data.fetch.fetch_errors import (
+    FetchError,
     SourceError,
     TemporaryError,
     UnreachableError,
+    check_address,
     check_room,
     disk_error,
 )
@@ -261,6 +263,10 @@ def ways_of(
     Mirrors that are folders without the file are left out.
     """
     for mirror in mirrors:
+        try:
+            check_address(mirror)
+        except ValueError as error:
+            raise FetchError(f"mirror {error}") from None
         folder = local_folder(mirror)
         if folder is None:
             url = f"{mirror.rstrip('/')}/{quote(place)}/{quote(file.file)}"

@@ -274,6 +274,8 @@ def test_through_a_folder_and_back(tmp_path: Path) -> None:
 
 def test_remotes(tmp_path: Path) -> None:
     store = ArtefactStore(empty_checkout(tmp_path / "checkout"))
+    with pytest.raises(StoreError, match="remote https://host/a: expected an address without"):
+        store.remote("https://user:s3cret@host/a")
     assert store.remote("s3://bucket/path") == "snapshots"
     assert store.remote(None) == "snapshots"
     with pytest.raises(UnknownNameError, match="'snapshot': did you mean 'snapshots'"):

@@ -1,0 +1,76 @@
+"""Passwords in addresses: refused where they are configured, shown nowhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import requests
+
+from ndr.data.fetch.fetch_errors import FetchError, SourceError, TemporaryError, shown
+from ndr.data.fetch.obtaining import obtain
+from ndr.data.fetch.source import Download, UrlSource
+from ndr.data.fetch.transfer import Waits, connection_problem
+from ndr.specs.typed_file import SpecError, build
+from tests.data.fetch.misbehaving_server import MisbehavingServer, Served
+
+SECRET = "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"x https://user:{SECRET}@host/a: lost", "x https://host/a: lost"),
+        (f"ftp://{SECRET}@host/a", "ftp://host/a"),
+        (f"'https://u:{SECRET}@b@host:8/a'", "'https://host:8/a'"),
+        (
+            f"https://h/f.zip?X-Amz-Signature={SECRET}&id=3",
+            "https://h/f.zip?X-Amz-Signature=...&id=3",
+        ),
+        (f"(url: /f?download=1&token={SECRET})", "(url: /f?download=1&token=...)"),
+        ("host@home and a? b=c", "host@home and a? b=c"),
+        ("a\x1b]0;title\x07b\x9bc\u202ed\n", "a\ufffd]0;title\ufffdb\ufffdc\ufffdd\n"),
+    ],
+)
+def test_what_is_shown(text: str, expected: str) -> None:
+    assert shown(text) == expected
+
+
+@pytest.mark.parametrize("kind", [SourceError, TemporaryError])
+def test_no_error_of_a_source_tells_a_secret(kind: type[FetchError]) -> None:
+    assert SECRET not in str(kind(f"https://u:{SECRET}@host/a?sig={SECRET}: 404 \x1b[2J"))
+    error = requests.ConnectionError(f"Max retries exceeded with url: /a?sig={SECRET}")
+    assert SECRET not in str(connection_problem(f"https://u:{SECRET}@host/a", error))
+
+
+@pytest.mark.parametrize("mirror", ["https://user:{}@host/sets", "https://{}@h/", "http://h/?t={}"])
+def test_an_address_with_a_password_is_refused(mirror: str, tmp_path: Path) -> None:
+    download = build(Download, {"file": "a.zip", "sources": [{"url": "https://host/a.zip"}]})
+    with requests.Session() as session, pytest.raises(FetchError, match=r"netrc") as error:
+        obtain(
+            "set",
+            download,
+            tmp_path,
+            lambda path: None,
+            mirrors=(mirror.format(SECRET),),
+            waits=Waits(()),
+            session=session,
+        )
+    assert SECRET not in str(error.value)
+    with pytest.raises(SpecError, match=r"netrc") as refused:
+        UrlSource(url=f"https://user:{SECRET}@host/a.zip")
+    assert SECRET not in str(refused.value)
+
+
+def test_a_signed_address_is_not_recorded(
+    server: MisbehavingServer,
+    session: requests.Session,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    address = f"/a.bin?sig={SECRET}"
+    server.files[address] = Served(b"content")
+    download = build(Download, {"file": "a.bin", "sources": [{"url": server.url + address}]})
+    found = obtain("set", download, tmp_path, lambda path: None, waits=Waits(()), session=session)
+    assert found.source == f"{server.url}/a.bin?sig=..."
+    assert SECRET not in caplog.text + found.path.with_name("a.bin.json").read_text()
