@@ -13,7 +13,7 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import asdict
 
 from ndr.data.catalogue import CatalogueError
 from ndr.nearest_name import UnknownNameError
@@ -104,25 +104,9 @@ def _commands(overrides: Sequence[str]) -> list[str]:
 
 def as_json(estimates: Sequence[TableEstimate]) -> str:
     """The estimates and their sum as JSON: bytes, hours by what they are based on."""
-
-    def volume(item: Volume) -> dict[str, Any]:
-        return {"bytes": item.bytes, "unknown": sorted(item.unknown)}
-
-    def plain(item: TableEstimate) -> dict[str, Any]:
-        return {
-            "table": item.table,
-            "runs": item.runs,
-            "new": item.new,
-            "left": item.left,
-            "hours": dict(item.hours),
-            "uncounted": list(item.uncounted),
-            "scores_left": item.scores_left,
-            "download": volume(item.download),
-            "disk": volume(item.disk),
-        }
-
-    content = {"tables": [plain(item) for item in estimates], "sum": plain(total_of(estimates))}
-    return json.dumps(content, indent=2, sort_keys=True, allow_nan=False)
+    content = {"tables": [*map(asdict, estimates)], "sum": asdict(total_of(estimates))}
+    # Sets, of what has no known size, as lists.
+    return json.dumps(content, indent=2, sort_keys=True, allow_nan=False, default=sorted)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 from ndr.data.catalogue import load_catalogue
 from ndr.records.provenance import EvaluationProvenance
 from ndr.records.record import ResultFileError
+from workflows import ROOT
 from workflows.configuration import CONFIG, suite_config
 from workflows.estimate.hours import RunTimes, StepCosts, finished_runs, read_assumptions
 from workflows.estimate.volumes import DataVolumes, Volume
@@ -25,7 +26,6 @@ from workflows.report_parts import (
 
 log = logging.getLogger(__name__)
 
-ROOT = Path(__file__).resolve().parents[2]
 WEIGHT_BYTES = 4
 BEYOND_TABLES = "beyond_tables"
 """Name of the last estimate: figures, and the comparison of protocols."""

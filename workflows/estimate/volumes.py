@@ -8,9 +8,7 @@ from pathlib import Path
 
 from ndr.data.catalogue import Catalogue, FolderSet, SynthesisedSet
 from ndr.data.manifest import FILE_NAME, Manifest
-
-PREPARED = Path("data/sets")
-ORIGINALS = Path("data/originals")
+from workflows import ORIGINALS, SETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ class DataVolumes:
 
     def of(self, name: str) -> SetVolume:
         """Volumes of one set, without what it is made from; asked for once per set."""
-        if (self._root / PREPARED / name / FILE_NAME).is_file():
+        if (self._root / SETS / name / FILE_NAME).is_file():
             return SetVolume()
         entry = self._catalogue.entry(name)
         if isinstance(entry, SynthesisedSet):
@@ -105,7 +103,7 @@ class DataVolumes:
 
     def _pixel_bytes(self, name: str, limit: int | None) -> int | None:
         """Bytes of the decoded images of a set; None where no manifest tells their sizes."""
-        prepared = self._root / PREPARED / name / FILE_NAME
+        prepared = self._root / SETS / name / FILE_NAME
         for path in (prepared, self._catalogue.committed_manifest(name)):
             if path.is_file():
                 rows = Manifest.read(path).rows[:limit]
