@@ -17,7 +17,7 @@ from ndr.data.fetch.fetch_errors import FetchError
 from ndr.data.fetch.obtaining import BY_HAND, Obtained, held, obtain
 from ndr.data.fetch.source import Download, Terms
 from ndr.data.fetch.transfer import Waits, new_session
-from ndr.data.fetch.unpacking import Limits, move_into, unpack
+from ndr.data.fetch.unpacking import Limits, unpack
 from ndr.data.fetch.ways import local_folder
 from ndr.data.folder_set import SetNotFoundError, complete_count, find_source, found_pairs
 from ndr.data.pairing import PairingError
@@ -127,6 +127,21 @@ def _place_file(source: Path, target: Path) -> None:
             os.link(source, temporary)
         except OSError:
             shutil.copyfile(source, temporary)
+
+
+def move_into(folder: Path, target: Path) -> None:
+    """Move everything in `folder` into `target`, merging folders and replacing files.
+
+    Each file, and each folder that is not there yet, appears by one rename.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    for source in sorted(folder.iterdir()):
+        destination = target / source.name
+        if source.is_dir() and destination.is_dir():
+            move_into(source, destination)
+        else:
+            source.replace(destination)
+    folder.rmdir()
 
 
 def _bring_file(

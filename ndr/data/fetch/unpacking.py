@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bz2
 import contextlib
+import errno
 import gzip
 import logging
 import lzma
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
 from typing import IO, Any, Literal, Self
 
 from ndr.data.fetch.fetch_errors import DISK_FULL, BadFileError, FetchError, disk_error, size_text
@@ -29,6 +31,9 @@ from ndr.data.fetch.fetch_errors import DISK_FULL, BadFileError, FetchError, dis
 log = logging.getLogger(__name__)
 
 PIECE = 2**16
+LONGEST_HEADER = 2**20
+_IN_MEMORY = (b"L", b"K", b"x", b"g", b"X")
+"""Types of tar headers that hold long names and links."""
 DAMAGED = (
     EOFError,
     NotImplementedError,  # an unknown compression method of zip
@@ -41,9 +46,9 @@ DAMAGED = (
     gzip.BadGzipFile,
 )
 """What Python's readers raise at damaged or truncated archives."""
+UNWRITABLE = (errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EILSEQ)
 
-Kind = Literal["file", "folder", "symbolic link", "hard link", "device", "end"]
-"""`end`: what follows the last member; it is read so that a stream's checksum is compared."""
+Kind = Literal["file", "folder", "symbolic link", "hard link", "device"]
 
 
 class MissingReaderError(FetchError):
@@ -63,8 +68,7 @@ class Member:
 
 
 def _read_in_pieces(file: IO[bytes]) -> Iterator[bytes]:
-    while piece := file.read(PIECE):
-        yield piece
+    return iter(partial(file.read, PIECE), b"")
 
 
 def _zip_pieces(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
@@ -91,8 +95,18 @@ def zip_members(path: Path) -> Iterator[Member]:
             yield Member(entry.filename, kind, partial(_zip_pieces, archive, entry), link)
 
 
-class _CompleteHeaders(tarfile.TarInfo):
-    """Headers of a tar file that must end with its end mark: the reader alone stops quietly."""
+class _CheckedHeaders(tarfile.TarInfo):
+    """Headers of a tar file that must end with its end mark: the reader alone stops quietly.
+
+    Long names stand in headers of their own, which the reader takes into memory as a whole.
+    """
+
+    @classmethod
+    def frombuf(cls, buf: Any, encoding: str, errors: str) -> Self:
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in _IN_MEMORY and header.size > LONGEST_HEADER:
+            raise BadFileError(f"has a header of {size_text(header.size)}")
+        return header
 
     @classmethod
     def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
@@ -115,8 +129,7 @@ def _tar_kind(entry: tarfile.TarInfo) -> Kind:
 
 
 def _tar_pieces(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> Iterator[bytes]:
-    file = archive.extractfile(entry)
-    if file is not None:
+    if file := archive.extractfile(entry):
         yield from _read_in_pieces(file)
 
 
@@ -127,21 +140,22 @@ _DECOMPRESS: dict[bytes, Callable[..., Any]] = {
 }
 
 
-def tar_members(path: Path) -> Iterator[Member]:
-    """Members of a tar file, compressed or not, in one pass."""
+def tar_members(path: Path, count: _Count) -> Iterator[Member]:
+    """Members of a tar file, compressed or not, in one pass to the end of the stream."""
     with path.open("rb") as raw:
         head = raw.read(8)
     opener = next((o for magic, o in _DECOMPRESS.items() if head.startswith(magic)), Path.open)
-    with (
-        opener(path, "rb") as file,
-        tarfile.open(fileobj=file, mode="r|", tarinfo=_CompleteHeaders) as archive,
-    ):
-        while (entry := archive.next()) is not None:
-            pieces = partial(_tar_pieces, archive, entry)
-            yield Member(entry.name, _tar_kind(entry), pieces, entry.linkname)
-            # The reader remembers every member, 72,135 of them in OTS.
-            archive.members.clear()  # type: ignore[attr-defined]
-        yield Member("", "end", partial(_read_in_pieces, file))
+    with opener(path, "rb") as stream:
+        # Headers and skipped members may be a bomb, too.
+        file: Any = SimpleNamespace(read=lambda size: count.streamed(stream.read(size)))
+        with tarfile.open(fileobj=file, mode="r|", tarinfo=_CheckedHeaders) as archive:
+            while (entry := archive.next()) is not None:
+                pieces = partial(_tar_pieces, archive, entry)
+                yield Member(entry.name, _tar_kind(entry), pieces, entry.linkname)
+                # The reader remembers every member, 72,135 of them in OTS.
+                archive.members.clear()  # type: ignore[attr-defined]
+            for _ in _read_in_pieces(file):  # so that the stream's checksum is compared
+                pass
 
 
 @contextlib.contextmanager
@@ -170,11 +184,7 @@ def _rar_kind(entry: Any) -> Kind:
 
 
 def rar_members(path: Path) -> Iterator[Member]:
-    """Members of a rar file, in one pass, by the system's library libarchive.
-
-    Raises:
-        MissingReaderError: the library is not installed.
-    """
+    """Members of a rar file, in one pass, by the system's library libarchive."""
     try:
         import libarchive
     except (ImportError, OSError, AttributeError, TypeError) as error:
@@ -189,21 +199,23 @@ def rar_members(path: Path) -> Iterator[Member]:
             yield Member(entry.pathname, _rar_kind(entry), pieces, entry.linkpath or "")
 
 
-def _reader(head: bytes) -> Callable[[Path], Iterator[Member]] | None:
+def _reader(head: bytes, count: _Count) -> Callable[[Path], Iterator[Member]] | None:
     """What reads an archive that begins with these 512 bytes."""
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return zip_members
     if head.startswith(b"Rar!\x1a\x07"):
         return rar_members
     is_tar = head[257:262] == b"ustar" or head.startswith(tuple(_DECOMPRESS))
-    return tar_members if is_tar else None
+    return partial(tar_members, count=count) if is_tar else None
 
 
 @contextlib.contextmanager
-def opened_archive(path: Path, name: str) -> Iterator[Iterator[Member]]:
-    """Members of an archive under its published name; its first bytes tell the format.
+def opened_archive(
+    path: Path, name: str, limits: Limits | None = None
+) -> Iterator[tuple[Iterator[Member], _Count]]:
+    """Members of an archive under its published name, and what counts them.
 
-    The name does not: a mirror may hold a set as another kind of archive.
+    Its first bytes tell the format, not its name: a mirror may hold another kind of archive.
 
     Raises:
         BadFileError: no archive, or damaged.
@@ -211,11 +223,12 @@ def opened_archive(path: Path, name: str) -> Iterator[Iterator[Member]]:
     """
     with path.open("rb") as file:
         head = file.read(512)
-    members = _reader(head)
+    count = _Count(limits or Limits(), path.stat().st_size)
+    members = _reader(head, count)
     if members is None:
         raise BadFileError(f"{name}: expected a zip, tar or rar archive, found {head[:16]!r}...")
     try:
-        yield members(path)
+        yield members(path), count
     except BadFileError as error:
         raise BadFileError(f"{name}: {error}") from error
     except DAMAGED as error:
@@ -245,6 +258,7 @@ class _Count:
     limits: Limits
     archive_bytes: int
     unpacked: int = 0
+    stream: int = 0
     members: int = 0
     files: int = 0
 
@@ -261,12 +275,20 @@ class _Count:
                     f"unpacks to more than {size_text(self.limits.bytes)}; if that is right, raise "
                     "unpacked_bytes of this download in the catalogue"
                 )
-            if self.unpacked > max(self.limits.ratio_from, self.limits.ratio * self.archive_bytes):
-                raise BadFileError(
-                    f"unpacks to more than {self.limits.ratio:g} times its {self.archive_bytes} "
-                    "bytes: a decompression bomb"
-                )
+            self._check_ratio(self.unpacked)
             yield piece
+
+    def streamed(self, piece: bytes) -> bytes:
+        self.stream += len(piece)
+        self._check_ratio(self.stream)
+        return piece
+
+    def _check_ratio(self, unpacked: int) -> None:
+        if unpacked > max(self.limits.ratio_from, self.limits.ratio * self.archive_bytes):
+            raise BadFileError(
+                f"unpacks to more than {self.limits.ratio:g} times its {self.archive_bytes} "
+                "bytes: a decompression bomb"
+            )
 
 
 def safe_path(path: str) -> PurePosixPath:
@@ -300,13 +322,6 @@ def _is_clutter(path: PurePosixPath) -> bool:
     return path.parts[0] == "__MACOSX" or path.name.startswith("._") or path.name == ".DS_Store"
 
 
-def _write(pieces: Iterable[bytes], target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("wb") as file:
-        for piece in pieces:
-            file.write(piece)
-
-
 def _copied(member: Member, folder: Path) -> Iterator[bytes]:
     source = folder / _linked_path(member)
     if not source.is_file():
@@ -318,10 +333,6 @@ def _copied(member: Member, folder: Path) -> Iterator[bytes]:
 
 
 def _unpack_member(member: Member, folder: Path, only: tuple[str, ...], count: _Count) -> None:
-    if member.kind == "end":
-        for _ in count.counted(member.pieces()):
-            pass
-        return
     path = safe_path(member.path)
     if member.kind == "device":
         raise BadFileError(f"member {member.path!r} is a device or another special file")
@@ -330,8 +341,15 @@ def _unpack_member(member: Member, folder: Path, only: tuple[str, ...], count: _
     chosen = not only or any(fnmatchcase(str(path), glob) for glob in only)
     if member.kind == "folder" or not path.parts or not chosen or _is_clutter(path):
         return
+    if (folder / path).is_file():
+        raise BadFileError(f"member {member.path!r} stands there twice")
     pieces = member.pieces() if member.kind == "file" else _copied(member, folder)
-    _write(count.counted(pieces), folder / path)
+    counted = count.counted(pieces)
+    first = next(counted, b"")  # a link's source is looked for before its target is there
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    with (folder / path).open("xb") as file:
+        file.write(first)
+        file.writelines(counted)
     count.files += 1
 
 
@@ -342,17 +360,14 @@ def unpack(
     only: tuple[str, ...] = (),
     limits: Limits | None = None,
 ) -> int:
-    """Unpack an archive into a folder of its own.
+    """Unpack an archive into a folder of its own; returns the number of files.
 
     Args:
         archive: the file.
-        name: its published name, for messages.
+        name: its published name.
         folder: is made anew; what an earlier, broken run left there is removed.
         only: globs of the members to unpack; none: all. Unsafe members are refused in any case.
         limits: what is taken for a bomb.
-
-    Returns:
-        Number of files.
 
     Raises:
         BadFileError: unsafe, damaged, truncated, a bomb, or nothing in it; nothing is left.
@@ -361,9 +376,8 @@ def unpack(
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    count = _Count(limits or Limits(), archive.stat().st_size)
     try:
-        with opened_archive(archive, name) as members:
+        with opened_archive(archive, name, limits) as (members, count):
             for member in members:
                 count.add_member()
                 _unpack_member(member, folder, only, count)
@@ -372,25 +386,14 @@ def unpack(
             raise BadFileError(f"{name}: {what}")
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, FileExistsError | IsADirectoryError | NotADirectoryError):
-            raise BadFileError(f"{name}: a member is both a file and a folder: {error}") from error
-        if isinstance(error, OSError) and error.errno in DISK_FULL:
-            raise disk_error(folder, error) from error
+        number = error.errno if isinstance(error, OSError) else None
+        if number in DISK_FULL:
+            raise disk_error(folder, error) from error  # type: ignore[arg-type]
+        if number in UNWRITABLE:
+            raise BadFileError(
+                f"{name}: a member is both a file and a folder, or has a name that cannot be "
+                f"written: {str(error)[:300]}"
+            ) from error
         raise
     log.info("%s: %d files, %s", name, count.files, size_text(count.unpacked))
     return count.files
-
-
-def move_into(folder: Path, target: Path) -> None:
-    """Move everything in `folder` into `target`, merging folders and replacing files.
-
-    Each file, and each folder that is not there yet, appears by one rename.
-    """
-    target.mkdir(parents=True, exist_ok=True)
-    for source in sorted(folder.iterdir()):
-        destination = target / source.name
-        if source.is_dir() and destination.is_dir():
-            move_into(source, destination)
-        else:
-            source.replace(destination)
-    folder.rmdir()

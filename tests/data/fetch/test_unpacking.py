@@ -15,7 +15,8 @@ import pytest
 
 from ndr.data.fetch import unpacking as archive_members
 from ndr.data.fetch.fetch_errors import BadFileError
-from ndr.data.fetch.unpacking import Limits, move_into, safe_path, unpack
+from ndr.data.fetch.set_fetching import move_into
+from ndr.data.fetch.unpacking import Limits, safe_path, unpack
 from tests.data.fetch.made_archives import FILES, tar_entry, write_rar, write_tar, write_zip
 
 WRITERS = {
@@ -206,6 +207,43 @@ def test_empty_archive(tmp_path: Path, target: Path) -> None:
     refused(write_zip(tmp_path / "a.zip", {}), target, "no files")
 
 
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_a_name_that_fills_the_memory(kind: bytes, tmp_path: Path, target: Path) -> None:
+    entry = tar_entry("long", kind)
+    entry.size = 2**31
+    with gzip.open(tmp_path / "a.tar.gz", "wb") as file:
+        file.write(entry.tobuf() + bytes(2**20))
+    refused(tmp_path / "a.tar.gz", target, "header of 2.00 GiB")
+
+
+def test_a_bomb_that_is_not_chosen(tmp_path: Path, target: Path) -> None:
+    archive = write_tar(tmp_path / "a.tar.gz", {"a.png": b"x", "b": bytes(2**25)})
+    with pytest.raises(BadFileError, match=r"decompression bomb"):
+        unpack(archive, "a.tar.gz", target, only=("*.png",))
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("second", ["set/a.png", "./set/a.png", "set//a.png"])
+def test_a_name_that_stands_there_twice(second: str, tmp_path: Path, target: Path) -> None:
+    extra = [tar_entry("set/a.png"), tar_entry(second)]
+    refused(write_tar(tmp_path / "a.tar", {}, extra), target, "stands there twice")
+    if second != "set/a.png":
+        refused(write_zip(tmp_path / "a.zip", FILES | {second: b""}), target, "stands there twice")
+
+
+@pytest.mark.parametrize("kind", [tarfile.LNKTYPE, tarfile.SYMTYPE])
+@pytest.mark.parametrize("after_file", [True, False])
+def test_a_link_to_itself(kind: bytes, after_file: bool, tmp_path: Path, target: Path) -> None:
+    files = {"a": b"content"} if after_file else {"b": b"content"}
+    archive = write_tar(tmp_path / "a.tar", files, [tar_entry("a", kind, "a")])
+    refused(archive, target, "stands there twice" if after_file else "which is no file before it")
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "/".join(["folder"] * 900)])
+def test_a_name_that_no_disk_takes(name: str, tmp_path: Path, target: Path) -> None:
+    refused(write_tar(tmp_path / "a.tar", {name: b"x"}), target, "a name that cannot be written")
+
+
 def test_file_that_is_also_a_folder(tmp_path: Path, target: Path) -> None:
     archive = write_zip(tmp_path / "a.zip", {"set": b"1", "set/a.png": b"2"})
     refused(archive, target, "both a file and a folder")
@@ -265,7 +303,7 @@ def test_members_may_be_skipped(name: str, tmp_path: Path) -> None:
     archive = WRITERS[name](tmp_path / name)
     seen: list[str] = []
     opened: Callable = archive_members.opened_archive
-    with opened(archive, name) as members:
+    with opened(archive, name) as (members, _):
         for member in members:
             seen += [member.path] if member.kind == "file" else []
     assert seen == list(FILES)
