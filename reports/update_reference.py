@@ -13,8 +13,8 @@ from pathlib import Path
 from reports.regression.change_table import as_text
 from reports.regression.comparison import compare
 from reports.regression.measured_values import (
-    MeasuredValues,
     ReferenceError,
+    RunValues,
     measured_values,
     read_reference,
     write_reference,
@@ -23,7 +23,7 @@ from workflows.configuration import ConfigurationError
 from workflows.targets import reference_runs
 
 
-def wanted_values(new: Path, reference: Path) -> MeasuredValues:
+def wanted_values(new: Path, reference: Path) -> RunValues:
     """The results of all runs in `runs.yaml`.
 
     Raises:
@@ -34,7 +34,7 @@ def wanted_values(new: Path, reference: Path) -> MeasuredValues:
     if not runs:
         raise ReferenceError(f"{reference / 'runs.yaml'} names no run: expected a list of them")
     measured = measured_values(new, runs)
-    missing = [run for run in runs if run not in measured.values.runs]
+    missing = [run for run in runs if run not in measured.runs]
     problems = [f"{name}: {reason}" for name, reason in measured.unusable.items()]
     problems += [f"{run}: not run" for run in missing if run not in measured.unusable]
     if problems:
@@ -42,16 +42,16 @@ def wanted_values(new: Path, reference: Path) -> MeasuredValues:
     return measured
 
 
-def changes_text(measured: MeasuredValues, reference: Path) -> str:
+def changes_text(measured: RunValues, reference: Path) -> str:
     """What the new values change in the reference."""
     try:
         stored = read_reference(reference)
     except ReferenceError as error:
         if (reference / "reference.json").exists():
             return f"The old reference cannot be read and is replaced: {error}"
-        return f"A new reference of {len(measured.values.runs)} runs."
-    dropped = sorted(stored.runs.keys() - measured.values.runs.keys())
-    text = as_text(compare(stored, measured, list(measured.values.runs)))
+        return f"A new reference of {len(measured.runs)} runs."
+    dropped = sorted(stored.runs.keys() - measured.runs.keys())
+    text = as_text(compare(stored, measured, list(measured.runs)))
     return f"{text}\nDropped: {', '.join(dropped)}." if dropped else text
 
 
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(changes_text(measured, options.reference))
     if not options.yes and not _confirmed():
         return 1
-    write_reference(options.reference, measured.values)
+    write_reference(options.reference, measured)
     print(f"Wrote {options.reference}; commit it with the change that it belongs to.")
     return 0
 

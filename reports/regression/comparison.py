@@ -20,7 +20,7 @@ import numpy as np
 from ndr.metrics.metric import METRICS, mean
 from ndr.records.per_image import Series, SeriesKey
 from reports.analysis.bootstrap import Interval, Sample, mean_interval
-from reports.regression.measured_values import DIGITS, MeasuredValues, ReferenceValues
+from reports.regression.measured_values import DIGITS, RunValues, cell_name
 
 UNIT = 10.0**-DIGITS
 """One unit of the last stored digit: the tolerance of exact numbers."""
@@ -143,13 +143,7 @@ def _cell_change(
     return _exact(change, old, new) if scenes is None else _trained(change, old, new, scenes)
 
 
-def _unusable(run: str, key: SeriesKey, unusable: Mapping[str, str]) -> str | None:
-    return unusable.get(run) or unusable.get(f"{run} {key.test_set} {key.protocol} {key.metric}")
-
-
-def compare(
-    reference: ReferenceValues, measured: MeasuredValues, all_runs: Sequence[str]
-) -> Comparison:
+def compare(reference: RunValues, measured: RunValues, all_runs: Sequence[str]) -> Comparison:
     """Compare every cell of the reference with the same cell of the results.
 
     Args:
@@ -157,13 +151,12 @@ def compare(
         measured: those of the reference's runs that are there.
         all_runs: ids of all runs with results, to name new ones.
     """
-    values = measured.values
     changes: list[Change] = []
     for run, facts in reference.runs.items():
         old_series = reference.series[run]
-        new_series = values.series.get(run, {})
+        new_series = measured.series.get(run, {})
         for key, old in old_series.items():
-            reason = _unusable(run, key, measured.unusable)
+            reason = measured.unusable.get(run) or measured.unusable.get(cell_name(run, key))
             if reason is not None:
                 before = mean(old.values())
                 changes.append(Change(run, key, Verdict.INCOMPARABLE, before, reason=reason))
@@ -178,7 +171,7 @@ def compare(
     other_specs = tuple(
         run
         for run, facts in reference.runs.items()
-        if run in values.runs and values.runs[run].training_sha256 != facts.training_sha256
+        if run in measured.runs and measured.runs[run].training_sha256 != facts.training_sha256
     )
     new_runs = tuple(run for run in all_runs if run not in reference.runs)
     return Comparison(tuple(changes), other_specs, new_runs)

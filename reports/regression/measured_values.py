@@ -1,28 +1,29 @@
-"""The results of a tier in the shape of a reference."""
+"""Values of some runs, as a committed reference stores them or as a tier's results hold them."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ndr.atomic_file import write_json, write_text
 from ndr.metrics.metric import COMPARED, mean
 from ndr.records.per_image import Series, SeriesKey
 from ndr.records.provenance import evaluation_folder
-from ndr.records.record import ResultFileError
+from ndr.records.record import Record, ResultFileError
+from ndr.specs.run_spec import UNTRAINED
 from reports.analysis.run_results import read_run_results
 
-SCHEMA = 1
 DIGITS = 6
 """Digits after the point that are stored."""
 ABSENT = "-"
 IMAGES_HEADER = ("test_set", "image", "scene")
 VALUES_HEADER = ("run", "test_set", "protocol", "metric", "values")
+VERSIONS = ("python", "numpy", "torch")
 
 
 class ReferenceError(ValueError):
@@ -40,16 +41,28 @@ class ReferenceRun:
 
 
 @dataclass(frozen=True, slots=True)
-class ReferenceValues:
-    """Values of some runs, as stored or as measured."""
+class ReferenceFile(Record):
+    """`reference.json`."""
+
+    FILE: ClassVar[str] = "reference"
+
+    runs: dict[str, ReferenceRun]
+    versions: dict[str, str]
+    """Versions of the software that made them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunValues:
+    """Values of some runs."""
 
     runs: Mapping[str, ReferenceRun]
+    versions: Mapping[str, str]
     scenes: Mapping[str, Mapping[str, str]]
     """Scene by test set and image."""
     series: Mapping[str, Mapping[SeriesKey, Series]]
     """Values per image by run and series."""
-    versions: Mapping[str, str]
-    """Versions of the software that made them."""
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    """What was measured and cannot be used: runs, or series of them, with the reason."""
 
     def metrics(self) -> dict[str, Any]:
         """Means by run, test set, protocol and metric; infinite ones are left out."""
@@ -57,7 +70,7 @@ class ReferenceValues:
         for run, series in self.series.items():
             for key, values in series.items():
                 average = round(mean(values.values()), DIGITS)
-                if abs(average) != float("inf"):
+                if math.isfinite(average):
                     inner = nested.setdefault(run, {}).setdefault(key.test_set, {})
                     inner.setdefault(key.protocol, {})[key.metric] = average
         return nested
@@ -71,38 +84,33 @@ def _rows(path: Path, header: tuple[str, ...]) -> Iterable[list[str]]:
     return rows
 
 
-def read_reference(folder: Path) -> ReferenceValues:
+def read_reference(folder: Path) -> RunValues:
     """Read what `write_reference` wrote.
 
     Raises:
         ReferenceError: a file is missing, damaged or of another version.
     """
     try:
-        content = json.loads((folder / "reference.json").read_text(encoding="utf-8"))
-        if content["schema"] != SCHEMA:
-            raise ReferenceError(f"expected schema {SCHEMA}, found {content['schema']!r}")
-        runs = {name: ReferenceRun(**facts) for name, facts in content["runs"].items()}
+        file = ReferenceFile.read(folder / "reference.json")
         scenes: dict[str, dict[str, str]] = {}
         for test_set, image, scene in _rows(folder / "images.csv", IMAGES_HEADER):
             scenes.setdefault(test_set, {})[image] = scene
-        series: dict[str, dict[SeriesKey, Series]] = {name: {} for name in runs}
+        series: dict[str, dict[SeriesKey, Series]] = {name: {} for name in file.runs}
         for run, test_set, protocol, metric, texts in _rows(folder / "values.csv", VALUES_HEADER):
             pairs = zip(scenes[test_set], texts.split(" "), strict=True)
             values = {image: float(text) for image, text in pairs if text != ABSENT}
             series[run][SeriesKey(test_set, protocol, metric)] = values
-    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
+    except (OSError, KeyError, ValueError, csv.Error) as error:
         raise ReferenceError(
             f"{folder} is no reference ({error}); make one with python -m reports.update_reference"
         ) from error
-    return ReferenceValues(runs, scenes, series, content["versions"])
+    return RunValues(file.runs, file.versions, scenes, series)
 
 
-def _csv(header: tuple[str, ...], rows: Iterable[Iterable[str]]) -> str:
+def _write_rows(path: Path, header: tuple[str, ...], rows: Iterable[Iterable[str]]) -> None:
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return stream.getvalue()
+    csv.writer(stream, lineterminator="\n").writerows([header, *rows])
+    write_text(path, stream.getvalue())
 
 
 def stored_text(value: float | None) -> str:
@@ -114,52 +122,24 @@ def stored_text(value: float | None) -> str:
     return ABSENT if value is None else f"{value:.{DIGITS}f}"
 
 
-def write_reference(folder: Path, values: ReferenceValues) -> None:
+def write_reference(folder: Path, values: RunValues) -> None:
     """Write all files of a reference but `runs.yaml`; equal values give equal bytes."""
-    write_json(
-        folder / "reference.json",
-        {
-            "schema": SCHEMA,
-            "runs": {name: asdict(facts) for name, facts in values.runs.items()},
-            "versions": dict(values.versions),
-        },
-    )
-    images = [
-        (test_set, image, scene)
-        for test_set, scenes in sorted(values.scenes.items())
-        for image, scene in sorted(scenes.items())
-    ]
-    write_text(folder / "images.csv", _csv(IMAGES_HEADER, images))
+    file = ReferenceFile(dict(values.runs), dict(values.versions))
+    file.write(folder / "reference.json")
+    images = {test_set: sorted(scenes.items()) for test_set, scenes in values.scenes.items()}
+    scenes = [(name, *each) for name, of_set in sorted(images.items()) for each in of_set]
+    _write_rows(folder / "images.csv", IMAGES_HEADER, scenes)
     lines = [
         (
-            run,
-            key.test_set,
-            key.protocol,
-            key.metric,
-            " ".join(
-                stored_text(series[key].get(image)) for image in sorted(values.scenes[key.test_set])
-            ),
+            *(run, key.test_set, key.protocol, key.metric),
+            " ".join(stored_text(series[key].get(image)) for image, _ in images[key.test_set]),
         )
         for run, series in sorted(values.series.items())
         for key in sorted(series, key=lambda key: (key.test_set, key.protocol, key.metric))
-        if key.metric in COMPARED
     ]
-    write_text(folder / "values.csv", _csv(VALUES_HEADER, lines))
+    _write_rows(folder / "values.csv", VALUES_HEADER, lines)
     # Read back: the means of what is stored, so that the files agree to the last digit.
     write_json(folder / "metrics.json", read_reference(folder).metrics())
-
-
-UNTRAINED_SOURCE = "no_training"
-VERSIONS = ("python", "numpy", "torch")
-
-
-@dataclass(frozen=True, slots=True)
-class MeasuredValues:
-    """What was measured, and what could not be used."""
-
-    values: ReferenceValues
-    unusable: dict[str, str]
-    """Runs, or series of them, with the reason."""
 
 
 def evaluated_runs(results: Path) -> list[str]:
@@ -174,17 +154,17 @@ def evaluated_runs(results: Path) -> list[str]:
     return sorted(path.parent.name for path in folder.glob("*/per_image.csv"))
 
 
-def measured_values(results: Path, runs: Iterable[str]) -> MeasuredValues:
-    """Read the evaluations of `runs` that are there; absent ones are left out.
+def measured_values(results: Path, wanted: Iterable[str]) -> RunValues:
+    """Read the evaluations of the `wanted` runs that are there; absent ones are left out.
 
     A series that contradicts itself is named in `unusable` and never averaged.
     """
-    known: dict[str, ReferenceRun] = {}
+    runs: dict[str, ReferenceRun] = {}
+    versions: dict[str, str] = {}
     scenes: dict[str, dict[str, str]] = {}
     series: dict[str, dict[SeriesKey, Series]] = {}
-    versions: dict[str, str] = {}
     unusable: dict[str, str] = {}
-    for run in runs:
+    for run in wanted:
         if not evaluation_folder(results, run).joinpath("per_image.csv").is_file():
             continue
         try:
@@ -194,21 +174,24 @@ def measured_values(results: Path, runs: Iterable[str]) -> MeasuredValues:
             continue
         evaluation, job = found.evaluation, found.provenance
         if evaluation is None or job is None:
-            unusable[run] = found.invalid or found.missing
+            unusable[run] = found.invalid
             continue
-        for key, reasons in evaluation.problems.items():
-            if key.metric in COMPARED:
-                unusable[f"{run} {key.test_set} {key.protocol} {key.metric}"] = "; ".join(reasons)
-        series[run] = {
-            key: dict(values)
-            for key in evaluation.series
-            if key.metric in COMPARED and (values := evaluation.sound(key))
-        }
+        compared = [key for key in evaluation.series if key.metric in COMPARED]
+        for key in compared:
+            if key in evaluation.problems:
+                unusable[cell_name(run, key)] = "; ".join(evaluation.problems[key])
+        series[run] = {key: dict(values) for key in compared if (values := evaluation.sound(key))}
         for test_set in {key.test_set for key in series[run]}:
             scenes.setdefault(test_set, {}).update(evaluation.scenes[test_set])
-        known[run] = ReferenceRun(
-            trained=job.source != UNTRAINED_SOURCE,
-            training_sha256=job.training_sha256,
-        )
+        runs[run] = ReferenceRun(job.source != UNTRAINED, job.training_sha256)
         versions |= {name: job.versions[name] for name in VERSIONS if name in job.versions}
-    return MeasuredValues(ReferenceValues(known, scenes, series, versions), unusable)
+    return RunValues(runs, versions, scenes, series, unusable)
+
+
+def cell_name(run: str, key: SeriesKey) -> str:
+    """How `RunValues.unusable` names a series.
+
+    >>> cell_name("bm3d__no_training__seed_0", SeriesKey("noise", "ndr", "PSNR"))
+    'bm3d__no_training__seed_0 noise ndr PSNR'
+    """
+    return f"{run} {key.test_set} {key.protocol} {key.metric}"
