@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from ndr.metrics.metric import COMPARED, METRICS
 from reports.regression.comparison import FAILING, UNIT, Change, Comparison, Verdict
+from reports.tables.markdown_export import escaped
 
 LISTED = (
     *FAILING,
@@ -113,14 +114,8 @@ def as_text(comparison: Comparison) -> str:
     return "\n".join([*lines, *remarks, *_remarks(comparison), summary(comparison)])
 
 
-def _escaped(text: str) -> str:
-    """Text that Markdown shows as it is, in one cell of a table."""
-    escaped = "".join(f"\\{sign}" if sign in r"\`*_[]|#~" else sign for sign in text)
-    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace("\n", " ")
-
-
 def _markdown_row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(map(_escaped, cells))} |"
+    return f"| {' | '.join(map(escaped, cells))} |"
 
 
 def as_markdown(comparison: Comparison, verdict: str) -> str:
@@ -131,10 +126,10 @@ def as_markdown(comparison: Comparison, verdict: str) -> str:
         verdict: the outcome in a few words; becomes the heading.
     """
     rows, remarks = _listed(comparison)
-    lines = [f"### Metrics: {_escaped(verdict)}", "", _escaped(summary(comparison)), ""]
+    lines = [f"### Metrics: {escaped(verdict)}", "", escaped(summary(comparison)), ""]
     if rows:
         lines += [_markdown_row(HEADERS), "|" + " --- |" * 5 + " ---: |" * 3 + " --- |"]
         lines += [*map(_markdown_row, rows), ""]
     for remark in [*remarks, *_remarks(comparison)]:
-        lines += [_escaped(remark), ""]
-    return "\n".join([*lines, _escaped(_rule())]) + "\n"
+        lines += [escaped(remark), ""]
+    return "\n".join([*lines, escaped(_rule())]) + "\n"
