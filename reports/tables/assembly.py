@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ndr.metrics.metric import METRICS
@@ -39,135 +39,69 @@ def _shown(
     )
 
 
-class TableAssembly:
-    """One planned table being filled; `table()` returns the result."""
+class _RowAssembly:
+    """One row of a table being filled."""
 
-    def __init__(self, plan: TablePlan, results: Path) -> None:
-        self.plan = plan
-        runs = {run for row in plan.rows for run in row.runs} | {plan.degraded_input_run}
-        self.runs: Mapping[str, RunResults] = {
-            run: read_run_results(results, run) for run in sorted(runs)
-        }
+    def __init__(
+        self, plan: TablePlan, planned: PlannedRow, runs: Mapping[str, RunResults]
+    ) -> None:
+        self.plan, self.planned = plan, planned
+        self.results = RowResults(tuple(runs[run] for run in planned.runs))
+        self.protocol = planned.protocol or plan.protocol
+        weights = plan.average_weights or (1.0,) * len(plan.columns)
+        pairs = zip(plan.columns, weights, strict=True)
+        self.weights = {c.test_set: weight for c, weight in pairs if c.test_set in planned.columns}
+        # With other noise than the control's there is nothing to compare with.
+        compared = planned.run != plan.degraded_input_run and not planned.own_noise
+        self.control = runs[plan.degraded_input_run].evaluation if compared else None
 
-    def table(self) -> TableResult:
-        """The table without its quality entries."""
-        columns = [
-            Column(c.test_set, c.label, c.paper_column, c.test_set, c.stand_in)
-            for c in self.plan.columns
-        ]
+    def filled(self, kind: str) -> FilledRow:
+        """The row with its numbers; intervals and marks follow."""
+        cells = [self._cell(column) for column in self.plan.columns]
         if self.plan.average:
-            columns.append(Column(t.AVERAGE, "Average", t.AVERAGE, None))
-        names = dict.fromkeys(row.block for row in self.plan.rows)
-        blocks = {name: self._filled_rows(name) for name in names}
-        return TableResult(
-            name=self.plan.name,
-            label=self.plan.label,
-            title=self.plan.title,
-            tier=self.plan.tier,
-            protocol=self.plan.protocol,
-            metrics=self.plan.metrics,
-            average=self.plan.average,
-            average_weights=self.plan.average_weights,
-            paper_values=self.plan.paper_values,
-            degraded_input_run=self.plan.degraded_input_run,
-            plan_sha256=self.plan.sha256(),
-            columns=tuple(columns),
-            blocks=marked_blocks(blocks),
-            quality=(),
-            notes=self.plan.notes,
-        )
-
-    def _filled_rows(self, name: str) -> list[FilledRow]:
-        """The rows of a block, the degraded input first; intervals and marks follow."""
-        planned = [row for row in self.plan.rows if row.block == name]
-        tested = {test_set for row in planned for test_set in row.columns}
-        degraded_input = PlannedRow(
-            block=name,
-            label="Degraded input"
-            if self.plan.degraded_input_run.startswith(f"{INPUT_CONTROLS[1]}__")
-            else "Degraded input, bicubic",
-            paper_method="",
-            run=self.plan.degraded_input_run,
-            columns=tuple(c.test_set for c in self.plan.columns if c.test_set in tested),
-        )
-        rows = [self._filled(degraded_input, t.DEGRADED_INPUT)]
-        for row in planned:
-            control = row.run is not None and row.run.split("__")[0] in CONTROLS
-            rows.append(self._filled(row, t.CONTROL if control else t.METHOD))
-        return rows
-
-    def _results(self, row: PlannedRow) -> RowResults:
-        return RowResults(tuple(self.runs[run] for run in row.runs))
-
-    def _filled(self, row: PlannedRow, kind: str) -> FilledRow:
-        filled = self._row(row, kind)
-        return FilledRow(filled, self._results(row), self._protocol_of(row), self._weights(row))
-
-    def _row(self, row: PlannedRow, kind: str) -> Row:
-        cells = [self._cell(row, column) for column in self.plan.columns]
-        if self.plan.average:
-            own = [cell for cell in cells if cell.column in row.columns]
-            cells.append(self._average(row, own))
-        results = self._results(row)
-        run = results.first
-        return Row(
+            cells.append(self._average([cell for cell in cells if cell.column in self.weights]))
+        first, *others = self.results.runs or (None,)
+        planned = self.planned
+        row = Row(
             kind=kind,
-            label=row.label,
-            paper_method=row.paper_method,
-            run=row.run,
-            reason=row.reason,
-            training=run.training if run else None,
-            evaluation=run.facts if run else None,
+            label=planned.label,
+            paper_method=planned.paper_method,
+            run=planned.run,
+            reason=planned.reason,
+            training=first.training if first else None,
+            evaluation=first.facts if first else None,
             cells=tuple(cells),
-            printed=row.printed,
-            protocol=row.protocol,
-            other_seeds=tuple(
-                SeedRun(other.run, other.training, other.facts) for other in results.runs[1:]
-            ),
+            printed=planned.printed,
+            protocol=planned.protocol,
+            other_seeds=tuple(SeedRun(one.run, one.training, one.facts) for one in others if one),
         )
+        return FilledRow(row, self.results, self.protocol, self.weights)
 
-    def _printed(self, row: PlannedRow, paper_column: str, metric: str) -> PrintedValue:
-        if not row.paper_method or metric in self.plan.own_metrics:
-            return NOT_PRINTED
-        key = (row.block, row.paper_method, paper_column, metric)
-        return printed_value(self.plan.paper_values, key)
-
-    def _empty(
-        self, row: PlannedRow, key: str, paper_column: str, status: str, reason: str
+    def _filled_cell(
+        self,
+        column: str,
+        paper_column: str,
+        *,
+        status: str = "",
+        reason: str = "",
+        numbers: Sequence[Number] = (),
+        inputs: Sequence[float | None] | None = None,
+        n: int | None = None,
+        n_total: int | None = None,
+        warnings: Sequence[str] = (),
     ) -> Cell:
+        """A cell; without a status it is measured. `inputs` are the degraded input's numbers."""
+        ours = {n.metric: n for n in numbers if n.protocol == self.protocol}
+        metrics = self.plan.metrics
         shown = tuple(
-            _shown(metric, None, self._printed(row, paper_column, metric), None)
-            for metric in self.plan.metrics
+            _shown(metric, ours.get(metric), self._printed(paper_column, metric), given)
+            for metric, given in zip(metrics, inputs or (None,) * len(metrics), strict=True)
         )
-        return Cell(key, status, reason, None, None, shown, ())
-
-    def _state(self, row: PlannedRow, test_set: str) -> tuple[str, str]:
-        """Status of a cell and the reason where it cannot be filled."""
-        if test_set not in row.columns:
-            return t.BLANK, ""
-        if row.run is None:
-            return t.LEFT_OUT, row.reason
-        return self._results(row).state(test_set, self.plan.metrics, self._protocol_of(row))
-
-    def _protocol_of(self, row: PlannedRow) -> str:
-        return row.protocol or self.plan.protocol
-
-    def _cell(self, row: PlannedRow, column: PlannedColumn) -> Cell:
-        test_set = column.test_set
-        status, reason = self._state(row, test_set)
-        if status != t.OK:
-            return self._empty(row, test_set, column.paper_column, status, reason)
-        results = self._results(row)
-        assert results.first is not None
-        assert results.first.provenance is not None
-        n, n_total = results.first.provenance.images[test_set]
-        numbers, warnings = results.numbers(test_set)
-        warnings += results.missing(test_set, self.plan.metrics, self.plan.protocol)
-        shown = self._shown_numbers(row, column.paper_column, numbers, test_set)
+        measured = t.OK if any(one.paper is not None for one in shown) else t.NO_PAPER_VALUE
         return Cell(
-            column=test_set,
-            status=_measured_status(shown),
-            reason="",
+            column=column,
+            status=status or measured,
+            reason=reason,
             n=n,
             n_total=n_total,
             shown=shown,
@@ -175,92 +109,103 @@ class TableAssembly:
             warnings=tuple(warnings),
         )
 
-    def _shown_numbers(
-        self, row: PlannedRow, paper_column: str, numbers: Iterable[Number], test_set: str
-    ) -> tuple[Shown, ...]:
-        protocol = self._protocol_of(row)
-        ours = {n.metric: n for n in numbers if n.protocol == protocol}
-        return tuple(
-            _shown(
-                metric,
-                ours.get(metric),
-                self._printed(row, paper_column, metric),
-                self._degraded_input(row, SeriesKey(test_set, protocol, metric)),
-            )
-            for metric in self.plan.metrics
+    def _printed(self, paper_column: str, metric: str) -> PrintedValue:
+        row = self.planned
+        if not row.paper_method or metric in self.plan.own_metrics:
+            return NOT_PRINTED
+        key = (row.block, row.paper_method, paper_column, metric)
+        return printed_value(self.plan.paper_values, key)
+
+    def _state(self, test_set: str) -> tuple[str, str]:
+        """Status of a cell and the reason where it cannot be filled."""
+        if test_set not in self.planned.columns:
+            return t.BLANK, ""
+        if self.planned.run is None:
+            return t.LEFT_OUT, self.planned.reason
+        return self.results.state(test_set, self.plan.metrics, self.protocol)
+
+    def _cell(self, column: PlannedColumn) -> Cell:
+        test_set = column.test_set
+        status, reason = self._state(test_set)
+        if status != t.OK:
+            return self._filled_cell(test_set, column.paper_column, status=status, reason=reason)
+        provenance = self.results.runs[0].provenance
+        assert provenance is not None
+        n, n_total = provenance.images[test_set]
+        numbers, warnings = self.results.numbers(test_set)
+        warnings += self.results.missing(test_set, self.plan.metrics, self.plan.protocol)
+        return self._filled_cell(
+            test_set,
+            column.paper_column,
+            numbers=numbers,
+            inputs=[self._degraded_input(test_set, metric) for metric in self.plan.metrics],
+            n=n,
+            n_total=n_total,
+            warnings=warnings,
         )
 
-    def _degraded_input(self, row: PlannedRow, key: SeriesKey) -> float | None:
-        """Mean of the degraded input over the images that the row was evaluated on."""
-        control = self.runs[self.plan.degraded_input_run].evaluation
-        if row.run is None or row.run == self.plan.degraded_input_run or control is None:
-            return None
-        if row.own_noise:
-            return None  # the control has other noise: nothing to compare with
-        images, values = self._results(row).images(key.test_set), control.sound(key)
+    def _degraded_input(self, test_set: str, metric: str) -> float | None:
+        """The degraded input's number over the images that the row was evaluated on."""
+        images = self.results.images(test_set)
+        key = SeriesKey(test_set, self.protocol, metric)
+        values = self.control.sound(key) if self.control else None
         if values is None or not images or not images <= values.keys():
             return None
-        return METRICS[key.metric].aggregate([values[image] for image in images])
+        return METRICS[metric].aggregate([values[image] for image in images])
 
-    def _average(self, row: PlannedRow, own: Sequence[Cell]) -> Cell:
+    def _average(self, own: Sequence[Cell]) -> Cell:
         """Mean over the row's own columns, plain (Tables V, VI) or weighted; all or nothing."""
         for status in (t.LEFT_OUT, t.INVALID, t.FAILED, t.NOT_RUN):
-            missing = [cell.column for cell in own if cell.status == status]
+            missing = ", ".join(cell.column for cell in own if cell.status == status)
             if missing:
-                reason = row.reason if status == t.LEFT_OUT else f"needs {', '.join(missing)}"
-                return self._empty(row, t.AVERAGE, t.AVERAGE, status, reason)
+                reason = self.planned.reason if status == t.LEFT_OUT else f"needs {missing}"
+                return self._filled_cell(t.AVERAGE, t.AVERAGE, status=status, reason=reason)
         if not own:
-            return self._empty(row, t.AVERAGE, t.AVERAGE, t.BLANK, "")
-        weights = list(self._weights(row).values())
-        numbers = []
-        for first in own[0].numbers:
-            parts = [part for cell in own if (part := _find(cell.numbers, first)) is not None]
-            if len(parts) == len(own):
-                value = _weighted([part.as_float for part in parts], weights)
-                numbers.append(number(first.metric, first.protocol, value))
-        ours = {n.metric: n for n in numbers if n.protocol == self._protocol_of(row)}
-        shown = []
-        for index, metric in enumerate(self.plan.metrics):
-            inputs = [cell.shown[index].degraded_input for cell in own]
-            known = [value for value in inputs if value is not None]
-            reference = _weighted(known, weights) if len(known) == len(own) else None
-            printed = self._printed(row, t.AVERAGE, metric)
-            shown.append(_shown(metric, ours.get(metric), printed, reference))
-        status = _measured_status(shown)
-        return Cell(t.AVERAGE, status, "", None, None, tuple(shown), tuple(numbers))
+            return self._filled_cell(t.AVERAGE, t.AVERAGE, status=t.BLANK)
+        values = [{(n.metric, n.protocol): n.as_float for n in cell.numbers} for cell in own]
+        numbers = [
+            number(*key, self._weighted([one[key] for one in values]))
+            for key in values[0]
+            if all(key in one for one in values)
+        ]
+        inputs = [
+            self._weighted([given for given in of_metric if given is not None])
+            if None not in of_metric
+            else None
+            for of_metric in zip(
+                *([shown.degraded_input for shown in cell.shown] for cell in own), strict=True
+            )
+        ]
+        return self._filled_cell(t.AVERAGE, t.AVERAGE, numbers=numbers, inputs=inputs)
 
-    def _weights(self, row: PlannedRow) -> dict[str, float]:
-        """Weight of each of the row's own columns, in the table's order."""
-        names = [column.test_set for column in self.plan.columns]
-        weights = self.plan.average_weights or (1.0,) * len(names)
-        return {
-            name: weight for name, weight in zip(names, weights, strict=True) if name in row.columns
-        }
+    def _weighted(self, values: Sequence[float]) -> float:
+        """Weighted mean over the columns, correctly rounded for equal weights."""
+        weights = self.weights.values()
+        products = (value * weight for value, weight in zip(values, weights, strict=True))
+        return math.fsum(products) / math.fsum(weights)
 
 
-def _weighted(values: Sequence[float], weights: Sequence[float]) -> float:
-    """Weighted mean, correctly rounded for equal weights.
-
-    >>> _weighted([21.37, 22.68], [0.4, 0.6])
-    22.156
-    """
-    products = (value * weight for value, weight in zip(values, weights, strict=True))
-    return math.fsum(products) / math.fsum(weights)
-
-
-def _measured_status(shown: Sequence[Shown]) -> str:
-    return t.OK if any(s.paper is not None for s in shown) else t.NO_PAPER_VALUE
-
-
-def _find(numbers: Iterable[Number], like: Number) -> Number | None:
-    for one in numbers:
-        if (one.metric, one.protocol) == (like.metric, like.protocol):
-            return one
-    return None
+def _block(plan: TablePlan, name: str, runs: Mapping[str, RunResults]) -> list[FilledRow]:
+    """The rows of a block, the degraded input first."""
+    planned = [row for row in plan.rows if row.block == name]
+    tested = {test_set for row in planned for test_set in row.columns}
+    bicubic = not plan.degraded_input_run.startswith(f"{INPUT_CONTROLS[1]}__")
+    degraded_input = PlannedRow(
+        block=name,
+        label="Degraded input, bicubic" if bicubic else "Degraded input",
+        paper_method="",
+        run=plan.degraded_input_run,
+        columns=tuple(c.test_set for c in plan.columns if c.test_set in tested),
+    )
+    rows = [_RowAssembly(plan, degraded_input, runs).filled(t.DEGRADED_INPUT)]
+    for row in planned:
+        control = row.run is not None and row.run.split("__")[0] in CONTROLS
+        rows.append(_RowAssembly(plan, row, runs).filled(t.CONTROL if control else t.METHOD))
+    return rows
 
 
 def assemble_table(plan: TablePlan, results: Path) -> TableResult:
-    """Fill `plan` from the files below `results` (`results/<tier>`).
+    """Fill `plan` from the files below `results` (`results/<tier>`); quality entries follow.
 
     Missing result files give cells marked `not run`, contradictory ones cells marked `invalid`.
 
@@ -268,4 +213,28 @@ def assemble_table(plan: TablePlan, results: Path) -> TableResult:
         UnknownNameError: the plan names a block, method or column that the paper lacks.
         ResultFileError: a provenance file is damaged.
     """
-    return TableAssembly(plan, results).table()
+    names = {run for row in plan.rows for run in row.runs} | {plan.degraded_input_run}
+    runs = {run: read_run_results(results, run) for run in sorted(names)}
+    columns = [
+        Column(c.test_set, c.label, c.paper_column, c.test_set, c.stand_in) for c in plan.columns
+    ]
+    if plan.average:
+        columns.append(Column(t.AVERAGE, "Average", t.AVERAGE, None))
+    blocks = {name: _block(plan, name, runs) for name in dict.fromkeys(r.block for r in plan.rows)}
+    return TableResult(
+        name=plan.name,
+        label=plan.label,
+        title=plan.title,
+        tier=plan.tier,
+        protocol=plan.protocol,
+        metrics=plan.metrics,
+        average=plan.average,
+        average_weights=plan.average_weights,
+        paper_values=plan.paper_values,
+        degraded_input_run=plan.degraded_input_run,
+        plan_sha256=plan.sha256(),
+        columns=tuple(columns),
+        blocks=marked_blocks(blocks),
+        quality=(),
+        notes=plan.notes,
+    )

@@ -30,11 +30,6 @@ class RowResults:
 
     runs: tuple[RunResults, ...]
 
-    @property
-    def first(self) -> RunResults | None:
-        """The run with the first seed."""
-        return self.runs[0] if self.runs else None
-
     def _evaluations(self) -> list[Evaluation]:
         """The evaluations of all seeds; none where one is missing."""
         found = [run.evaluation for run in self.runs if run.evaluation is not None]
