@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ndr.metrics.metric import METRICS
 from ndr.records import table_result as t
 from ndr.records.claim_results import PartResult
 from ndr.records.per_image import SeriesKey
@@ -148,6 +149,8 @@ class Measurement:
             raise NotRunError(f"{column.label}: the systems have no image in common")
         # A slow method may have the first images of a set only: the others are compared on these.
         samples = [_restricted(sample, images, shared) for images, sample in found]
+        if not METRICS[part.metric].higher_is_better:
+            samples = [replace(sample, values=-sample.values) for sample in samples]
         if len(samples) == 2:
             return paired_differences(*samples)
         first, second, third = samples

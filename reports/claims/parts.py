@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from ndr.metrics.metric import METRICS
 from ndr.nearest_name import check_names, unknown_name
 from reports.claims.specs import AVERAGE, EVERY, OTHERS, Claim, Comparison, Diminishing
 from reports.paper.arithmetic import errata_facts
@@ -35,8 +36,9 @@ class Part:
 
     @property
     def coefficients(self) -> tuple[int, ...]:
-        """What each of the systems counts in the difference."""
-        return (1, -1) if len(self.systems) == 2 else (-1, 2, -1)
+        """What each of the systems counts in the difference, positive where it is ahead."""
+        counts = (1, -1) if len(self.systems) == 2 else (-1, 2, -1)
+        return tuple(int(METRICS[self.metric].goodness(count)) for count in counts)
 
     @property
     def holds_in_paper(self) -> bool | None:

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from ndr.metrics.metric import METRICS
 from ndr.records.claim_results import ClaimResult
 from reports.analysis.bootstrap import Interval
+from reports.claims import measurement, parts
 from reports.claims.specs import (
     Claim,
     Comparison,
@@ -68,6 +70,19 @@ def test_a_direction_is_judged_by_its_interval(tmp_path: Path, gain: float, verd
     assert part.paper == pytest.approx(28.64 - 28.15)
     assert part.holds_in_paper is True
     assert claim.tables == ("table_10",)
+
+
+def test_where_lower_is_better_the_lower_number_is_ahead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lower = {**METRICS, "PSNR": dataclasses.replace(METRICS["PSNR"], higher_is_better=False)}
+    for module in (measurement, parts):
+        monkeypatch.setattr(module, "METRICS", lower)
+    (part,) = judged(tmp_path, -0.5, without_dq()).parts
+    assert part.verdict == "reproduced"
+    assert part.estimate == pytest.approx(0.5 - SPREAD_MEAN)
+    assert part.paper == pytest.approx(28.15 - 28.64)
+    assert part.holds_in_paper is False
 
 
 @pytest.mark.parametrize(
