@@ -33,14 +33,20 @@ class Thumbnail:
     """Smaller than the picture: fine grain looks weaker than it is."""
 
 
-def _webp(picture: Image.Image, quality: int) -> bytes:
+def webp(picture: Image.Image, quality: int, method: int = 0) -> bytes:
+    """A picture as a WebP file; a higher method takes longer and gives a smaller one."""
     buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=quality, method=0)
+    picture.save(buffer, "WEBP", quality=quality, method=method)
     return buffer.getvalue()
 
 
-def _data_uri(content: bytes) -> str:
-    return f"data:image/webp;base64,{base64.b64encode(content).decode('ascii')}"
+def data_uri(kind: str, content: bytes) -> str:
+    """A picture as an address that a page may show without a request.
+
+    >>> data_uri("webp", b"abc")
+    'data:image/webp;base64,YWJj'
+    """
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def thumbnail(picture: Image.Image, long_side: int) -> Thumbnail:
@@ -49,7 +55,7 @@ def thumbnail(picture: Image.Image, long_side: int) -> Thumbnail:
     if reduced:
         picture = picture.copy()
         picture.thumbnail((long_side, long_side), Image.Resampling.LANCZOS)
-    return Thumbnail(_data_uri(_webp(picture, THUMBNAIL_QUALITY)), *picture.size, reduced)
+    return Thumbnail(data_uri("webp", webp(picture, THUMBNAIL_QUALITY)), *picture.size, reduced)
 
 
 class PictureStore:
@@ -87,11 +93,11 @@ class PictureStore:
 
     def _keep(self, name: str, picture: Image.Image) -> str:
         if self._folder is None:
-            return _data_uri(_webp(picture, QUALITY))
+            return data_uri("webp", webp(picture, QUALITY))
         path = self._folder / name
         if not path.is_file():
             with atomic_path(path) as temporary:
-                temporary.write_bytes(_webp(picture, QUALITY))
+                temporary.write_bytes(webp(picture, QUALITY))
         return f"{self._folder.name}/{name}"
 
     def remove_others(self) -> None:

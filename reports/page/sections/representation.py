@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from ndr.records.representation import (
     read_representation,
 )
 from reports.figures import style
+from reports.page.picture_store import data_uri
 from reports.page.sections import representation_findings
 from reports.page.sections.representation_findings import Finding, findings
 
@@ -151,11 +151,6 @@ def draw(file: RepresentationFile) -> Figure:
     return figure
 
 
-def data_uri(figure: Figure) -> str:
-    """The figure as an SVG inside a `data:` URI: a page may show it without a request."""
-    return "data:image/svg+xml;base64," + base64.b64encode(style.svg_bytes(figure)).decode("ascii")
-
-
 def _alt(file: RepresentationFile, said: Sequence[Finding]) -> str:
     """The figure in words: the verdicts that its panels show."""
     verdicts = ". ".join(f"{each.question} {each.verdict}" for each in said)
@@ -184,7 +179,7 @@ def representation_section(paths: Sequence[Path] | None) -> dict[str, Any]:
         "runs": runs,
         "problems": problems,
         "feeds": next((file.feeds for file in files if file.feeds), ()),
-        "figure": data_uri(draw(files[0])) if files else "",
+        "figure": data_uri("svg+xml", style.svg_bytes(draw(files[0]))) if files else "",
         "figure_alt": _alt(*runs[0]) if files else "",
         "forms": representation_findings,
     }

@@ -14,7 +14,7 @@ from PIL import Image
 
 from reports.build import environment
 from reports.figures.draw import main
-from reports.page.sections.figures import WIDTH, FiguresSection, figures_section
+from reports.page.sections.figures import WIDTH, PageFigure, figures_section
 from tests.reports.figures.fabricated_figures import ROWS, figure_plan, write_results
 
 
@@ -41,24 +41,24 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def section_of(root: Path) -> FiguresSection:
+def section_of(root: Path) -> list[PageFigure]:
     folder = root / "results" / "quick" / "figures"
     records = [folder / f"{name}.json" for name in ("figure_scatter", "figure_07", "figure_08")]
     return figures_section(records, root / "reports" / "all_tables.html")
 
 
-def render(section: FiguresSection | None) -> str:
-    return environment().get_template("_figures.html.j2").render(figures=section)
+def render(figures: list[PageFigure]) -> str:
+    return environment().get_template("_figures.html.j2").render(figures=figures)
 
 
 def test_the_papers_figures_come_first(made: Path) -> None:
-    section = section_of(made)
-    assert [f.record.name for f in section.figures] == ["figure_07", "figure_08", "figure_scatter"]
-    assert section.drawn == 2
+    figures = section_of(made)
+    assert [f.record.name for f in figures] == ["figure_07", "figure_08", "figure_scatter"]
+    assert [bool(f.reason) for f in figures] == [False, True, False]
 
 
 def test_pictures_are_inlined_and_plots_are_svg(made: Path) -> None:
-    grid, _, plot = section_of(made).figures
+    grid, _, plot = section_of(made)
     header, content = grid.data_uri.split(",", 1)
     assert header == "data:image/webp;base64"
     with Image.open(io.BytesIO(base64.b64decode(content))) as inlined:
@@ -74,7 +74,7 @@ def test_pictures_are_inlined_and_plots_are_svg(made: Path) -> None:
 
 
 def test_links_are_relative_to_the_page(made: Path) -> None:
-    grid, _, plot = section_of(made).figures
+    grid, _, plot = section_of(made)
     assert (grid.png, grid.svg) == ("../results/quick/figures/figure_07.png", "")
     assert plot.svg == "../results/quick/figures/figure_scatter.svg"
     html = render(section_of(made))
@@ -93,14 +93,13 @@ def test_the_page_shows_captions_alt_texts_and_reasons(made: Path) -> None:
 
 
 def test_without_figures_the_section_says_so() -> None:
-    assert "No figure was asked for" in render(None)
-    assert "No figure was asked for" in render(FiguresSection(()))
+    assert "No figure was asked for" in render([])
 
 
 def test_wide_pictures_are_reduced(made: Path, tmp_path: Path) -> None:
     rows = ROWS * 5
     path = draw(tmp_path, made / "results" / "quick", rows=rows)
-    (figure,) = figures_section([path], tmp_path / "page.html").figures
+    (figure,) = figures_section([path], tmp_path / "page.html")
     assert json.loads(path.read_text())["width"] > WIDTH
     assert figure.width == WIDTH
 
@@ -115,6 +114,6 @@ def test_a_file_that_is_not_the_recorded_one_is_not_shown(
         picture.unlink()
     else:
         Image.new("RGB", (9, 9)).save(picture)
-    (figure,) = figures_section([folder / "figure_07.json"], tmp_path / "page.html").figures
+    (figure,) = figures_section([folder / "figure_07.json"], tmp_path / "page.html")
     assert figure.data_uri == ""
     assert "figure_07.png" in figure.reason
