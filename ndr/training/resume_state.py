@@ -8,6 +8,7 @@ continues an old state. It disappears when the results are complete.
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import logging
 import pickle
@@ -182,13 +183,14 @@ class TrainingState:
 
 
 class ResumeFile:
-    """The file that holds the last good state of one run."""
+    """The file that holds the last state of one run, and the one before it."""
 
     def __init__(
         self, folder: str | Path, spec_sha256: str, source_fingerprint: str, data_sha256: str
     ) -> None:
         name = f"{spec_sha256}-{source_fingerprint}-{data_sha256[:16]}.pt"
         self.path = Path(folder) / name
+        self.previous = self.path.with_name(f"{name}.previous")
         self.identity = {
             "spec_sha256": spec_sha256,
             "source_fingerprint": source_fingerprint,
@@ -198,7 +200,7 @@ class ResumeFile:
         """Step of the state that the file holds, as far as this process knows."""
 
     def save(self, state: TrainingState) -> None:
-        """Replace the file by the present state; on failure the old file stays.
+        """Write the present state and keep the one before; on failure the old file stays.
 
         Raises:
             OSError: the disk is full or not writable; the message names the file.
@@ -209,36 +211,47 @@ class ResumeFile:
             except RuntimeError as error:
                 # PyTorch's writer reports a full disk as a failed check of its own.
                 raise OSError(None, f"{error}".splitlines()[0]) from error
+            if self.path.exists():
+                self.path.replace(self.previous)
         self.saved_step = state.step
 
     def read(self) -> dict[str, Any] | None:
-        """Content of the file; None where there is none.
+        """The last good state; None where there is none.
 
         A damaged file (truncated, bits flipped, something else under its name) is set aside with
-        a warning that names it, and None is returned: the training starts anew.
-        """
-        if not self.path.exists():
-            return None
-        try:
-            content = self._checked()
-        except (zipfile.BadZipFile, pickle.UnpicklingError, EOFError, RuntimeError) as error:
-            aside = self.path.with_name(self.path.name + ".damaged")
-            self.path.replace(aside)
-            reason = f"{error}".splitlines()[0] if f"{error}" else type(error).__name__
-            log.warning(
-                "%s is damaged (%s); it is set aside as %s and the training starts anew",
-                self.path, reason, aside,
-            )  # fmt: skip
-            return None
-        self.saved_step = content["step"]
-        return content
+        a warning that names it and what the training goes on from.
 
-    def _checked(self) -> dict[str, Any]:
-        with zipfile.ZipFile(self.path) as archive:
+        Raises:
+            OSError: the file cannot be read, which says nothing of its content.
+        """
+        for path in (self.path, self.previous):
+            if not path.exists():
+                continue
+            try:
+                content = self._checked(path)
+            except Exception as error:  # wrong bits in a zip file's directory raise anything
+                if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+                    raise
+                aside = path.with_name(path.name + ".damaged")
+                path.replace(aside)
+                reason = f"{error}".splitlines()[0] if f"{error}" else type(error).__name__
+                goes_on = path == self.path and self.previous.exists()
+                then = f"goes on from {self.previous}" if goes_on else "starts anew"
+                log.warning(
+                    "%s is damaged (%s); it is set aside as %s and the training %s",
+                    path, reason, aside, then,
+                )  # fmt: skip
+                continue
+            self.saved_step = content["step"]
+            return content
+        return None
+
+    def _checked(self, path: Path) -> dict[str, Any]:
+        with zipfile.ZipFile(path) as archive:
             wrong = archive.testzip()  # compares checksums, which torch.load does not
         if wrong is not None:
             raise zipfile.BadZipFile(f"wrong checksum of {wrong}")
-        content = torch.load(self.path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
         if not isinstance(content, dict) or any(
             content.get(key) != value for key, value in self.identity.items()
         ):
@@ -247,7 +260,8 @@ class ResumeFile:
 
     def remove(self) -> None:
         """Delete the file, and halves that kills left beside it, once the results are complete."""
-        for path in (self.path, *self.path.parent.glob(f".{self.path.stem}.*.partial.pt")):
+        halves = self.path.parent.glob(f".{self.path.stem}.*.partial.pt")
+        for path in (self.path, self.previous, *halves):
             path.unlink(missing_ok=True)
 
 

@@ -4,6 +4,7 @@ import logging
 import resource
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -34,7 +35,7 @@ def saved(sets: Path, tmp_path: Path) -> ResumeFile:
 
 def test_the_file_is_named_by_spec_source_and_data(saved: ResumeFile) -> None:
     assert saved.path.name == f"{tiny_spec(steps=4).sha256()}-{'f' * 16}-{'d' * 16}.pt"
-    assert [path.name for path in saved.path.parent.iterdir()] == [saved.path.name]
+    assert set(saved.path.parent.iterdir()) == {saved.path, saved.previous}
 
 
 def test_the_file_holds_tensors_and_plain_values_only(saved: ResumeFile) -> None:
@@ -72,6 +73,7 @@ def test_a_damaged_file_is_set_aside_by_name(
         state = tiny_state(tiny_spec(steps=4))
         other.save(state)
         other.path.replace(saved.path)
+    saved.previous.unlink()
     with caplog.at_level(logging.WARNING):
         assert saved.read() is None
     aside = saved.path.with_name(saved.path.name + ".damaged")
@@ -94,7 +96,44 @@ def test_a_failed_save_leaves_the_old_state(saved: ResumeFile) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert saved.path.read_bytes() == before
-    assert list(saved.path.parent.iterdir()) == [saved.path]
+    assert set(saved.path.parent.iterdir()) == {saved.path, saved.previous}
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_wrong_bits_in_the_directory_lead_to_the_state_before(
+    part: int, saved: ResumeFile, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Some bits matter to nobody; with the others the state before is the last good one."""
+    good, before = saved.path.read_bytes(), saved.previous.read_bytes()
+    directory = good.index(b"PK\x01\x02")
+    random = np.random.default_rng(part)
+    steps = set()
+    for place in random.integers(directory, len(good), 60):
+        damaged = bytearray(good)
+        damaged[place] ^= 1 << random.integers(8)
+        saved.path.write_bytes(damaged)
+        saved.previous.write_bytes(before)
+        content = saved.read()
+        assert content is not None
+        steps.add(content["step"])
+        assert saved.saved_step == content["step"]
+    assert steps == {3, 4}
+    assert f"goes on from {saved.previous}" in caplog.text
+
+
+def test_a_file_that_cannot_be_read_is_not_taken_for_damaged(saved: ResumeFile) -> None:
+    saved.path.unlink()
+    saved.path.mkdir()
+    with pytest.raises(OSError, match=saved.path.name):
+        saved.read()
+    assert saved.path.is_dir()
+
+
+def test_a_kill_between_two_names_loses_nothing(saved: ResumeFile) -> None:
+    saved.path.replace(saved.previous)
+    content = saved.read()
+    assert content is not None
+    assert content["step"] == 4
 
 
 def test_a_state_of_another_network_is_refused(saved: ResumeFile) -> None:
@@ -106,7 +145,7 @@ def test_a_state_of_another_network_is_refused(saved: ResumeFile) -> None:
 def test_the_file_can_be_removed_twice(saved: ResumeFile) -> None:
     saved.remove()
     saved.remove()
-    assert not saved.path.exists()
+    assert not list(saved.path.parent.iterdir())
     assert saved.read() is None
 
 
