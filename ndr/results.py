@@ -96,17 +96,9 @@ def load(
             for key, reasons in evaluation.problems.items()
         ]
     if unsound and not skip_unsound:
+        advice = "results that contradict themselves (skip_unsound=True leaves them out)"
         more = [f"and {len(unsound) - LISTED} more"] if len(unsound) > LISTED else []
-        raise ResultFileError(
-            "\n".join(
-                [
-                    f"{folder} holds results that contradict themselves (skip_unsound=True leaves "
-                    "them out):",
-                    *unsound[:LISTED],
-                    *more,
-                ]
-            )
-        )
+        raise ResultFileError("\n".join([f"{folder}: {advice}:", *unsound[:LISTED], *more]))
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     frame.attrs["left_out"] = left_out + unsound
     return frame

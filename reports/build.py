@@ -20,7 +20,7 @@ from ndr.records.table_result import TableResult
 from ndr.specs.report_description import ReportDescription
 from reports import number_format
 from reports.analysis.origin import origin_of, runs_of
-from reports.analysis.quality import count_by_severity, merge_entries
+from reports.analysis.quality import merge_entries
 from reports.page.picture_store import PictureStore, content_security_policy, joined
 from reports.page.sections.cells import CellPanels, as_script, cell_id
 from reports.page.sections.claims import claims_section
@@ -163,7 +163,10 @@ def build_page(
             origin=origin,
             views=[PageTable(table) for table in tables],
             quality=quality,
-            counts=count_by_severity(quality),
+            counts={
+                severity: sum(len(each.entries) for each in quality if each.severity == severity)
+                for severity in t.SEVERITIES
+            },
             claims=claims_section(claims, description.tier, names),
             sensitivity=sensitivity_section(sensitivity),
             representation=representation_section(representation),

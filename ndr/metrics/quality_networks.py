@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 MAX_SIDE = 2048
 """Longer side up to which images are rated as they are; larger ones are reduced to it."""
 _PUBLISHED = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main"
-_LICENCE = "none stated; package pyiqa is PolyForm-Noncommercial-1.0.0"
 
 
 class MetricWeightsError(ValueError):
@@ -44,9 +43,12 @@ class MetricWeights:
 
     metric: str
     file: str
-    url: str
     sha256_start: str
-    licence: str
+
+    @property
+    def url(self) -> str:
+        """Where it is published: without a licence; pyiqa is PolyForm-Noncommercial-1.0.0."""
+        return f"{_PUBLISHED}/{self.file}"
 
     def place(self, folder: Path) -> Path:
         """Where the file is: in `folder`, or else in the cache where pyiqa keeps its own.
@@ -86,23 +88,8 @@ def _sha256(path: Path, modified: int, size: int) -> str:
 
 
 WEIGHTS = {
-    weights.metric: weights
-    for weights in (
-        MetricWeights(
-            metric="DBCNN",
-            file="DBCNN_KonIQ10k-2de81c0a.pth",
-            url=f"{_PUBLISHED}/DBCNN_KonIQ10k-2de81c0a.pth",
-            sha256_start="2de81c0a",
-            licence=_LICENCE,
-        ),
-        MetricWeights(
-            metric="MUSIQ",
-            file="musiq_koniq_ckpt-e95806b9.pth",
-            url=f"{_PUBLISHED}/musiq_koniq_ckpt-e95806b9.pth",
-            sha256_start="e95806b9",
-            licence=_LICENCE,
-        ),
-    )
+    "DBCNN": MetricWeights("DBCNN", "DBCNN_KonIQ10k-2de81c0a.pth", "2de81c0a"),
+    "MUSIQ": MetricWeights("MUSIQ", "musiq_koniq_ckpt-e95806b9.pth", "e95806b9"),
 }
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ndr.metrics.metric import METRICS
@@ -163,12 +164,16 @@ class MergedEntry:
 
 @dataclass(frozen=True, slots=True)
 class QualityGroup:
-    """All entries of one kind."""
+    """All entries of one kind and severity."""
 
-    kind: str
-    title: str
     severity: str
+    kind: str
     entries: tuple[MergedEntry, ...]
+
+    @property
+    def title(self) -> str:
+        """The heading."""
+        return KINDS[self.kind]
 
     @property
     def explanation(self) -> str:
@@ -182,29 +187,19 @@ def merge_entries(entries: Iterable[QualityEntry]) -> list[QualityGroup]:
     Two entries are the same when run, metric and message agree; rows without a run are told
     apart by table, block and label.
     """
-    merged: dict[tuple, tuple[QualityEntry, dict[str, None], dict[str, None]]] = {}
+    alike: dict[tuple[object, ...], list[QualityEntry]] = defaultdict(list)
     for entry in entries:
         who = entry.run or (entry.table, entry.block, entry.row)
-        key = (entry.severity, entry.kind, who, entry.metric, entry.message)
-        _, tables, columns = merged.setdefault(key, (entry, {}, {}))
-        tables |= {entry.table: None} if entry.table else {}
-        columns |= {entry.column: None} if entry.column else {}
-    groups: list[QualityGroup] = []
-    for severity in t.SEVERITIES:
-        for kind, title in KINDS.items():
-            own = [
-                MergedEntry(entry, tuple(tables), tuple(columns))
-                for entry, tables, columns in merged.values()
-                if entry.kind == kind and entry.severity == severity
-            ]
-            if own:
-                groups.append(QualityGroup(kind, title, severity, tuple(own)))
-    return groups
-
-
-def count_by_severity(groups: Sequence[QualityGroup]) -> dict[str, int]:
-    """Number of merged entries per severity, zeros included."""
-    counts = dict.fromkeys(t.SEVERITIES, 0)
-    for group in groups:
-        counts[group.severity] += len(group.entries)
-    return counts
+        alike[entry.severity, entry.kind, who, entry.metric, entry.message].append(entry)
+    groups: dict[tuple[str, str], list[MergedEntry]] = defaultdict(list)
+    for same in alike.values():
+        tables = dict.fromkeys(entry.table for entry in same if entry.table)
+        columns = dict.fromkeys(entry.column for entry in same if entry.column)
+        merged = MergedEntry(same[0], tuple(tables), tuple(columns))
+        groups[same[0].severity, same[0].kind].append(merged)
+    return [
+        QualityGroup(severity, kind, tuple(groups[severity, kind]))
+        for severity in t.SEVERITIES
+        for kind in KINDS
+        if (severity, kind) in groups
+    ]

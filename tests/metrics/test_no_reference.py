@@ -130,7 +130,7 @@ def stand_in(tmp_path, monkeypatch, empty_cache) -> Path:
         path = tmp_path / WEIGHTS[name].file
         torch.save({wrapper: state} if wrapper else state, path)
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        weights = MetricWeights(name, path.name, WEIGHTS[name].url, sha256[:8], "none")
+        weights = MetricWeights(name, path.name, sha256[:8])
         monkeypatch.setitem(WEIGHTS, name, weights)
     yield tmp_path
     quality_networks.load_network.cache_clear()
