@@ -25,6 +25,7 @@ from ndr.records.provenance import without_folders
 from ndr.registry import create
 from ndr.specs.run_spec import EvaluationSpec, NoiseSpec, TestSetSpec
 from tests.evaluation.small_evaluations import RAIN, command, evaluated, evaluation_spec
+from tests.run_headers import header, run_spec
 from tests.tiny_sets import write_tiny_set
 
 TRAINING = "ef" * 32
@@ -54,7 +55,7 @@ def runs(sets: Path, tmp_path: Path) -> dict[str, list[str]]:
                 torch.manual_seed(0)
                 method = create(name, "smoke")
             checkpoint = tmp_path / "checkpoint.safetensors"
-            write_checkpoint(checkpoint, method, {"run": "r", "spec_sha256": TRAINING})
+            write_checkpoint(checkpoint, method, header(run_spec(name), spec_sha256=TRAINING))
             given, more = spec(name, training_sha256=TRAINING), ["--checkpoint", str(checkpoint)]
         lines[name] = command(given, sets, tmp_path / "together" / name, *more)
     return lines
