@@ -11,6 +11,7 @@ import csv
 import errno
 import io
 import logging
+import os
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -212,7 +213,11 @@ class ResumeFile:
                 # PyTorch's writer reports a full disk as a failed check of its own.
                 raise OSError(None, f"{error}".splitlines()[0]) from error
             if self.path.exists():
-                self.path.replace(self.previous)
+                self.previous.unlink(missing_ok=True)
+                try:
+                    os.link(self.path, self.previous)  # no moment without a file of the last name
+                except OSError:  # a disk without hard links
+                    self.path.replace(self.previous)
         self.saved_step = state.step
 
     def read(self) -> dict[str, Any] | None:
