@@ -85,7 +85,7 @@ def test_shapes_are_those_of_a_real_pass() -> None:
 
 
 def test_a_change_of_the_network_changes_its_layout() -> None:
-    assert small(width=8).canonical_json() != small().canonical_json()
+    assert small(width=8).content() != small().content()
     assert small(width=8).restoration.stage("encoders").output[0] == 8
     deeper = small(blocks=(2, 1, 3, 1))
     assert [deeper.restoration.stage("encoders", k).blocks for k in range(3)] == [2, 1, 3]
@@ -161,7 +161,7 @@ def test_the_command_writes_what_can_be_read_back(tmp_path: Path) -> None:
     arguments = method_arguments("ndr_restore", "smoke", {"width": 8})
     spec = tiny_spec(method="ndr_restore", arguments=arguments).canonical_json()
     assert main(["--spec-json", spec, "--out", str(out)]) == 0
-    read = NetworkLayout.from_json(out.read_text(encoding="utf-8"))
+    read = NetworkLayout.read(out)
     assert read.restoration == small(width=8).restoration
     first = out.read_bytes()
     assert main(["--spec-json", spec, "--out", str(out)]) == 0
