@@ -20,18 +20,13 @@ from ndr.records.provenance import (
 from ndr.specs.run_spec import TestSetSpec
 from ndr.specs.typed_file import plain
 from reports.analysis.origin import commit_text, machine_text, versions_text
-from reports.explanation.cell_choice import Choice, PlannedJob, spec_lines
+from reports.explanation.cell_choice import COSTLY, Choice, PlannedJob, spec_lines
 from reports.number_format import counted, difference_text, duration_text, metric_text, unit
 from reports.tables.assembly import assemble_table
 from workflows.suite import Suite
 
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A heading and its lines."""
-
-    title: str
-    lines: tuple[str, ...]
+Section = tuple[str, Iterable[str]]
+"""A heading and its lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +55,22 @@ class Explanation:
     def _runs(self) -> tuple[str, ...]:
         return self.choice.cell.row.runs
 
-    def sections(self) -> list[Section]:
+    def sections(self) -> Iterator[Section]:
         """All sections, in the order in which a reader asks."""
-        sections = [Section("Number", tuple(self._numbers()))]
+        yield "Number", self._numbers()
         if self.choice.others:
-            names = [f"--setting {cell.setting}" for cell in self.choice.others]
-            sections.append(Section("Also of this method and test set", tuple(names)))
+            settings = [f"--setting {cell.setting}" for cell in self.choice.others]
+            yield "Also of this method and test set", settings
         for run in self._runs:
-            sections.append(Section(f"Run {run}", tuple(self._run_lines(run))))
-        sections.append(Section("Test set", tuple(self._test_set_lines())))
+            yield f"Run {run}", self._run_lines(run)
+        yield "Test set", self._test_set_lines()
         for run in self._runs:
             training = self.suite.plan.evaluations[run].training_run
             if training is not None:
                 spec = self.suite.plan.runs[training]
-                lines = spec_lines(dataclasses.asdict(spec))
-                sections.append(Section(f"Training spec {spec.sha256()}", tuple(lines)))
-        sections.append(Section("Redo", tuple(self._redo_lines())))
-        title = "The same by single commands, as Snakemake runs them"
-        sections.append(Section(title, tuple(self._commands())))
-        return sections
+                yield f"Training spec {spec.sha256()}", spec_lines(dataclasses.asdict(spec))
+        yield "Redo", self._redo_lines()
+        yield "The same by single commands, as Snakemake runs them", self._commands()
 
     def _commands(self) -> Iterator[str]:
         # Snakemake makes the folders of logs itself.
@@ -104,7 +96,8 @@ class Explanation:
         if found.status == t.NOT_RUN:
             yield self._still_to_do()
         for shown in found.shown:
-            yield _shown_line(shown, found) if found.status in t.MEASURED else _paper_line(shown)
+            measured = found.status in t.MEASURED
+            yield _shown_line(shown, found) if measured else f"{shown.metric}: {_paper_text(shown)}"
         protocol = cell.row.protocol or cell.table.protocol
         yield f"protocol {protocol}; the paper's number is of {cell.column.paper_column}"
 
@@ -191,24 +184,24 @@ class Explanation:
             yield from spec_lines(facts, f"{source}.")
 
     def _redo_lines(self) -> Iterator[str]:
-        cell = self.choice.cell
+        name, results = self.choice.cell.name, self.suite.results
         config = ["--config", *self.overrides] if self.overrides else []
         whole = ["snakemake", "--cores", "all"]
-        forced = ["--forcerun", "train_run", "evaluate_run"]
+
+        def anew(target: str, *rules: str) -> str:
+            return f"  {shlex.join([*whole, '--forcerun', *rules, *config, '--', target])}"
+
         yield "all of it, from what is there:"
-        yield f"  {shlex.join([*whole, cell.name, *config])}"
+        yield f"  {shlex.join([*whole, name, *config])}"
         yield "all of it anew:"
-        yield f"  {shlex.join([*whole, *forced, *config, '--', cell.name])}"
+        yield anew(name, *COSTLY)
         for run in self._runs:
             training = self.suite.plan.evaluations[run].training_run
-            results = self.suite.results
             if training is not None:
-                path = f"{results}/runs/{training}/checkpoint.safetensors"
                 yield "the training alone, anew:"
-                yield f"  {shlex.join([*whole, '--forcerun', 'train_run', *config, '--', path])}"
-            path = f"{results}/evaluations/{run}/per_image.csv"
+                yield anew(f"{results}/runs/{training}/checkpoint.safetensors", "train_run")
             yield "the evaluation alone, anew:"
-            yield f"  {shlex.join([*whole, '--forcerun', 'evaluate_run', *config, '--', path])}"
+            yield anew(f"{results}/evaluations/{run}/per_image.csv", "evaluate_run")
 
 
 def _shown_line(shown: t.Shown, cell: t.Cell) -> str:
@@ -236,10 +229,6 @@ def _paper_text(shown: t.Shown) -> str:
     return f"the paper: {shown.paper_text} ({difference_text(shown.metric, shown.difference)})"
 
 
-def _paper_line(shown: t.Shown) -> str:
-    return f"{shown.metric}: {_paper_text(shown)}"
-
-
 def _job_lines(kind: str, job: Job) -> Iterator[str]:
     yield f"{kind}: took {duration_text(job.wall_seconds)}, ended {job.ended.isoformat()}"
     yield f"{kind}: on {machine_text(job)}"
@@ -263,6 +252,6 @@ def _degradation_lines(spec: TestSetSpec) -> Iterator[str]:
 def as_text(heading: str, sections: Iterable[Section]) -> str:
     """The sections under a heading, indented."""
     lines = [heading]
-    for section in sections:
-        lines += ["", section.title, *(f"  {line}" for line in section.lines)]
+    for title, content in sections:
+        lines += ["", title, *(f"  {line}" for line in content)]
     return "\n".join(lines)
