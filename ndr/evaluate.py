@@ -61,7 +61,7 @@ def argument_parser() -> argparse.ArgumentParser:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class EvaluationJob:
     """One run of the command line."""
 
     spec: EvaluationSpec
@@ -78,7 +78,7 @@ def fetched_file(official_weights: str | None) -> tuple[str | None, str]:
     return record["file"], record["reason"]
 
 
-def write_failure(job: Job, reason: str, stopwatch: Stopwatch) -> None:
+def write_failure(job: EvaluationJob, reason: str, stopwatch: Stopwatch) -> None:
     """Results of a run whose weights are unavailable: no numbers, and the reason for each."""
     spec = job.spec
     names = [test_set.name for test_set in spec.test_sets]
@@ -104,7 +104,7 @@ def write_failure(job: Job, reason: str, stopwatch: Stopwatch) -> None:
     logger.warning("%s: %s", spec.run, reason)
 
 
-def run(job: Job, sets: PreparedSets) -> None:
+def run(job: EvaluationJob, sets: PreparedSets) -> None:
     """Evaluate and write the files; the scores come last, as the sign that all is done."""
     stopwatch = Stopwatch()
     spec, options = job.spec, job.options
@@ -164,7 +164,7 @@ def arguments_by_run(arguments: Sequence[str]) -> list[list[str]]:
     ]
 
 
-def jobs_of(arguments: Sequence[str]) -> list[Job]:
+def jobs_of(arguments: Sequence[str]) -> list[EvaluationJob]:
     """The runs of a command line; one that cannot be read ends the command.
 
     Raises:
@@ -180,7 +180,7 @@ def jobs_of(arguments: Sequence[str]) -> list[Job]:
     for own in arguments_by_run(given):
         options = parser.parse_args(own)
         command = shlex.join([Path(sys.executable).name, sys.argv[0], *own])
-        jobs.append(Job(EvaluationSpec.from_json(options.spec_json), options, command))
+        jobs.append(EvaluationJob(EvaluationSpec.from_json(options.spec_json), options, command))
     for name in ("out", "pictures", "provenance"):
         files = Counter(str(Path(getattr(job.options, name))) for job in jobs)
         file, runs = files.most_common(1)[0]
@@ -189,7 +189,7 @@ def jobs_of(arguments: Sequence[str]) -> list[Job]:
     return jobs
 
 
-def evaluate_all(jobs: Sequence[Job]) -> int:
+def evaluate_all(jobs: Sequence[EvaluationJob]) -> int:
     """Evaluate one run after the other; returns how many failed."""
     folders = dict.fromkeys(job.options.sets for job in jobs)
     sets = {

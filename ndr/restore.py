@@ -25,7 +25,7 @@ from ndr.photos.photo_restorer import OpenProgress, PhotoRestorer
 from ndr.photos.photo_writing import DEFAULT_QUALITY, SUFFIXES
 from ndr.photos.tile_stream import AUTO, Progress, chosen_tiles
 from ndr.photos.weight_source import WeightRequest, load_requested
-from ndr.photos.work_list import COMPARISON, STRENGTH, VECTORS, Job, work_list
+from ndr.photos.work_list import COMPARISON, STRENGTH, VECTORS, PhotoJob, work_list
 from ndr.specs.run_spec import PRECISIONS
 from ndr.specs.typed_file import SpecError
 
@@ -177,7 +177,7 @@ def _side_information(method: Method, sigma: float | None) -> SideInformation:
     return SideInformation(sigma=sigma if "sigma" in needed else None)
 
 
-def restore_all(restorer: PhotoRestorer, jobs: Sequence[Job], quiet: bool = False) -> int:
+def restore_all(restorer: PhotoRestorer, jobs: Sequence[PhotoJob], quiet: bool = False) -> int:
     """Restore one photograph after the other; returns the exit status."""
     failed = 0
     started = time.perf_counter()
@@ -212,7 +212,7 @@ def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, kinds) or "can't allocate memory" in str(error)
 
 
-def _with_source(message: str, job: Job) -> str:
+def _with_source(message: str, job: PhotoJob) -> str:
     line = " ".join(message.split())
     return line if str(job.source) in line else f"{job.source}: {line}"
 

@@ -1,1 +1,1 @@
-"""Metrics, protocols and the evaluation of one run."""
+"""The evaluation of runs: a method with its weights on the images of test sets, and its scores."""

@@ -1,1 +1,1 @@
-"""Photographs from files of any kind, restored in tiles, and written as they were read."""
+"""Photographs of users: read from files of any kind, restored in tiles, written as they were."""

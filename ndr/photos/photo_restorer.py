@@ -22,7 +22,7 @@ from ndr.photos.photo_writing import (
     write_photo,
 )
 from ndr.photos.tile_stream import Progress, TileChoice, Tiles, restore_pixels, tiles_of
-from ndr.photos.work_list import COMPARISON, STRENGTH, VECTORS, Job
+from ndr.photos.work_list import COMPARISON, STRENGTH, VECTORS, PhotoJob
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class PhotoRestorer:
     compare: bool = False
     degradation_map: bool = False
 
-    def run(self, job: Job, open_progress: OpenProgress) -> str:
+    def run(self, job: PhotoJob, open_progress: OpenProgress) -> str:
         """Restore a photograph and write all files of the job, the photograph last.
 
         Returns:
@@ -72,7 +72,7 @@ class PhotoRestorer:
         write_photo(job.target, restored, self.quality)
         return _summary(job, photo, restored, tiles)
 
-    def _check_targets(self, job: Job) -> None:
+    def _check_targets(self, job: PhotoJob) -> None:
         output_format(job.target)
         for target in (job.target, *job.extras):
             if target.exists() and not self.overwrite:
@@ -87,7 +87,7 @@ class PhotoRestorer:
             alpha = enlarged(alpha, self.method.scale)
         return Photo(pixels, alpha, photo.metadata)
 
-    def _write_maps(self, job: Job, photo: Photo, tiles: Tiles, progress: Progress) -> None:
+    def _write_maps(self, job: PhotoJob, photo: Photo, tiles: Tiles, progress: Progress) -> None:
         maps = degradation_maps(self.method, photo.pixels, tiles, self.device, progress)
         write_strength(job.extra(STRENGTH), maps)
         write_vectors(job.extra(VECTORS), maps)
@@ -101,7 +101,7 @@ def enlarged(samples: Samples, scale: int) -> Samples:
     return values[0, 0].clamp(0, highest).round().numpy().astype(samples.dtype)
 
 
-def _summary(job: Job, photo: Photo, restored: Photo, tiles: Tiles) -> str:
+def _summary(job: PhotoJob, photo: Photo, restored: Photo, tiles: Tiles) -> str:
     words = [f"{photo.width}x{photo.height}"]
     if restored.width != photo.width:
         words.append(f"to {restored.width}x{restored.height}")

@@ -6,7 +6,7 @@ import glob
 import itertools
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ndr.photos.photo_reading import PhotoError
@@ -17,7 +17,7 @@ COMPARISON, STRENGTH, VECTORS = "_compare", "_U", "_S"
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PhotoJob:
     """One photograph and the files that come of it."""
 
     source: Path
@@ -34,7 +34,7 @@ class Job:
 class WorkList:
     """All photographs, and how many other files of the folders are left alone."""
 
-    jobs: tuple[Job, ...]
+    jobs: tuple[PhotoJob, ...]
     passed_over: int
 
 
@@ -82,8 +82,8 @@ def work_list(
     jobs = []
     for source, relative in sources.items():
         target = out if named else out / relative
-        job = Job(source, target if suffix is None else target.with_suffix(suffix))
-        jobs.append(Job(source, job.target, tuple(job.extra(ending) for ending in endings)))
+        job = PhotoJob(source, target if suffix is None else target.with_suffix(suffix))
+        jobs.append(replace(job, extras=tuple(job.extra(ending) for ending in endings)))
     _check_targets(jobs)
     return WorkList(tuple(jobs), passed_over)
 
@@ -121,7 +121,7 @@ def _selected(files: Iterable[Path], root: Path, out: Path) -> tuple[list[tuple[
     return photographs, others
 
 
-def _check_targets(jobs: Sequence[Job]) -> None:
+def _check_targets(jobs: Sequence[PhotoJob]) -> None:
     owners: dict[Path, Path] = {}
     read = {job.source.resolve() for job in jobs}
     for job in jobs:
