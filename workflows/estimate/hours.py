@@ -1,8 +1,8 @@
-"""What a training step costs, counted on tensors that hold no data.
+"""Hours that trainings take: from finished ones, or from the operations of a step.
 
-`python -m workflows.estimate.hours` counts every run of the tiers and writes
-`config/training_costs.json`, so that an estimate need not count again; a run that is not in the
-file is counted when it is asked for.
+Operations are counted on tensors that hold no data. `python -m workflows.estimate.hours` counts
+every run of the tiers and writes `config/training_costs.json`; a run that is not in the file is
+counted when it is asked for.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ from ndr.specs.typed_file import more_than, read_yaml, read_yaml_spec
 from workflows.configuration import CONFIG, suite_config
 from workflows.planning import make_plan
 
+log = logging.getLogger(__name__)
+
+GPU_HOURS = "GPU-hours"
+COUNTED = "counted for"
 TABLE = CONFIG / "training_costs.json"
 TIERS = ("quick", "small", "paper")
 BATCH = 2
@@ -185,44 +189,6 @@ class StepCosts:
         return self._known[key]
 
 
-def count_all(specs: Iterable[RunSpec]) -> tuple[dict[str, Any], list[str]]:
-    """Count runs, equal ones once: their costs by key, and why some cannot be counted."""
-    costs: dict[str, Any] = {}
-    failures = []
-    for spec in specs:
-        if cost_key(spec) not in costs:
-            try:
-                cost = count_step(spec.method, spec.arguments, spec.recipe.patch)
-            except UncountedError as error:
-                failures.append(str(error))
-                continue
-            costs[cost_key(spec)] = asdict(cost)
-    return costs, failures
-
-
-def main() -> int:
-    """Write the file; exit code 1 where a method cannot be counted."""
-    parser = argparse.ArgumentParser(description="Count the training steps of all runs.")
-    parser.add_argument("--out", type=Path, default=TABLE, help="JSON file to write")
-    options = parser.parse_args()
-    catalogue = load_catalogue(CONFIG / "datasets.yaml")
-    specs: list[RunSpec] = []
-    for tier in TIERS:
-        config = suite_config({**read_yaml(CONFIG / "config.yaml"), "tier": tier})
-        specs += make_plan(config, catalogue).runs.values()
-    costs, failures = count_all(specs)
-    write_json(options.out, costs)
-    print(f"{len(costs)} different training steps counted: {options.out}")
-    sys.stderr.writelines(f"not counted: {failure}\n" for failure in dict.fromkeys(failures))
-    return int(bool(failures))
-
-
-log = logging.getLogger(__name__)
-
-GPU_HOURS = "GPU-hours"
-COUNTED = "counted for"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """A graphics card as `config/costs.yaml` describes it."""
@@ -353,6 +319,38 @@ class RunTimes:
         return (mine.forward_gflop * spec.recipe.batch) / (
             theirs.forward_gflop * other.recipe.batch
         )
+
+
+def count_all(specs: Iterable[RunSpec]) -> tuple[dict[str, Any], list[str]]:
+    """Count runs, equal ones once: their costs by key, and why some cannot be counted."""
+    costs: dict[str, Any] = {}
+    failures = []
+    for spec in specs:
+        if cost_key(spec) not in costs:
+            try:
+                cost = count_step(spec.method, spec.arguments, spec.recipe.patch)
+            except UncountedError as error:
+                failures.append(str(error))
+                continue
+            costs[cost_key(spec)] = asdict(cost)
+    return costs, failures
+
+
+def main() -> int:
+    """Write the file; exit code 1 where a method cannot be counted."""
+    parser = argparse.ArgumentParser(description="Count the training steps of all runs.")
+    parser.add_argument("--out", type=Path, default=TABLE, help="JSON file to write")
+    options = parser.parse_args()
+    catalogue = load_catalogue(CONFIG / "datasets.yaml")
+    specs: list[RunSpec] = []
+    for tier in TIERS:
+        config = suite_config({**read_yaml(CONFIG / "config.yaml"), "tier": tier})
+        specs += make_plan(config, catalogue).runs.values()
+    costs, failures = count_all(specs)
+    write_json(options.out, costs)
+    print(f"{len(costs)} different training steps counted: {options.out}")
+    sys.stderr.writelines(f"not counted: {failure}\n" for failure in dict.fromkeys(failures))
+    return int(bool(failures))
 
 
 if __name__ == "__main__":
