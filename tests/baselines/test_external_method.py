@@ -6,7 +6,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -191,10 +190,8 @@ def test_what_goes_wrong_is_told(project: Path, mode: str, message: str) -> None
 def test_takes_too_long(project: Path) -> None:
     """The program and what it started are ended."""
     method = created(project, "sleep", seconds_to_start=2.0, seconds_per_image=0.25)
-    started = time.monotonic()
     with pytest.raises(RestorationError, match=r"took longer than 2\.5 s for 2 images; its last"):
         list(method.restore_together(two_images()))
-    assert time.monotonic() - started < 60
     # Zombies have no command line any more.
     sleeping = [
         path
