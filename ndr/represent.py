@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ndr.atomic_file import write_json
 from ndr.device import DEVICES, chosen_device
 from ndr.evaluation.degraded_images import PreparedSets
 from ndr.evaluation.loaded_method import EXPECTED_ERRORS, load_method
 from ndr.evaluation.running import fixed_arithmetic
 from ndr.method import CheckpointError
 from ndr.records.checkpoint_header import CheckpointHeader
+from ndr.records.representation import RepresentationFile
 from ndr.specs.run_spec import EvaluationSpec
 from ndr.study.clean_views import make_views, source_of_pictures
 from ndr.study.figure_arrays import PICTURES, figure_arrays, write_arrays
@@ -119,17 +119,17 @@ def run(arguments: argparse.Namespace) -> None:
             pictures=arguments.figure_images,
         )
         write_arrays(arguments.out_npz, arrays)
-    content |= {
-        "run": spec.run,
-        "tier": spec.tier,
-        "setting": training.setting.name,
-        "changes": training.changes,
-        "steps": training.recipe.steps,
-        "evaluation_sha256": spec.sha256(),
-        "training_sha256": spec.training_sha256,
-        "checkpoint_sha256": loaded.checkpoint_sha256,
-    }
-    write_json(arguments.out_json, content)
+    RepresentationFile(
+        **content,
+        run=spec.run,
+        tier=spec.tier,
+        setting=training.setting.name,
+        changes=training.changes,
+        steps=training.recipe.steps,
+        evaluation_sha256=spec.sha256(),
+        training_sha256=spec.training_sha256,
+        checkpoint_sha256=loaded.checkpoint_sha256,
+    ).write(arguments.out_json)
     logger.info(
         "%s: %d views of %d pictures of %s, numbers in %s",
         spec.run,

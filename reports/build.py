@@ -28,7 +28,7 @@ from reports.page.sections.curves import curve_drawings
 from reports.page.sections.errata import errata_section
 from reports.page.sections.figures import figures_section
 from reports.page.sections.leaks import leak_section
-from reports.page.sections.parameters import read_parameter_table
+from reports.page.sections.parameters import parameters_section
 from reports.page.sections.pictures import KeptPictures, picture_rows
 from reports.page.sections.representation import representation_section
 from reports.page.sections.sensitivity import sensitivity_section
@@ -175,7 +175,7 @@ def build_page(
             curves=curves,
             errata=errata_section(names),
             leaks=found_leaks,
-            parameters=read_parameter_table(parameter_counts),
+            parameters=parameters_section(parameter_counts),
         )
     )
 

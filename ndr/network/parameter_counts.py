@@ -7,6 +7,7 @@ the report puts the counts beside those of the paper.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from ndr.atomic_file import write_json
 from ndr.method import parameter_count
 from ndr.network.method import NDRRestoreMethod
 from ndr.network.official_keys import never_used_count
 from ndr.network.variant import VARIANTS
+from ndr.records.parameter_counts import (
+    AblationCounts,
+    ParameterCounts,
+    PartCounts,
+    VariantCounts,
+)
 
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "full": {},
@@ -39,7 +45,7 @@ def build(**changes: Any) -> NDRRestoreMethod:
         return NDRRestoreMethod(**changes)
 
 
-def part_counts(method: NDRRestoreMethod) -> dict[str, int]:
+def part_counts(method: NDRRestoreMethod) -> PartCounts:
     """Parameters of both networks and of the parts that the paper lists."""
     restoration = method.restoration
 
@@ -51,42 +57,44 @@ def part_counts(method: NDRRestoreMethod) -> dict[str, int]:
         restoration.queries, restoration.injections, restoration.plain_skips
     )
     representation = count(restoration.representation)
-    return {
-        "restore": restore,
-        "degrade": count(method.degradation),
-        "query_and_injection": query_and_injection,
-        "representation": representation,
-        "encoder_and_decoder": restore - query_and_injection - representation,
-    }
+    return PartCounts(
+        restore=restore,
+        degrade=count(method.degradation),
+        query_and_injection=query_and_injection,
+        representation=representation,
+        encoder_and_decoder=restore - query_and_injection - representation,
+    )
 
 
-def variant_counts(variant: str) -> dict[str, Any]:
+def variant_counts(variant: str) -> VariantCounts:
     """Counts of one variant: in use, with the never-used layers, and of its ablations.
 
     Only the first release has layers that it never uses; this suite does not create them.
     """
     in_use = part_counts(build(variant=variant))
     never_used = never_used_count(48, 64, 16) if variant == "first_release" else 0
-    counted = dict(in_use)
-    for part in ("restore", "degrade", "query_and_injection"):
-        counted[part] += never_used
     ablations = {}
     shallow = {"blocks": (1, 1, 1, 1), "refinement_blocks": 0}
     for name, changes in ABLATIONS.items():
         # An ablation touches the skips alone, so a shallow network tells its size.
         counts = part_counts(build(variant=variant, **shallow, **changes))
-        restore = in_use["encoder_and_decoder"] + counts["restore"] - counts["encoder_and_decoder"]
-        ablations[name] = {
-            "restore": restore,
-            "degrade": counts["degrade"],
-            "restore_relative_to_full": round(restore / in_use["restore"], 6),
-        }
-    return {
-        "in_use": in_use,
-        "never_used_per_network": never_used,
-        "with_never_used": counted,
-        "ablations": ablations,
-    }
+        restore = in_use.encoder_and_decoder + counts.restore - counts.encoder_and_decoder
+        ablations[name] = AblationCounts(
+            restore=restore,
+            degrade=counts.degrade,
+            restore_relative_to_full=round(restore / in_use.restore, 6),
+        )
+    return VariantCounts(
+        in_use=in_use,
+        never_used_per_network=never_used,
+        with_never_used=dataclasses.replace(
+            in_use,
+            restore=in_use.restore + never_used,
+            degrade=in_use.degrade + never_used,
+            query_and_injection=in_use.query_and_injection + never_used,
+        ),
+        ablations=ablations,
+    )
 
 
 def main() -> None:
@@ -96,7 +104,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     arguments = parser.parse_args()
-    write_json(arguments.out, {"variants": {name: variant_counts(name) for name in VARIANTS}})
+    ParameterCounts({name: variant_counts(name) for name in VARIANTS}).write(arguments.out)
 
 
 if __name__ == "__main__":

@@ -1,83 +1,123 @@
-"""What `python -m ndr.represent` measured, read back and checked."""
+"""The file `results/<tier>/representation/<run>.json`: what D of a run represents, in numbers.
+
+`python -m ndr.represent` writes it; the page's section and the claims read it.
+"""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import ArrayLike
+from ndr.records.record import Record
+from ndr.specs.typed_file import named
 
-from ndr.records.record import ResultFileError
-from reports.analysis.bootstrap import Interval, Sample, mean_interval
-
-SCHEMA = 1
 LEVELS = ("1", "2", "3")
 TRAINED, UNTRAINED, PLAIN = "trained", "untrained", "image statistics"
-
-MINIMUM_PICTURES = 4
-"""Fewer give no interval: resampling two or three pictures says next to nothing."""
+ALL_DEGRADATIONS = "all"
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
-    """A measured number with its mean per picture; `value` is None where it cannot be had."""
+class Measured:
+    """A number, how many values it is the mean of, and its mean per picture.
+
+    `value` is None where it is unavailable, and `reason` says why. `pictures` is empty where the
+    number is no mean over pictures (a share of variance, an entropy).
+    """
 
     value: float | None
     n: int
-    pictures: Mapping[str, float]
-    reason: str
-
-    @property
-    def interval(self) -> Interval | None:
-        """95 % interval of the mean over pictures; None where it is no such mean, or of too few."""
-        return _interval(self.pictures)
+    pictures: dict[str, float] = field(default_factory=dict)
+    reason: str = ""
 
 
-def _interval(pictures: Mapping[str, float]) -> Interval | None:
-    if len(pictures) < MINIMUM_PICTURES:
-        return None
-    # One name for all: the draws are made once, and differences are of the same resamples.
-    values = np.array(list(pictures.values()), dtype=np.float64)
-    return mean_interval(Sample(values, tuple(pictures)), name="representation")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenViews:
+    """The clean pictures that were degraded and shown to the network."""
+
+    set: str
+    pictures: tuple[str, ...]
+    per_picture: int
+    count: int
+    side: int
+    """Pixels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Separability:
+    """How well a linear classifier names the degradation."""
+
+    task: str
+    source: str
+    level: str
+    """`all` for all levels of S, `none` for image statistics."""
+    chance: float
+    accuracy: Measured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedShares:
+    """Shares of the variance that degradation and picture explain."""
+
+    source: str
+    level: str
+    degradation: Measured
+    picture: Measured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwapTest:
+    """How often a classifier names the degradation of what NDR-Degrad makes."""
+
+    chance: float
+    accuracy: dict[str, Measured]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecreatedViews:
+    """What NDR-Degrad makes of the clean view, by PSNR to the degraded one."""
+
+    reason: str = ""
+    """Why there is nothing; empty where there is."""
+    control: str = ""
+    feeds: tuple[str, ...] = ()
+    psnr: dict[str, Measured] = field(default_factory=dict)
+    """By feed, the control included."""
+    by_type: dict[str, dict[str, Measured]] = field(default_factory=dict)
+    """The same by degradation."""
+    swap: SwapTest | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorUse:
+    """How evenly the affinity of a level spreads over the vectors of D."""
+
+    source: str
+    level: str
+    vectors: int
+    entropy: Measured
+    effective_vectors: Measured
+    pixel_entropy: Measured
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """One number minus another on the same pictures."""
+class Cosines:
+    """Absolute cosines of all pairs of different vectors."""
 
-    value: float
-    interval: Interval | None
-
-    @property
-    def sign(self) -> int:
-        """1 or -1 where the interval excludes zero, else 0."""
-        if self.interval is None or self.interval.contains(0.0):
-            return 0
-        return 1 if self.value > 0 else -1
+    mean: Measured
+    largest: Measured
 
 
-def difference(one: Number, other: Number) -> Difference | None:
-    """Paired difference over the pictures that both have; None where there is none."""
-    shared = [picture for picture in one.pictures if picture in other.pictures]
-    if not shared:
-        return None
-    by_picture = {picture: one.pictures[picture] - other.pictures[picture] for picture in shared}
-    mean = math.fsum(by_picture.values()) / len(shared)
-    return Difference(mean, _interval(by_picture))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorLikeness:
+    """Likeness of the vectors of D: trained, before its training, and of random matrices."""
 
-
-def _number(content: Mapping[str, Any]) -> Number:
-    value = content["value"]
-    pictures = {str(name): float(each) for name, each in content["pictures"].items()}
-    for each in ([] if value is None else [value]) + list(pictures.values()):
-        if not math.isfinite(each):
-            raise ValueError(f"expected a finite number, found {each}")
-    return Number(value, int(content["n"]), pictures, str(content["reason"]))
+    vectors: int
+    dimension: int
+    trained: Cosines
+    untrained: Cosines
+    random: Cosines
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,45 +132,43 @@ class SettlingRow:
     walk: float
 
 
-@dataclass(frozen=True, slots=True)
-class RepresentationFile:
-    """The numbers of one run, by what they are looked up with."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResidualCorrelation:
+    """Correlation of the norms of U, F and the change of F with |x - y|."""
+
+    source: str
+    level: str
+    degradation: str
+    U: Measured
+    F: Measured
+    change: Measured
+
+
+@dataclass(frozen=True, kw_only=True)  # without slots: its tables are made once
+class RepresentationFile(Record):
+    """The numbers of one run, each with its controls."""
+
+    FILE: ClassVar[str] = "representation file"
 
     run: str
     tier: str
     setting: str
-    changes: Mapping[str, Any]
+    changes: dict[str, Any]
     steps: int
+    evaluation_sha256: str
+    training_sha256: str | None
+    checkpoint_sha256: str | None
     scale: int
-    pictures: tuple[str, ...]
-    per_picture: int
-    side: int
-    source_set: str
-    statistics: tuple[str, ...]
-    tasks: tuple[str, ...]
-    accuracy: Mapping[tuple[str, str, str], Number]
-    """By task, source, level ("all" for S, "none" for image statistics)."""
-    chance: Mapping[str, float]
-    """By task."""
-    explained: Mapping[tuple[str, str, str], Number]
-    """By source, level, and `degradation` or `picture`."""
-    no_recreation: str
-    """Why there is nothing of NDR-Degrad; empty where there is."""
-    control: str
-    feeds: tuple[str, ...]
-    psnr: Mapping[str, Number]
-    """By feed, the control included."""
-    swap: Mapping[str, Number]
-    swap_chance: float
-    vectors: int
-    dimension: int
-    usage: Mapping[tuple[str, str], Number]
-    """Effective number of vectors, by source and level."""
-    similarity: Mapping[str, Number]
-    """Mean absolute cosine: trained, untrained, random."""
+    views: SeenViews
+    sigmas: dict[str, float]
+    statistics: tuple[str, ...] = field(metadata=named("image_statistics"))
+    separability: tuple[Separability, ...]
+    explained_variance: tuple[ExplainedShares, ...]
+    recreation: RecreatedViews
+    vector_use: tuple[VectorUse, ...] = field(metadata=named("usage"))
+    likeness: VectorLikeness = field(metadata=named("similarity"))
     settling: tuple[SettlingRow, ...]
-    correlation: Mapping[tuple[str, str, str], Number]
-    """By source, level, and U, F or change; over all degradations."""
+    residual_correlation: tuple[ResidualCorrelation, ...]
 
     @property
     def label(self) -> str:
@@ -141,131 +179,42 @@ class RepresentationFile:
         parts += [f"{key} = {value}" for key, value in sorted(self.changes.items())]
         return ", ".join(parts)
 
+    @functools.cached_property
+    def chance(self) -> Mapping[str, float]:
+        """By task, in the order of the measurement."""
+        return {row.task: row.chance for row in self.separability}
 
-def read_representation(path: Path) -> RepresentationFile:
-    """Read one file.
+    @functools.cached_property
+    def accuracy(self) -> Mapping[tuple[str, str, str], Measured]:
+        """By task, source and level."""
+        return {(row.task, row.source, row.level): row.accuracy for row in self.separability}
 
-    Raises:
-        FileNotFoundError: no such file.
-        ResultFileError: damaged, of another version, or with NaN.
-    """
-    try:
-        return _parsed(json.loads(path.read_text(encoding="utf-8")))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ResultFileError(
-            f"{path} is no representation file of this version ({error!r}); delete it and run again"
-        ) from error
-
-
-def _parsed(content: Mapping[str, Any]) -> RepresentationFile:
-    if content["schema"] != SCHEMA:
-        raise ValueError(f"expected schema {SCHEMA}, found {content['schema']}")
-    views, recreation, similar = content["views"], content["recreation"], content["similarity"]
-    made = not recreation["reason"]
-    rows = content["separability"]
-    return RepresentationFile(
-        run=content["run"],
-        tier=content["tier"],
-        setting=content["setting"],
-        changes=content["changes"],
-        steps=int(content["steps"]),
-        scale=int(content["scale"]),
-        pictures=tuple(views["pictures"]),
-        per_picture=int(views["per_picture"]),
-        side=int(views["side"]),
-        source_set=views["set"],
-        statistics=tuple(content["image_statistics"]),
-        tasks=tuple(dict.fromkeys(row["task"] for row in rows)),
-        accuracy={
-            (row["task"], row["source"], row["level"]): _number(row["accuracy"]) for row in rows
-        },
-        chance={row["task"]: float(row["chance"]) for row in rows},
-        explained={
-            (row["source"], row["level"], factor): _number(row[factor])
-            for row in content["explained_variance"]
+    @functools.cached_property
+    def explained(self) -> Mapping[tuple[str, str, str], Measured]:
+        """By source, level, and `degradation` or `picture`."""
+        return {
+            (row.source, row.level, factor): getattr(row, factor)
+            for row in self.explained_variance
             for factor in ("degradation", "picture")
-        },
-        no_recreation=recreation["reason"],
-        control=recreation["control"] if made else "",
-        feeds=tuple(recreation["feeds"]) if made else (),
-        psnr={name: _number(each) for name, each in recreation["psnr"].items()} if made else {},
-        swap={name: _number(each) for name, each in recreation["swap"]["accuracy"].items()}
-        if made
-        else {},
-        swap_chance=float(recreation["swap"]["chance"]) if made else math.nan,
-        vectors=int(similar["vectors"]),
-        dimension=int(similar["dimension"]),
-        usage={
-            (row["source"], row["level"]): _number(row["effective_vectors"])
-            for row in content["usage"]
-        },
-        similarity={
-            name: _number(similar[name]["mean"]) for name in (TRAINED, UNTRAINED, "random")
-        },
-        settling=tuple(SettlingRow(**row) for row in content["settling"]),
-        correlation={
-            (row["source"], row["level"], name): _number(row[name])
-            for row in content["residual_correlation"]
-            if row["degradation"] == "all"
+        }
+
+    @functools.cached_property
+    def usage(self) -> Mapping[tuple[str, str], Measured]:
+        """Effective number of vectors, by source and level."""
+        return {(row.source, row.level): row.effective_vectors for row in self.vector_use}
+
+    @functools.cached_property
+    def similarity(self) -> Mapping[str, Measured]:
+        """Mean absolute cosine: trained, untrained, random."""
+        names = (TRAINED, UNTRAINED, "random")
+        return {name: getattr(self.likeness, name).mean for name in names}
+
+    @functools.cached_property
+    def correlation(self) -> Mapping[tuple[str, str, str], Measured]:
+        """By source, level, and U, F or change; over all degradations."""
+        return {
+            (row.source, row.level, name): getattr(row, name)
+            for row in self.residual_correlation
+            if row.degradation == ALL_DEGRADATIONS
             for name in ("U", "F", "change")
-        },
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A number, how many values it is the mean of, and its mean per picture.
-
-    `value` is None where it cannot be had, and `reason` says why. `pictures` is empty where the
-    number is no mean over pictures (a share of variance, an entropy).
-    """
-
-    value: float | None
-    n: int
-    pictures: dict[str, float] = field(default_factory=dict)
-    reason: str = ""
-
-
-def missing(reason: str) -> Measured:
-    """A number that cannot be had.
-
-    >>> missing("needs 3 pictures, found 2").value is None
-    True
-    """
-    return Measured(None, 0, {}, reason)
-
-
-def single(value: float, n: int) -> Measured:
-    """A number that is no mean over pictures; None with a reason where it is not finite.
-
-    >>> single(0.5, 12).value, single(float("nan"), 12).value
-    (0.5, None)
-    """
-    if not np.isfinite(value):
-        return missing("the number is not defined for these values (nothing varies)")
-    return Measured(float(value), n)
-
-
-def mean_over_pictures(values: ArrayLike, pictures: Sequence[str]) -> Measured:
-    """Mean of the means per picture, so that a picture with more values counts no more.
-
-    Args:
-        values: one per sample; NaN where a sample has none (a correlation of constants).
-        pictures: the picture of each sample.
-
-    >>> mean_over_pictures([1.0, 0.0, 1.0, float("nan")], ["a", "a", "b", "b"])
-    Measured(value=0.75, n=3, pictures={'a': 0.5, 'b': 1.0}, reason='')
-    """
-    array = np.asarray(values, dtype=np.float64)
-    if array.shape != (len(pictures),):
-        raise ValueError(f"expected {len(pictures)} values, one per picture's name: {array.shape}")
-    known = np.isfinite(array)
-    owners = np.asarray(pictures)
-    means = {
-        str(picture): float(array[known & (owners == picture)].mean())
-        for picture in dict.fromkeys(pictures)
-        if (known & (owners == picture)).any()
-    }
-    if not means:
-        return missing("the number is not defined for any picture (nothing varies)")
-    return Measured(float(np.mean(list(means.values()))), int(known.sum()), means)
+        }

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ndr.records.representation import Measured, mean_over_pictures, missing, single
+from ndr.records.representation import Measured
+from ndr.study.measured_numbers import mean_over_pictures, missing, single
 
 MINIMUM_PICTURES = 3
 """Fewer leave at most one picture to learn from: its content would be taken for the class."""

@@ -13,15 +13,21 @@ from numpy.typing import NDArray
 
 from ndr.method import Method
 from ndr.records.representation import (
+    ALL_DEGRADATIONS,
     PLAIN,
-    SCHEMA,
     TRAINED,
     UNTRAINED,
+    Cosines,
+    ExplainedShares,
     Measured,
+    RecreatedViews,
+    ResidualCorrelation,
+    SeenViews,
+    Separability,
     SettlingRow,
-    mean_over_pictures,
-    missing,
-    single,
+    SwapTest,
+    VectorLikeness,
+    VectorUse,
 )
 from ndr.seeds import numpy_generator
 from ndr.study import recreation
@@ -32,6 +38,7 @@ from ndr.study.classifiers import (
     statistics_of,
 )
 from ndr.study.clean_views import CONDITIONS, SIGMAS, TYPES, WEAK_NOISE, Views
+from ndr.study.measured_numbers import mean_over_pictures, missing, single
 from ndr.study.network_responses import (
     LEVELS,
     MAPS,
@@ -125,15 +132,7 @@ def vector_usage(affinity: NDArray[np.float64], sharpness: NDArray[np.float64]) 
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Similarity:
-    """Absolute cosines of all pairs of different vectors."""
-
-    mean: Measured
-    largest: Measured
-
-
-def vector_similarity(vectors: NDArray[np.floating]) -> Similarity:
+def vector_similarity(vectors: NDArray[np.floating]) -> Cosines:
     """Absolute cosine similarity of the vectors of D (N, M), one per row.
 
     >>> vector_similarity(np.eye(3)).mean.value
@@ -142,16 +141,14 @@ def vector_similarity(vectors: NDArray[np.floating]) -> Similarity:
     count = len(vectors)
     if count < 2:
         reason = missing("D has one vector: there is no pair")
-        return Similarity(reason, reason)
+        return Cosines(reason, reason)
     rows = vectors.astype(np.float64)
     rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     pairs = np.abs(rows @ rows.T)[np.triu_indices(count, k=1)]
-    return Similarity(
-        single(float(pairs.mean()), len(pairs)), single(float(pairs.max()), len(pairs))
-    )
+    return Cosines(single(float(pairs.mean()), len(pairs)), single(float(pairs.max()), len(pairs)))
 
 
-def random_similarity(count: int, dimension: int, suite_seed: int) -> Similarity:
+def random_similarity(count: int, dimension: int, suite_seed: int) -> Cosines:
     """The same of normal random matrices (N, M): means over `RANDOM_MATRICES` of them."""
     generator = numpy_generator(suite_seed, "representation", "random matrix", count, dimension)
     drawn = [
@@ -163,7 +160,7 @@ def random_similarity(count: int, dimension: int, suite_seed: int) -> Similarity
         return drawn[0]
     columns = [np.array(column, dtype=np.float64) for column in zip(*values, strict=True)]
     mean, largest = (float(column.mean()) for column in columns)
-    return Similarity(single(mean, len(values)), single(largest, len(values)))
+    return Cosines(single(mean, len(values)), single(largest, len(values)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +179,7 @@ class Subject:
 
 
 def measure(subject: Subject, views: Views, suite_seed: int) -> dict[str, Any]:
-    """Measure everything: plain content for a JSON file, with each `Measured` as a dictionary.
+    """Measure everything: the fields of a `RepresentationFile` but those that name the run.
 
     Raises:
         EvaluationError: the method has no D.
@@ -197,28 +194,29 @@ def measure(subject: Subject, views: Views, suite_seed: int) -> dict[str, Any]:
     }
     features = _features(found, views)
     return {
-        "schema": SCHEMA,
         "scale": subject.trained.scale,
-        "views": {
-            "set": views.set,
-            "pictures": list(views.names),
-            "per_picture": views.per_picture,
-            "count": len(views.pictures),
-            "side": views.side,
-        },
+        "views": SeenViews(
+            set=views.set,
+            pictures=tuple(views.names),
+            per_picture=views.per_picture,
+            count=len(views.pictures),
+            side=views.side,
+        ),
         "sigmas": dict(SIGMAS),
-        "image_statistics": list(STATISTICS),
+        "statistics": tuple(STATISTICS),
         "separability": _separability(features, views),
         "explained_variance": _explained(features),
         "recreation": _recreation(subject, found, views, suite_seed),
-        "usage": _usage(found),
-        "similarity": _similarity(subject, suite_seed),
-        "settling": [
-            dataclasses.asdict(row)
-            for row in settling_rows(subject.steps.tolist(), subject.history, subject.learning_rate)
-        ],
+        "vector_use": _usage(found),
+        "likeness": _likeness(subject, suite_seed),
+        "settling": settling_rows(subject.steps.tolist(), subject.history, subject.learning_rate),
         "residual_correlation": _residual_correlation(found, views),
     }
+
+
+def _parts(found: Any) -> dict[str, Any]:
+    """The fields of a dataclass by name, as they are."""
+    return {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
 
 
 def _features(found: Found, views: Views) -> dict[tuple[str, str], Features]:
@@ -241,37 +239,36 @@ def _features(found: Found, views: Views) -> dict[tuple[str, str], Features]:
 
 def _separability(
     features: Mapping[tuple[str, str], Features], views: Views
-) -> list[dict[str, Any]]:
-    return [
-        {
-            "task": task,
-            "source": source,
-            "level": level,
-            "chance": 1 / len(classes),
-            "accuracy": dataclasses.asdict(
-                accuracy_over_pictures({name: rows[name] for name in classes}, views.pictures)
-            ),
-        }
+) -> tuple[Separability, ...]:
+    return tuple(
+        Separability(
+            task=task,
+            source=source,
+            level=level,
+            chance=1 / len(classes),
+            accuracy=accuracy_over_pictures({name: rows[name] for name in classes}, views.pictures),
+        )
         for task, classes in TASKS.items()
         for (source, level), rows in features.items()
-    ]
+    )
 
 
-def _explained(features: Mapping[tuple[str, str], Features]) -> list[dict[str, Any]]:
-    return [
-        {"source": source, "level": level}
-        | dataclasses.asdict(
-            explained_variance({name: rows[name] for name in TYPES}, standardise=source == PLAIN)
-        )
-        for (source, level), rows in features.items()
-    ]
+def _explained(features: Mapping[tuple[str, str], Features]) -> tuple[ExplainedShares, ...]:
+    shares = {
+        key: explained_variance({name: rows[name] for name in TYPES}, standardise=key[0] == PLAIN)
+        for key, rows in features.items()
+    }
+    return tuple(
+        ExplainedShares(source=source, level=level, **_parts(each))
+        for (source, level), each in shares.items()
+    )
 
 
-def _recreation(subject: Subject, found: Found, views: Views, suite_seed: int) -> dict[str, Any]:
+def _recreation(subject: Subject, found: Found, views: Views, suite_seed: int) -> RecreatedViews:
     """PSNR and swap test; only a reason where the run was trained without NDR-Degrad."""
     network = network_of(subject.trained, subject.run)
     if network.degradation is None:
-        return {"reason": "this run was trained without NDR-Degrad (lambda = 0)"}
+        return RecreatedViews(reason="this run was trained without NDR-Degrad (lambda = 0)")
     outputs = recreation.recreate_all(network, found[TRAINED], views, suite_seed)
     own, other = recreation.FEEDS[:2]
     partner = views.other_picture()
@@ -287,60 +284,62 @@ def _recreation(subject: Subject, found: Found, views: Views, suite_seed: int) -
         "U of another picture": ({name: outputs[name][other] for name in TYPES}, partner),
         "U of another picture, untrained": (untrained, partner),
     }
-    measured = recreation.measure_recreation(outputs, views)
-    return {
-        "reason": "",
-        "control": recreation.CONTROL,
-        "feeds": list(recreation.FEEDS),
-        **dataclasses.asdict(measured),
-        "swap": {
-            "chance": 1 / len(TYPES),
-            "accuracy": {
-                case: dataclasses.asdict(recreation.swap_accuracy(images, views, order))
-                for case, (images, order) in cases.items()
-            },
-        },
+    accuracy = {
+        case: recreation.swap_accuracy(images, views, order)
+        for case, (images, order) in cases.items()
     }
+    return RecreatedViews(
+        control=recreation.CONTROL,
+        feeds=tuple(recreation.FEEDS),
+        **_parts(recreation.measure_recreation(outputs, views)),
+        swap=SwapTest(chance=1 / len(TYPES), accuracy=accuracy),
+    )
 
 
-def _usage(found: Found) -> list[dict[str, Any]]:
+def _usage(found: Found) -> tuple[VectorUse, ...]:
     rows = []
     for source, by_condition in found.items():
         for index, level in enumerate(LEVELS):
             chosen = [by_condition[name] for name in TYPES]
             affinity = np.concatenate([response.affinity[index] for response in chosen])
             sharpness = np.concatenate([response.sharpness[index] for response in chosen])
-            rows.append(
-                {"source": source, "level": str(level), "vectors": affinity.shape[1]}
-                | dataclasses.asdict(vector_usage(affinity, sharpness))
-            )
-    return rows
+            usage = _parts(vector_usage(affinity, sharpness))
+            vectors = affinity.shape[1]
+            rows.append(VectorUse(source=source, level=str(level), vectors=vectors, **usage))
+    return tuple(rows)
 
 
-def _similarity(subject: Subject, suite_seed: int) -> dict[str, Any]:
-    similar = {}
-    for source, method in ((TRAINED, subject.trained), (UNTRAINED, subject.untrained)):
+def _likeness(subject: Subject, suite_seed: int) -> VectorLikeness:
+    similar = []
+    for method in (subject.trained, subject.untrained):
         vectors = method.representation()
         assert vectors is not None  # see network_of
-        similar[source] = vector_similarity(vectors.cpu().numpy())
+        similar.append(vector_similarity(vectors.cpu().numpy()))
         count, dimension = vectors.shape
-    similar["random"] = random_similarity(count, dimension, suite_seed)
-    return {"vectors": count, "dimension": dimension} | {
-        source: dataclasses.asdict(each) for source, each in similar.items()
-    }
+    return VectorLikeness(
+        vectors=count,
+        dimension=dimension,
+        trained=similar[0],
+        untrained=similar[1],
+        random=random_similarity(count, dimension, suite_seed),
+    )
 
 
-def _residual_correlation(found: Found, views: Views) -> list[dict[str, Any]]:
+def _residual_correlation(found: Found, views: Views) -> tuple[ResidualCorrelation, ...]:
     """Correlation with |x - y| per source, level and type, and over all types."""
+    kinds = {ALL_DEGRADATIONS: TYPES, **{name: (name,) for name in TYPES}}
     rows = []
     for source, by_condition in found.items():
         for index, level in enumerate(LEVELS):
-            for name, chosen in {"all": TYPES, **{name: (name,) for name in TYPES}}.items():
-                row: dict[str, Any] = {"source": source, "level": str(level), "degradation": name}
+            for name, chosen in kinds.items():
+                numbers = {}
                 for kind in MAPS:
                     values = [by_condition[each].correlation[kind][index] for each in chosen]
                     owners = views.pictures * len(chosen)
-                    number = mean_over_pictures(np.concatenate(values), owners)
-                    row[kind] = dataclasses.asdict(number)
-                rows.append(row)
-    return rows
+                    numbers[kind] = mean_over_pictures(np.concatenate(values), owners)
+                rows.append(
+                    ResidualCorrelation(
+                        source=source, level=str(level), degradation=name, **numbers
+                    )
+                )
+    return tuple(rows)

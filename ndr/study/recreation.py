@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ndr.metrics.full_reference import psnr
-from ndr.records.representation import Measured, mean_over_pictures, missing
+from ndr.records.representation import Measured
 from ndr.seeds import numpy_generator
 from ndr.study.classifiers import MINIMUM_PICTURES, predicted_classes, statistics_of
 from ndr.study.clean_views import TYPES, Views
+from ndr.study.measured_numbers import mean_over_pictures, missing
 from ndr.study.network_responses import (
     NetworkWithRepresentation,
     Responses,

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from ndr.nearest_name import check_names
 from ndr.records.claim_results import MILLIONS, RATIO, PartResult
+from ndr.records.parameter_counts import ParameterCounts
 from ndr.records.provenance import EvaluationProvenance, evaluation_folder
+from ndr.records.representation import RepresentationFile
 from ndr.records.table_result import Row
 from reports.claims.measurement import Measurement, NotRunError
 from reports.claims.specs import (
     PARTS,
     Count,
-    ParameterTableError,
     Settling,
     TextNumber,
     Timing,
@@ -112,18 +112,14 @@ def count_parts(spec: Count | None, parameter_counts: Path) -> list[PartResult]:
     """Counted parameters beside the text's, rounded or cut off to its digits.
 
     Raises:
-        ParameterTableError: the file is not one of parameter counts.
+        ResultFileError: the file is not one of parameter counts.
+        UnknownNameError: it lacks the variant.
     """
     assert spec is not None
-    try:
-        variants = json.loads(parameter_counts.read_text(encoding="utf-8"))["variants"]
-        counts = variants[spec.variant][spec.counted]
-        return [_count_part(part, counts[part], spec) for part in spec.parts]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ParameterTableError(
-            f"{parameter_counts} is not a file of parameter counts ({error!r}); delete it and run "
-            "again"
-        ) from error
+    variants = ParameterCounts.read(parameter_counts).variants
+    check_names(f"variant in {parameter_counts}", [spec.variant], variants)
+    counts = getattr(variants[spec.variant], spec.counted)
+    return [_count_part(part, getattr(counts, part), spec) for part in spec.parts]
 
 
 def _count_part(part: str, count: int, spec: Count) -> PartResult:
@@ -153,30 +149,21 @@ def settling_parts(spec: Settling | None, measurement: Measurement) -> list[Part
     assert spec is not None
     row = measurement.row(spec.table, spec.block, spec.method)
     path = measurement.results / "representation" / f"{row.run}.json"
-    if not path.is_file():
+    file = RepresentationFile.read_if_there(path)
+    if file is None:
         raise NotRunError(f"{path} is not there")
-    rows = _settling_rows(path)
+    rows = file.settling
     if len(rows) < MINIMUM_INTERVALS:
         reason = f"{len(rows)} changes between snapshots; {MINIMUM_INTERVALS} are needed"
         labels = SETTLING_MEASURES.values()
         return [PartResult(label, UNDECIDED, reason, RATIO, bound=1.0) for label in labels]
-    ratios = [_late_over_early([row[name] for row in rows], path) for name in SETTLING_MEASURES]
+    series = [[getattr(row, name) for row in rows] for name in SETTLING_MEASURES]
+    ratios = [_late_over_early(values, path) for values in series]
     verdict = settling_verdict(ratios)
     return [
         PartResult(label, verdict, "one training", RATIO, ratio, bound=1.0, seeds=1)
         for label, ratio in zip(SETTLING_MEASURES.values(), ratios, strict=True)
     ]
-
-
-def _settling_rows(path: Path) -> list[Mapping[str, Any]]:
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["settling"]
-        return [{name: float(row[name]) for name in SETTLING_MEASURES} for row in rows]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path} is not a file of `python -m ndr.represent` ({error!r}); delete it and run "
-            "again"
-        ) from error
 
 
 def _late_over_early(values: list[float], path: Path) -> float:

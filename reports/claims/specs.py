@@ -44,10 +44,6 @@ PARTS = {
 """Key in the file of counts: label, and method and column of `text_facts.csv`."""
 
 
-class ParameterTableError(ValueError):
-    """A file of parameter counts that the report cannot read."""
-
-
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """A system against others; all combinations of blocks, columns, metrics and systems hold."""

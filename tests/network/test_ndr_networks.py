@@ -16,6 +16,7 @@ from ndr.network.design import NDRDesign
 from ndr.network.ndr_restore import NDRDegrad, NDRRestore, SkipRecord
 from ndr.network.parameter_counts import ABLATIONS, build, part_counts, variant_counts
 from ndr.network.variant import VARIANTS, variant_named
+from ndr.records.parameter_counts import PartCounts
 
 SMALL = NDRDesign(
     variant=VARIANTS["first_release"],
@@ -37,34 +38,33 @@ def image(seed: int, batch: int = 1, height: int = 16, width: int = 24) -> torch
 
 @pytest.mark.parametrize("variant", ["first_release", "current_release"])
 def test_counts_of_the_releases(variant: str) -> None:
-    assert part_counts(build(variant=variant)) == {
-        "restore": 27_330_315,
-        "degrade": 9_632_169,
-        "query_and_injection": 1_308_195,
-        "representation": 4_096,
-        "encoder_and_decoder": 26_018_024,
-    }
+    assert part_counts(build(variant=variant)) == PartCounts(
+        restore=27_330_315,
+        degrade=9_632_169,
+        query_and_injection=1_308_195,
+        representation=4_096,
+        encoder_and_decoder=26_018_024,
+    )
 
 
 def test_counts_with_the_layers_that_the_first_release_never_uses() -> None:
-    counted = variant_counts("first_release")["with_never_used"]
-    assert counted["restore"] == 28_407_819
-    assert counted["degrade"] == 10_709_673
-    assert counted["query_and_injection"] == 2_385_699
+    counted = variant_counts("first_release").with_never_used
+    assert counted.restore == 28_407_819
+    assert counted.degrade == 10_709_673
+    assert counted.query_and_injection == 2_385_699
 
 
 @pytest.mark.parametrize("variant", list(VARIANTS))
 def test_ablations_have_the_size_of_the_full_network(variant: str) -> None:
     full = part_counts(build(variant=variant))
-    reported = variant_counts(variant)["ablations"]
+    reported = variant_counts(variant).ablations
     for name, changes in ABLATIONS.items():
         counts = part_counts(build(variant=variant, **changes))
-        assert {key: counts[key] for key in ("restore", "degrade")}.items() <= (
-            reported[name].items()
-        )
-        assert abs(counts["restore"] / full["restore"] - 1) < 0.02, name
-        if counts["degrade"]:
-            assert abs(counts["degrade"] / full["degrade"] - 1) < 0.02, name
+        found = reported[name]
+        assert (found.restore, found.degrade) == (counts.restore, counts.degrade)
+        assert abs(counts.restore / full.restore - 1) < 0.02, name
+        if counts.degrade:
+            assert abs(counts.degrade / full.degrade - 1) < 0.02, name
 
 
 @pytest.mark.parametrize("changes", ABLATED[1:], ids=str)

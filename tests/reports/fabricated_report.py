@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from ndr.records.parameter_counts import (
+    AblationCounts,
+    ParameterCounts,
+    PartCounts,
+    VariantCounts,
+)
 from ndr.records.table_result import TableResult
 from ndr.specs.report_description import ReportDescription
 from reports.build import build_page
@@ -15,13 +20,16 @@ from tests.reports import fabricated_results as made
 from tests.reports.fabricated_results import HAZE, INPUT, NAFNET, NDR, NOISE, RAIN, TRUTH
 
 NASTY = """</style><script>alert("1")</script> & 'quoted' <img src=x onerror=alert(2)>"""
-COUNTS = {"restore": 5, "degrade": 4, "query_and_injection": 2, "representation": 1}
-VARIANT = {
-    "in_use": {**COUNTS, "encoder_and_decoder": 2},
-    "with_never_used": {**COUNTS, "encoder_and_decoder": 2},
-    "never_used_per_network": 0,
-    "ablations": {"full": {"restore": 1234567, "degrade": 4, "restore_relative_to_full": 1.0}},
-}
+COUNTS = PartCounts(
+    restore=5, degrade=4, query_and_injection=2, representation=1, encoder_and_decoder=2
+)
+ABLATION = AblationCounts(restore=1234567, degrade=4, restore_relative_to_full=1.0)
+VARIANT = VariantCounts(
+    in_use=COUNTS,
+    with_never_used=COUNTS,
+    never_used_per_network=0,
+    ablations={"full": ABLATION},
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,7 @@ def write_small_report(folder: Path) -> SmallReport:
         paper_values=None,
     )
     counts = folder / "parameter_counts.json"
-    counts.write_text(json.dumps({"variants": {"current_release": VARIANT}}))
+    ParameterCounts({"current_release": VARIANT}).write(counts)
     description = ReportDescription(
         tier="quick",
         tier_note=NASTY,

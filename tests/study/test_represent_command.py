@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 
 from ndr.checkpoint import write_checkpoint
+from ndr.records.representation import RecreatedViews, RepresentationFile
 from ndr.registry import method_arguments
 from ndr.represent import main
 from ndr.specs.run_spec import (
@@ -76,10 +76,12 @@ def trained(folder: Path, spec: RunSpec, pictures: int = 4) -> list[str]:
     ]  # fmt: skip
 
 
-def represent(folder: Path, arguments: list[str], name: str = "a") -> tuple[dict[str, Any], Path]:
+def represent(
+    folder: Path, arguments: list[str], name: str = "a"
+) -> tuple[RepresentationFile, Path]:
     json_file, npz_file = folder / f"{name}.json", folder / f"{name}.npz"
     assert main([*arguments, "--out-json", str(json_file), "--out-npz", str(npz_file)]) == 0
-    return json.loads(json_file.read_text()), npz_file
+    return RepresentationFile.read(json_file), npz_file
 
 
 def test_numbers_arrays_and_equal_bits(tmp_path: Path) -> None:
@@ -89,21 +91,18 @@ def test_numbers_arrays_and_equal_bits(tmp_path: Path) -> None:
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
     assert npz.read_bytes() == (tmp_path / "b.npz").read_bytes()
 
-    assert content["run"] == "ndr_restore__noise_rain_haze__seed_0"
-    assert content["views"]["pictures"] == [f"scene{number}" for number in range(4)]
-    measured = {
-        (row["task"], row["source"], row["level"]): row["accuracy"]
-        for row in content["separability"]
-    }
-    assert len(measured) == 2 * 9
-    statistics = measured["noise, rain or haze", "image statistics", "none"]
-    assert statistics["n"] == 3 * content["views"]["count"]
-    assert len(statistics["pictures"]) == 4
-    assert [row["last_step"] for row in content["settling"]] == [10]
-    assert content["settling"][0]["learning_rate"] == pytest.approx(1e-2)
-    assert content["recreation"]["reason"] == ""
-    assert content["recreation"]["swap"]["accuracy"]["own U"]["value"] is not None
-    assert content["similarity"]["vectors"] == 4
+    assert content.run == "ndr_restore__noise_rain_haze__seed_0"
+    assert content.views.pictures == tuple(f"scene{number}" for number in range(4))
+    assert len(content.accuracy) == 2 * 9
+    statistics = content.accuracy["noise, rain or haze", "image statistics", "none"]
+    assert statistics.n == 3 * content.views.count
+    assert len(statistics.pictures) == 4
+    assert [row.last_step for row in content.settling] == [10]
+    assert content.settling[0].learning_rate == pytest.approx(1e-2)
+    assert content.recreation.reason == ""
+    assert content.recreation.swap is not None
+    assert content.recreation.swap.accuracy["own U"].value is not None
+    assert content.likeness.vectors == 4
 
     with np.load(npz, allow_pickle=False) as arrays:
         assert arrays["D"].shape == (8, 4)
@@ -131,22 +130,22 @@ def test_numbers_arrays_and_equal_bits(tmp_path: Path) -> None:
 def test_a_run_without_the_degradation_network(tmp_path: Path) -> None:
     arguments = trained(tmp_path, run_spec(lambda_degrad=0))
     content, npz = represent(tmp_path, [*arguments, "--figure-images", "0"])
-    assert content["recreation"] == {
-        "reason": "this run was trained without NDR-Degrad (lambda = 0)"
-    }
-    assert content["changes"] == {"lambda_degrad": 0}
+    assert content.recreation == RecreatedViews(
+        reason="this run was trained without NDR-Degrad (lambda = 0)"
+    )
+    assert content.changes == {"lambda_degrad": 0}
     with np.load(npz, allow_pickle=False) as arrays:
         assert sorted(arrays.files) == ["D", "D_history", "D_steps"]
 
 
 def test_two_pictures_give_reasons_in_place_of_numbers(tmp_path: Path) -> None:
     content, _ = represent(tmp_path, trained(tmp_path, run_spec(), pictures=2))
-    for row in content["separability"]:
-        assert row["accuracy"]["value"] is None
-        assert "at least 3 pictures" in row["accuracy"]["reason"]
-    swap = content["recreation"]["swap"]["accuracy"]["U of another picture"]
-    assert swap["value"] is None
-    assert content["recreation"]["psnr"]["own U"]["value"] is not None
+    for row in content.separability:
+        assert row.accuracy.value is None
+        assert "at least 3 pictures" in row.accuracy.reason
+    assert content.recreation.swap is not None
+    assert content.recreation.swap.accuracy["U of another picture"].value is None
+    assert content.recreation.psnr["own U"].value is not None
 
 
 def test_a_network_without_d_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -17,8 +17,8 @@ from ndr.records.representation import (
     TRAINED,
     UNTRAINED,
     RepresentationFile,
-    read_representation,
 )
+from reports.analysis.representation_intervals import interval_of
 from reports.figures import style
 from reports.page.picture_store import data_uri
 from reports.page.sections import representation_findings
@@ -36,11 +36,11 @@ def _separability(axes: Axes, file: RepresentationFile) -> None:
     width = 0.26
     for place, (source, colour, hatch) in enumerate(SOURCES):
         level = "none" if source == PLAIN else "all"
-        for position, task in enumerate(file.tasks):
+        for position, task in enumerate(file.chance):
             number = file.accuracy[task, source, level]
             if number.value is None:
                 continue
-            interval = number.interval
+            interval = interval_of(number)
             error = None
             if interval is not None:
                 ends = (number.value - interval.low, interval.high - number.value)
@@ -56,14 +56,16 @@ def _separability(axes: Axes, file: RepresentationFile) -> None:
                 error_kw={"elinewidth": 0.8, "capsize": 2},
                 label=source if position == 0 else None,
             )
-    for position, task in enumerate(file.tasks):
+    for position, task in enumerate(file.chance):
         axes.plot(
             [position - 0.45, position + 0.45],
             [file.chance[task]] * 2,
             **BOUND,
             label="chance" if position == 0 else None,
         )
-    axes.set_xticks(range(len(file.tasks)), [task.replace(" of ", "\nof ") for task in file.tasks])
+    axes.set_xticks(
+        range(len(file.chance)), [task.replace(" of ", "\nof ") for task in file.chance]
+    )
     axes.set_ylim(0, 1.35)
     axes.set_yticks([0, 0.5, 1])
     axes.set_ylabel("accuracy from S")
@@ -72,30 +74,30 @@ def _separability(axes: Axes, file: RepresentationFile) -> None:
 
 
 def _recreation(axes: Axes, file: RepresentationFile) -> None:
-    if file.no_recreation:
+    if file.recreation.reason:
         axes.text(0.5, 0.5, "no NDR-Degrad", ha="center", transform=axes.transAxes)
         axes.set_axis_off()
         return
-    for position, feed in enumerate(reversed(file.feeds)):
-        number = file.psnr[feed]
+    for position, feed in enumerate(reversed(file.recreation.feeds)):
+        number = file.recreation.psnr[feed]
         if number.value is None:
             continue
-        interval = number.interval
+        interval = interval_of(number)
         if interval is not None:
             axes.plot([interval.low, interval.high], [position] * 2, color=style.OURS)
         axes.plot(number.value, position, "o", color=style.OURS)
-    control = file.psnr[file.control].value
+    control = file.recreation.psnr[file.recreation.control].value
     if control is not None:
         axes.axvline(control, **BOUND)
         axes.text(
             control,
-            len(file.feeds) - 0.4,
-            f"{file.control} ",
+            len(file.recreation.feeds) - 0.4,
+            f"{file.recreation.control} ",
             ha="center",
             va="bottom",
             fontsize=style.TINY,
         )
-    names = [feed.replace(", ", ",\n") for feed in reversed(file.feeds)]
+    names = [feed.replace(", ", ",\n") for feed in reversed(file.recreation.feeds)]
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(-0.5, len(names) - 0.5)
     axes.set_xlabel("PSNR of NDR-Degrad to the degraded view (dB)")
@@ -106,9 +108,9 @@ def _usage(axes: Axes, file: RepresentationFile) -> None:
         values = [file.usage[source, level].value or 0.0 for level in LEVELS]
         positions = [index + (place - 0.5) * 0.36 for index in range(len(LEVELS))]
         axes.bar(positions, values, 0.36, color=colour, hatch=hatch, **BAR, label=source)
-    axes.axhline(file.vectors, **BOUND, label="all vectors")
+    axes.axhline(file.likeness.vectors, **BOUND, label="all vectors")
     axes.set_xticks(range(len(LEVELS)), [f"level {level}" for level in LEVELS])
-    axes.set_ylim(0, 1.5 * file.vectors)
+    axes.set_ylim(0, 1.5 * file.likeness.vectors)
     axes.set_ylabel("vectors in use")
     axes.legend(loc="upper center", ncols=3)
 
@@ -171,14 +173,14 @@ def representation_section(paths: Sequence[Path] | None) -> dict[str, Any]:
     problems: list[str] = []
     for path in paths or ():
         try:
-            files.append(read_representation(path))
+            files.append(RepresentationFile.read(path))
         except (ResultFileError, OSError) as error:
             problems.append(str(error))
     runs = [(file, list(findings(file))) for file in files]
     return {
         "runs": runs,
         "problems": problems,
-        "feeds": next((file.feeds for file in files if file.feeds), ()),
+        "feeds": next((file.recreation.feeds for file in files if file.recreation.feeds), ()),
         "figure": data_uri("svg+xml", style.svg_bytes(draw(files[0]))) if files else "",
         "figure_alt": _alt(*runs[0]) if files else "",
         "forms": representation_findings,

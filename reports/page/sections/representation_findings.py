@@ -10,10 +10,10 @@ from ndr.records.representation import (
     PLAIN,
     TRAINED,
     UNTRAINED,
-    Number,
+    Measured,
     RepresentationFile,
-    difference,
 )
+from reports.analysis.representation_intervals import difference, interval_of
 from reports.number_format import MINUS, MISSING
 
 FALLS = 0.5
@@ -72,14 +72,14 @@ def cosine(value: float) -> str:
     return f"{value:.3f}"
 
 
-def shown(number: Number, form: Callable[[float], str]) -> str:
+def shown(number: Measured, form: Callable[[float], str]) -> str:
     """A number, or a dash."""
     return MISSING if number.value is None else form(number.value)
 
 
-def interval_text(number: Number, form: Callable[[float], str]) -> str:
+def interval_text(number: Measured, form: Callable[[float], str]) -> str:
     """The ends of the 95 % interval; empty where there is none."""
-    interval = number.interval
+    interval = interval_of(number)
     return "" if interval is None else f"{form(interval.low)} to {form(interval.high)}"
 
 
@@ -113,7 +113,7 @@ def _sentence(reason: str) -> str:
     return f"{reason[:1].upper()}{reason[1:]}."
 
 
-def _with_interval(number: Number, form: Callable[[float], str]) -> str:
+def _with_interval(number: Measured, form: Callable[[float], str]) -> str:
     ends = interval_text(number, form)
     return shown(number, form) + (f" ({ends})" if ends else "")
 
@@ -127,7 +127,7 @@ def _separability(file: RepresentationFile, task: str) -> Finding:
     )
     if trained.value is None:
         return Finding(question, "not measured", _sentence(trained.reason))
-    interval = trained.interval
+    interval = interval_of(trained)
     gain = difference(trained, untrained)
     text = (
         f"A linear classifier names it in {_with_interval(trained, percent)} of the views; "
@@ -174,8 +174,9 @@ def recreation_verdict(file: RepresentationFile) -> str:
     its own may help because it carries the very residual. To help is to come closer than the clean
     picture itself, and than NDR-Degrad without U (zeros).
     """
-    own, other, other_type, _, zeros = (file.psnr[feed] for feed in file.feeds)
-    control = file.psnr[file.control]
+    made = file.recreation
+    own, other, other_type, _, zeros = (made.psnr[feed] for feed in made.feeds)
+    control = made.psnr[made.control]
     base = max(control, zeros, key=lambda number: number.value or 0.0)
     helps = difference(own, base)
     lost = difference(own, other)
@@ -196,37 +197,39 @@ def recreation_verdict(file: RepresentationFile) -> str:
 
 def _recreation(file: RepresentationFile) -> Finding:
     question = "Does U carry the degradation or the picture?"
-    if file.no_recreation:
-        return Finding(question, "not measured", _sentence(file.no_recreation))
-    own, other, other_type, shuffled, zeros = file.feeds
+    made = file.recreation
+    if made.reason:
+        return Finding(question, "not measured", _sentence(made.reason))
+    own, other, other_type, shuffled, zeros = made.feeds
     text = (
-        f"With {own} NDR-Degrad reaches {_with_interval(file.psnr[own], decibel)} to the "
-        f"degraded view; {file.control}: {shown(file.psnr[file.control], decibel)}. With "
-        f"{other} it is {_with_interval(file.psnr[other], decibel)}, with {other_type} "
-        f"{shown(file.psnr[other_type], decibel)}, with {shuffled} "
-        f"{shown(file.psnr[shuffled], decibel)}, with {zeros} {shown(file.psnr[zeros], decibel)}."
+        f"With {own} NDR-Degrad reaches {_with_interval(made.psnr[own], decibel)} to the "
+        f"degraded view; {made.control}: {shown(made.psnr[made.control], decibel)}. With "
+        f"{other} it is {_with_interval(made.psnr[other], decibel)}, with {other_type} "
+        f"{shown(made.psnr[other_type], decibel)}, with {shuffled} "
+        f"{shown(made.psnr[shuffled], decibel)}, with {zeros} {shown(made.psnr[zeros], decibel)}."
     )
     return Finding(question, recreation_verdict(file), text)
 
 
 def _swap(file: RepresentationFile) -> Finding:
     question = "Does U of another picture bring its degradation along?"
-    if file.no_recreation:
-        return Finding(question, "not measured", _sentence(file.no_recreation))
+    swap = file.recreation.swap
+    if swap is None:
+        return Finding(question, "not measured", _sentence(file.recreation.reason))
     case = "U of another picture"
-    number, fresh = file.swap[case], file.swap[f"{case}, untrained"]
+    number, fresh = swap.accuracy[case], swap.accuracy[f"{case}, untrained"]
     if number.value is None:
         return Finding(question, "not measured", _sentence(number.reason))
-    interval = number.interval
+    interval = interval_of(number)
     gain = difference(number, fresh)
     text = (
         "A classifier that has learned from really degraded views names the degradation of "
         f"the output in {_with_interval(number, percent)} of the cases; chance is "
-        f"{percent(file.swap_chance)}, the untrained network {shown(fresh, percent)}. It names "
-        f"really degraded views in {shown(file.swap['really degraded views'], percent)}, and the "
-        f"output for its own U in {shown(file.swap['own U'], percent)}."
+        f"{percent(swap.chance)}, the untrained network {shown(fresh, percent)}. It names "
+        f"really degraded views in {shown(swap.accuracy['really degraded views'], percent)}, and "
+        f"the output for its own U in {shown(swap.accuracy['own U'], percent)}."
     )
-    seen = interval is not None and interval.low > file.swap_chance
+    seen = interval is not None and interval.low > swap.chance
     return Finding(
         question, "yes" if seen and gain is not None and gain.sign > 0 else "not seen", text
     )
@@ -239,15 +242,15 @@ def _usage(file: RepresentationFile) -> Finding:
     if not values:
         return Finding(question, "not measured", _sentence(trained[0].reason))
     verdict = "in part"
-    if min(values) > MOST * file.vectors:
+    if min(values) > MOST * file.likeness.vectors:
         verdict = "most, at all levels"
-    elif max(values) < FEW * file.vectors:
+    elif max(values) < FEW * file.likeness.vectors:
         verdict = "few, at all levels"
     before = " / ".join(shown(file.usage[UNTRAINED, level], vectors) for level in LEVELS)
     text = (
         f"At levels 1 / 2 / 3 the affinity spreads as if "
-        f"{' / '.join(shown(number, vectors) for number in trained)} of the {file.vectors} vectors "
-        f"were used evenly; before training {before}."
+        f"{' / '.join(shown(number, vectors) for number in trained)} of the "
+        f"{file.likeness.vectors} vectors were used evenly; before training {before}."
     )
     return Finding(question, verdict, text)
 
@@ -263,8 +266,8 @@ def _similarity(file: RepresentationFile) -> Finding:
     elif trained < (1 - UNLIKE) * drawn:
         verdict = "more than random vectors are"
     text = (
-        f"Mean absolute cosine {cosine(trained)}; random matrices of {file.vectors} vectors of "
-        f"{file.dimension} numbers have {cosine(drawn)}, D before training "
+        f"Mean absolute cosine {cosine(trained)}; random matrices of {file.likeness.vectors} "
+        f"vectors of {file.likeness.dimension} numbers have {cosine(drawn)}, D before training "
         f"{shown(file.similarity[UNTRAINED], cosine)}."
     )
     return Finding(question, verdict, text)
@@ -304,7 +307,7 @@ def _correlation(file: RepresentationFile, name: str, question: str) -> Finding:
         f"{_with_interval(number, plain)}; that of the norm of F is {shown(features, plain)}, "
         f"before training {shown(fresh, plain)}."
     )
-    interval = number.interval
+    interval = interval_of(number)
     if interval is None:
         return Finding(question, TOO_FEW, text)
     if interval.high < 0:
@@ -318,7 +321,7 @@ def _correlation(file: RepresentationFile, name: str, question: str) -> Finding:
 
 def findings(file: RepresentationFile) -> Iterator[Finding]:
     """All findings of one run, in the order of the table."""
-    for task in file.tasks:
+    for task in file.chance:
         yield _separability(file, task)
     yield _explained(file)
     yield _recreation(file)

@@ -16,6 +16,7 @@ from ndr.records.claim_results import (
     ClaimResults,
     PartResult,
 )
+from ndr.records.parameter_counts import ParameterCounts, PartCounts
 from ndr.records.record import ResultFileError
 from ndr.specs.typed_file import SpecError
 from reports.build import environment
@@ -27,7 +28,7 @@ from reports.page.sections.claims import ClaimTierError, claims_section
 from reports.paper.arithmetic import doubts
 from tests.reports import fabricated_results as made
 from tests.reports.claims.fabricated_claims import BLOCK, HAZE, everywhere, judge, table_10, values
-from tests.reports.fabricated_report import NASTY
+from tests.reports.fabricated_report import NASTY, VARIANT
 from tests.reports.page_elements import parsed
 from workflows.configuration import CONFIG, names_in, read_yaml, suite_config
 from workflows.planning import make_plan
@@ -290,10 +291,15 @@ def test_the_command_judges_the_committed_claims(
 ) -> None:
     table = table_10(tmp_path, {"NDR-Restore": everywhere(0.5, 1.0), DQ: everywhere(0.0)})
     table.write(tmp_path / "table_10.json")
-    counts = {"restore": 28407819, "degrade": 10709673, "query_and_injection": 2385699}
-    counts |= {"representation": 4096, "encoder_and_decoder": 26018024}
-    content = {"variants": {"first_release": {"with_never_used": counts}}}
-    (tmp_path / "counts.json").write_text(json.dumps(content), encoding="utf-8")
+    counts = PartCounts(
+        restore=28407819,
+        degrade=10709673,
+        query_and_injection=2385699,
+        representation=4096,
+        encoder_and_decoder=26018024,
+    )
+    variant = dataclasses.replace(VARIANT, with_never_used=counts)
+    ParameterCounts({"first_release": variant}).write(tmp_path / "counts.json")
     arguments = ["--claims", str(CLAIMS), "--tables", str(tmp_path / "table_10.json")]
     arguments += ["--results", str(tmp_path), "--parameter-counts", str(tmp_path / "counts.json")]
     arguments += ["--out", str(tmp_path / "claims.json")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,9 @@ import pytest
 
 from ndr.metrics.metric import METRICS
 from ndr.records.claim_results import ClaimResult
+from ndr.records.parameter_counts import ParameterCounts
+from ndr.records.record import ResultFileError
+from ndr.records.representation import RepresentationFile, SettlingRow
 from reports.analysis.bootstrap import Interval
 from reports.claims import measurement, parts
 from reports.claims.specs import (
@@ -19,7 +21,6 @@ from reports.claims.specs import (
     Comparison,
     Count,
     Diminishing,
-    ParameterTableError,
     Settling,
     TextNumber,
     Timing,
@@ -39,6 +40,8 @@ from tests.reports.claims.fabricated_claims import (
     table_14,
     values,
 )
+from tests.reports.fabricated_report import COUNTS, VARIANT
+from tests.reports.fabricated_representation import content as representation_content
 from tests.reports.fabricated_results import HAZE, NOISE, RAIN
 
 DQ, DI, CP = "NDR-Restore(no_DQ)", "NDR-Restore(no_DI)", "NDR-Restore(no_CP)"
@@ -333,8 +336,9 @@ def test_times_are_compared_where_they_can_be(
 def test_counts_are_rounded_or_cut_off(
     tmp_path: Path, restore: int, verdict: str, reason: str
 ) -> None:
-    counts = {"variants": {"first_release": {"with_never_used": {"restore": restore}}}}
-    (tmp_path / "counts.json").write_text(json.dumps(counts), encoding="utf-8")
+    counted = dataclasses.replace(COUNTS, restore=restore)
+    variant = dataclasses.replace(VARIANT, with_never_used=counted)
+    ParameterCounts({"first_release": variant}).write(tmp_path / "counts.json")
     claim = Claim(
         "n", "Size.", "Text", count=Count(("restore",), "first_release", "with_never_used")
     )
@@ -342,7 +346,7 @@ def test_counts_are_rounded_or_cut_off(
     assert (found.verdict, found.parts[0].paper) == (verdict, 28.4)
     assert reason in found.parts[0].reason
     (tmp_path / "counts.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(ParameterTableError, match="delete it and run"):
+    with pytest.raises(ResultFileError, match="delete it and run"):
         judge(claim, [table_10(tmp_path, {})], tmp_path)
 
 
@@ -363,10 +367,13 @@ def test_d_settles_where_both_speeds_fall(
     missing = judge(claim, [table], tmp_path)
     assert missing.verdict == "not run"
     assert f"{FULL}.json is not there" in missing.reason
+    rows = tuple(
+        SettlingRow(step, step + 1, 1.0, 1.0, *each)
+        for step, each in enumerate(zip(scaled, walk, strict=True))
+    )
+    file = RepresentationFile.of_content(representation_content())
     path = tmp_path / "representation" / f"{FULL}.json"
-    path.parent.mkdir()
-    rows = [{"scaled": s, "walk": w} for s, w in zip(scaled, walk, strict=True)]
-    path.write_text(json.dumps({"settling": rows}), encoding="utf-8")
+    dataclasses.replace(file, settling=rows).write(path)
     found = judge(claim, [table], tmp_path)
     assert found.verdict == verdict
     if len(rows) == 4:
@@ -374,5 +381,5 @@ def test_d_settles_where_both_speeds_fall(
         assert found.parts[1].estimate == pytest.approx(sum(walk[2:]) / sum(walk[:2]))
     assert settling_verdict([1.0, 1.0]) == "undecided"
     path.write_text("{}", encoding="utf-8")
-    with pytest.raises(ValueError, match="is not a file of"):
+    with pytest.raises(ResultFileError, match="no representation file"):
         judge(claim, [table], tmp_path)
