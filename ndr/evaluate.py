@@ -19,14 +19,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ndr.atomic_file import write_text
 from ndr.device import DEVICES, chosen_device
 from ndr.evaluation.degraded_images import PreparedSets
 from ndr.evaluation.loaded_method import EXPECTED_ERRORS, load_method
 from ndr.evaluation.scoring import METRIC_WEIGHTS, evaluate
 from ndr.method import parameter_count
 from ndr.metrics.protocol import protocol_versions
-from ndr.records.per_image import write_scores
-from ndr.records.provenance import EvaluationProvenance, Stopwatch, Tiles
+from ndr.records.per_image import scores_text
+from ndr.records.provenance import EvaluationProvenance, Stopwatch, Tiles, text_sha256
 from ndr.specs.run_spec import EvaluationSpec
 from ndr.specs.typed_file import SpecError
 
@@ -81,7 +82,7 @@ def fetched_file(official_weights: str | None) -> tuple[str | None, str]:
 def write_failure(job: EvaluationJob, reason: str, stopwatch: Stopwatch) -> None:
     """Results of a run whose weights are unavailable: no numbers, and the reason for each."""
     spec = job.spec
-    names = [test_set.name for test_set in spec.test_sets]
+    names, scores = [test_set.name for test_set in spec.test_sets], scores_text(())
     provenance = EvaluationProvenance(
         **stopwatch.facts(job.command),
         run=spec.run,
@@ -97,10 +98,11 @@ def write_failure(job: EvaluationJob, reason: str, stopwatch: Stopwatch) -> None
         protocols=spec.protocols,
         protocol_versions=protocol_versions(spec.protocols),
         precision=spec.precision,
+        scores_sha256=text_sha256(scores),
     )
     Path(job.options.pictures).mkdir(parents=True, exist_ok=True)
     provenance.write(job.options.provenance)
-    write_scores(job.options.out, ())
+    write_text(job.options.out, scores)
     logger.warning("%s: %s", spec.run, reason)
 
 
@@ -117,6 +119,7 @@ def run(job: EvaluationJob, sets: PreparedSets) -> None:
     result = evaluate(
         spec, loaded, sets, options.pictures, device, metric_weights=options.metric_weights
     )
+    scores = scores_text(result.scores)
     provenance = EvaluationProvenance(
         **stopwatch.facts(job.command),
         run=spec.run,
@@ -138,9 +141,10 @@ def run(job: EvaluationJob, sets: PreparedSets) -> None:
         protocol_versions=protocol_versions(spec.protocols),
         precision=spec.precision,
         device=str(device),
+        scores_sha256=text_sha256(scores),
     )
     provenance.write(options.provenance)
-    write_scores(options.out, result.scores)
+    write_text(options.out, scores)
     logger.info(
         "%s: %d numbers of %d images in %s",
         spec.run,

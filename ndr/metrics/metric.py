@@ -43,7 +43,9 @@ class Metric:
     lowest: float = -LARGEST
     """Smallest legal value; values outside of the range are never averaged."""
     highest: float = LARGEST
-    """Largest legal value; infinite only where an image may be perfect."""
+    """Largest legal value of an image that differs from its truth."""
+    perfect: float | None = None
+    """Value of an image that equals its truth, where it lies above `highest`."""
     regression_floor: float | None = None
     """Smallest fall of a mean that can be a regression; None: not compared with the reference."""
     needs_reference: bool = True
@@ -80,7 +82,7 @@ class Metric:
         >>> METRICS["SSIM"].problem(1.5), METRICS["PSNR"].problem(math.inf)
         ('1.5 is no SSIM (expected -1 to 1)', '')
         """
-        if self.lowest <= value <= self.highest:
+        if self.lowest <= value <= self.highest or value == self.perfect:
             return ""
         low, high = abs(self.lowest) < LARGEST, abs(self.highest) < LARGEST
         expected = {
@@ -89,9 +91,11 @@ class Metric:
             (False, True): f"at most {self.highest:g}",
             (False, False): "a finite number",
         }
-        return f"{value:g} is no {self.name} (expected {expected[low, high]})"
+        perfect = "" if self.perfect is None else f", or {self.perfect:g}"
+        return f"{value:g} is no {self.name} (expected {expected[low, high]}{perfect})"
 
 
+_RATING: Mapping[str, Any] = {"lowest": -100.0, "highest": 200.0, "needs_reference": False}
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         metric.name: metric
@@ -103,7 +107,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 digits=2,
                 unit="dB",
                 lowest=0.0,
-                highest=math.inf,
+                highest=1000.0,  # differences that float32 can hold
+                perfect=math.inf,
                 tolerance=0.1,
                 regression_floor=0.02,
             ),
@@ -115,10 +120,10 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 tolerance=0.005,
                 regression_floor=0.0005,
             ),
-            # Those without reference have scales that go to 100.
-            Metric("DBCNN", digits=2, tolerance=1.0, needs_reference=False),
-            Metric("MUSIQ", digits=2, tolerance=1.0, needs_reference=False),
-            Metric("PIQE", digits=2, tolerance=1.0, needs_reference=False, higher_is_better=False),
+            # Those without reference have scales that go to 100; networks leave them a little.
+            Metric("DBCNN", digits=2, tolerance=1.0, **_RATING),
+            Metric("MUSIQ", digits=2, tolerance=1.0, **_RATING),
+            Metric("PIQE", digits=2, tolerance=1.0, **_RATING, higher_is_better=False),
         )
     }
 )

@@ -12,15 +12,16 @@ With pandas pass `dtype={"image": str, "scene": str}`, because names like 0042 a
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 
-from ndr.atomic_file import atomic_path
 from ndr.metrics.metric import METRICS
 from ndr.nearest_name import unknown_name
+from ndr.records.provenance import EvaluationProvenance, file_sha256
 from ndr.records.record import ResultFileError
 
 
@@ -41,19 +42,20 @@ class ImageScore:
 COLUMNS = tuple(field.name for field in fields(ImageScore))
 
 
-def write_scores(path: str | Path, scores: Iterable[ImageScore]) -> None:
-    """Write the rows in the order given; the file appears when it is complete.
+def scores_text(scores: Iterable[ImageScore]) -> str:
+    """Content of the file, with the rows in the order given.
 
     Raises:
         ValueError: a value is NaN; the message names the row.
     """
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for score in scores:
-            if math.isnan(score.value):
-                raise ValueError(f"expected a number, found NaN: {score}")
-            writer.writerow([*astuple(score)[:-1], repr(float(score.value))])
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for score in scores:
+        if math.isnan(score.value):
+            raise ValueError(f"expected a number, found NaN: {score}")
+        writer.writerow([*astuple(score)[:-1], repr(float(score.value))])
+    return file.getvalue()
 
 
 def read_scores(path: str | Path) -> list[ImageScore]:
@@ -169,11 +171,18 @@ def read_evaluation(path: str | Path, run: str, may_be_empty: bool = False) -> E
 
     Raises:
         FileNotFoundError: the evaluation was not run.
-        ResultFileError: other columns than `HEADER`, a line of another length, or no line at all.
+        ResultFileError: other columns than `HEADER`, a line of another length, no line at all, or
+            other values than the provenance beside it names.
     """
     path = Path(path)
     evaluation = Evaluation(path, run)
     advice = f"delete {path.parent} and run again"
+    beside = path.with_name("provenance.json")
+    job = EvaluationProvenance.read_if_there(beside)
+    if job is not None and job.run != run:
+        raise ResultFileError(f"{beside} is the provenance of run {job.run!r}; {advice}")
+    if job is not None and job.scores_sha256 not in ("", file_sha256(path)):
+        raise ResultFileError(f"{path}: these are not the values that {beside} names; {advice}")
     with path.open(encoding="utf-8", newline="") as stream:
         reader = csv.DictReader(stream, strict=True)
         try:

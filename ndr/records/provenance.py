@@ -134,6 +134,11 @@ def file_sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def text_sha256(text: str) -> str:
+    """Hash of a text as a file holds it."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 class Stopwatch:
     """Start of a job, in wall-clock and processor time."""
 
@@ -268,6 +273,8 @@ class EvaluationProvenance(Job):
     precision: str
     device: str | None = None
     """None where nothing was restored."""
+    scores_sha256: str = field(default="", metadata=LATER)
+    """Of `per_image.csv`; empty in records from before it was kept."""
 
 
 def run_folder(results: Path, run: str) -> Path:

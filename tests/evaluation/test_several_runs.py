@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 from pathlib import Path
@@ -87,6 +88,8 @@ def test_files_are_those_of_one_process_per_run(runs: dict[str, list[str]], tmp_
         changing = {"started", "wall_seconds", "processor_seconds", "peak_memory_mib", "command"}
         changing |= {"restore_seconds", "seconds_per_megapixel"}
         assert content.keys() == expected.keys() > changing
+        scores = (tmp_path / "together" / name / "per_image.csv").read_bytes()
+        assert content["scores_sha256"] == hashlib.sha256(scores).hexdigest()
         for key in content.keys() - changing:
             assert content[key] == expected[key], key
         # It evaluates this run alone.

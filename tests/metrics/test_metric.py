@@ -45,14 +45,16 @@ def test_a_function_without_an_entry_is_refused() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("PSNR", -0.5, "-0.5 is no PSNR (expected 0 or more)"),
-        ("PSNR", -math.inf, "-inf is no PSNR (expected 0 or more)"),
+        ("PSNR", -0.5, "-0.5 is no PSNR (expected 0 to 1000, or inf)"),
+        ("PSNR", -math.inf, "-inf is no PSNR (expected 0 to 1000, or inf)"),
+        ("PSNR", 1e6, "1e+06 is no PSNR (expected 0 to 1000, or inf)"),
+        ("MUSIQ", 1e308, "1e+308 is no MUSIQ (expected -100 to 200)"),
         ("PSNR", math.inf, ""),
         ("SSIM", 1.0, ""),
         ("SSIM", 1.5, "1.5 is no SSIM (expected -1 to 1)"),
-        ("PIQE", math.inf, "inf is no PIQE (expected a finite number)"),
+        ("PIQE", math.inf, "inf is no PIQE (expected -100 to 200)"),
         ("PIQE", -3.0, ""),
-        ("PIQE", math.nan, "nan is no PIQE (expected a finite number)"),
+        ("PIQE", math.nan, "nan is no PIQE (expected -100 to 200)"),
     ],
 )
 def test_range(name: str, value: float, expected: str) -> None:

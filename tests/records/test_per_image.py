@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ndr.records.per_image import COLUMNS, ImageScore, read_scores, write_scores
+from ndr.atomic_file import write_text
+from ndr.records.per_image import COLUMNS, ImageScore, read_evaluation, read_scores, scores_text
+from ndr.records.record import ResultFileError
+from tests.reports.fabricated_results import evaluation_record, write_evaluation
 
 ROWS = [
     ImageScore("oracle__no_training__seed_0", "noise", "a", "s", "ndr", "PSNR", math.inf),
@@ -17,7 +20,7 @@ ROWS = [
 
 
 def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
-    write_scores(tmp_path / "per_image.csv", ROWS)
+    write_text(tmp_path / "per_image.csv", scores_text(ROWS))
     assert read_scores(tmp_path / "per_image.csv") == ROWS
     text = (tmp_path / "per_image.csv").read_text()
     assert text.splitlines()[0] == "run,test_set,image,scene,protocol,metric,value"
@@ -29,7 +32,7 @@ def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
 
 def test_pandas_reads_infinity(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
-    write_scores(tmp_path / "per_image.csv", ROWS)
+    write_text(tmp_path / "per_image.csv", scores_text(ROWS))
     table = pandas.read_csv(
         tmp_path / "per_image.csv",
         dtype={"image": str, "scene": str},
@@ -41,11 +44,10 @@ def test_pandas_reads_infinity(tmp_path: Path) -> None:
     assert table.groupby("metric")["value"].mean()["PSNR"] == math.inf
 
 
-def test_nan_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
+def test_nan_is_refused() -> None:
     bad = ImageScore("run", "set", "image", "scene", "ndr", "PSNR", math.nan)
     with pytest.raises(ValueError, match=r"NaN.*image='image'"):
-        write_scores(tmp_path / "per_image.csv", [*ROWS, bad])
-    assert list(tmp_path.iterdir()) == []
+        scores_text([*ROWS, bad])
 
 
 def test_other_columns_are_refused(tmp_path: Path) -> None:
@@ -53,3 +55,31 @@ def test_other_columns_are_refused(tmp_path: Path) -> None:
     path.write_text("run,image,value\nx,y,1\n")
     with pytest.raises(ValueError, match="expected the columns run, test_set"):
         read_scores(path)
+
+
+def test_numbers_are_bound_to_their_run(tmp_path: Path) -> None:
+    """Two files exchanged, their run renamed: nothing else in them tells it."""
+    one, two = (
+        write_evaluation(tmp_path, run, {"noise": {"a": psnr, "b": 30.0}})
+        for run, psnr in (("one", 28.0), ("two", 33.0))
+    )
+    assert read_evaluation(one, "one").run == "one"
+    mine, other = one.read_text(), two.read_text()
+    one.write_text(other.replace("two,", "one,"))
+    with pytest.raises(
+        ResultFileError, match=r"one/per_image.csv: .*not the values that .*one/pro"
+    ):
+        read_evaluation(one, "one")
+    one.write_text(mine)
+    two.with_name("provenance.json").replace(one.with_name("provenance.json"))
+    with pytest.raises(ResultFileError, match=r"provenance of run 'two'"):
+        read_evaluation(one, "one")
+
+
+def test_records_from_before_the_hash_are_read(tmp_path: Path) -> None:
+    path = write_evaluation(tmp_path, "one", {"noise": {"a": 28.0}})
+    evaluation_record("one", {"noise": {"a": 28.0}}).write(path.with_name("provenance.json"))
+    assert "scores_sha256" not in path.with_name("provenance.json").read_text()
+    assert read_evaluation(path, "one").series
+    path.with_name("provenance.json").unlink()
+    assert read_evaluation(path, "one").series

@@ -12,13 +12,15 @@ from typing import Any
 from PIL import Image
 from safetensors.numpy import save_file
 
+from ndr.atomic_file import write_text
 from ndr.records.checkpoint_header import METADATA_KEY
-from ndr.records.per_image import COLUMNS, ImageScore, write_scores
+from ndr.records.per_image import COLUMNS, ImageScore, scores_text
 from ndr.records.provenance import (
     EvaluationProvenance,
     Hardware,
     TrainingProvenance,
     evaluation_folder,
+    file_sha256,
     run_folder,
 )
 from ndr.specs.run_spec import RunSpec
@@ -74,6 +76,15 @@ def lines_of(run: str, psnr: Values, protocols: Iterable[str] = PROTOCOLS) -> li
     return [[*dataclasses.astuple(score)[:-1], repr(score.value)] for score in scores]
 
 
+def bind(path: Path) -> Path:
+    """Let the provenance beside `per_image.csv` name what stands in it now."""
+    beside = path.with_name("provenance.json")
+    if beside.is_file():
+        job = EvaluationProvenance.read(beside)
+        dataclasses.replace(job, scores_sha256=file_sha256(path)).write(beside)
+    return path
+
+
 def write_lines(
     results: Path, run: str, lines: list[list[str]], header: Iterable[str] = COLUMNS
 ) -> Path:
@@ -84,7 +95,7 @@ def write_lines(
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(lines)
-    return path
+    return bind(path)
 
 
 def evaluation_record(
@@ -121,11 +132,10 @@ def write_evaluation(
     """Write values and provenance of an evaluation; returns the path of the values."""
     folder = evaluation_folder(results, run)
     evaluation_record(run, psnr, **facts).write(folder / "provenance.json")
-    if lines is None:
-        write_scores(folder / "per_image.csv", scores_of(run, psnr))
-    else:
-        write_lines(results, run, lines)
-    return folder / "per_image.csv"
+    if lines is not None:
+        return write_lines(results, run, lines)
+    write_text(folder / "per_image.csv", scores_text(scores_of(run, psnr)))
+    return bind(folder / "per_image.csv")
 
 
 def training_record(

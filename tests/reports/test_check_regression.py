@@ -28,6 +28,7 @@ from tests.reports.fabricated_results import (
     NDR,
     NOISE,
     RAIN,
+    bind,
     lines_of,
     sha,
     write_evaluation,
@@ -242,6 +243,7 @@ def test_markdown_escapes_names_and_holds_the_numbers(
         write_evaluation(folder, NDR, psnr_values(offset), training=sha("spec"))
         text = (path / "per_image.csv").read_text().replace(NOISE, hostile)
         (path / "per_image.csv").write_text(text)
+        bind(path / "per_image.csv")
     assert update(["--new", str(tmp_path / "old"), "--reference", str(reference), "--yes"]) == 0
     out = tmp_path / "regression.md"
     assert check(results, reference, "--out", str(out)) == REGRESSION

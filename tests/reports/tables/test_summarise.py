@@ -197,7 +197,7 @@ def spoiled(case: str) -> list[list[str]]:
         ("double", "image 'a': the image stands there twice"),
         ("nan", "the value is NaN"),
         ("text", "'high' is no number"),
-        ("minus infinity", "-inf is no PSNR (expected 0 or more)"),
+        ("minus infinity", "-inf is no PSNR (expected 0 to 1000, or inf)"),
         ("other run", f"expected run '{NDR}', found '{NAFNET}'"),
         ("missing image", "1 of 2 images have no PSNR under protocol 'ndr', e.g. 'a'"),
         ("ssim", "1.5 is no SSIM"),
