@@ -208,7 +208,7 @@ class EPDN(Method):
         enhancer_width: channels of the enhancers.
         discriminator_width: channels of the discriminators' first layer.
         perceptual: add the authors' VGG19 term (weight 10). Off unless asked for: the suite brings
-            no ImageNet weights; see `baselines.perceptual_distance` for where they go.
+            no ImageNet weights; see `baselines.loss_terms` for where they go.
         start_at_input: enhancers add to their image, without bound, and start at zero, for short
             trainings. The published ones end with a hyperbolic tangent.
 

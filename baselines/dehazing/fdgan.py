@@ -215,7 +215,7 @@ class FDGAN(Method):
         layers: dense layers per block.
         discriminator_width: channels of the discriminator's first layer.
         perceptual: add the VGG16 term. Off unless asked for: the suite brings no ImageNet
-            weights; see `baselines.perceptual_distance` for where they go.
+            weights; see `baselines.loss_terms` for where they go.
         start_at_input: add to the input, without a bound, and start at zero, for short trainings.
             The published network ends with a hyperbolic tangent.
 

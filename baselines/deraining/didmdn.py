@@ -209,7 +209,7 @@ class DIDMDN(Method):
             in the paper.
         classifier_channels: of the density classifier.
         perceptual: add the authors' VGG16 term (1.8 times the distance of two layers). Off unless
-            asked for: the suite brings no ImageNet weights; see `baselines.perceptual_distance`.
+            asked for: the suite brings no ImageNet weights; see `baselines.loss_terms`.
         identity_init: start at the identity, by a zero last layer and a final refinement that adds
             to the image instead of replacing it; for short trainings.
 

@@ -79,7 +79,7 @@ class UMRL(Method):
         width: channels of the blocks, even; 32 in the paper.
         perceptual: add the authors' VGG16 term (1.8 times the distance of two layers, at each
             scale). Off unless asked for: the suite brings no ImageNet weights; see
-            `baselines.perceptual_distance` for where they go.
+            `baselines.loss_terms` for where they go.
         identity_init: start at the identity, by zero last layers and a final refinement that adds
             to the image instead of replacing it; for short trainings.
 

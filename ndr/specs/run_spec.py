@@ -132,7 +132,7 @@ class RunSpec(CanonicalSpec):
     tier: str
     method: str
     arguments: dict[str, Any]
-    """All constructor arguments, resolved (`ndr.method.method_arguments`)."""
+    """All constructor arguments, resolved (`ndr.registry.method_arguments`)."""
     changes: dict[str, Any]
     """The arguments that differ from the tier's preset; they make the run's id."""
     setting: SettingSpec
