@@ -5,13 +5,11 @@ The numbers of the tables themselves stand in the HTML; a panel is built when it
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import shlex
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,43 +47,33 @@ from reports.page.picture_store import PictureStore
 from reports.page.sections.pictures import ChosenImage, KeptPictures, chosen_images
 from reports.paper.printed_values import block_title, with_symbols
 
-NOT_REPORTED = "not reported"
 TEXT, CODE, HASH = "text", "code", "hash"
+Fact = tuple[str, str, str]
+"""One line of a panel: its term, how it is set (`text`, `code`, `hash`), and its value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One line of a panel."""
-
-    term: str
-    kind: str
-    """`text`, `code` or `hash`: how it is set."""
-    value: str
-
-
-def run_facts(results: Path, row: Row) -> list[Fact]:
+def _run_facts(results: Path, row: Row, run: str) -> Iterator[Fact]:
     """Facts of the run behind a row, in the order of the panel.
-
-    Args:
-        results: `results/<tier>`.
-        row: a row with a run.
 
     Raises:
         ResultFileError: a provenance file is damaged.
     """
-    assert row.run is not None
-    evaluation = evaluation_provenance(results, row.run)
-    behind = (evaluation and evaluation.training_run) or row.run
-    training = training_provenance(results, behind)
-    facts = [Fact("Run", CODE, row.run)]
+    evaluation = evaluation_provenance(results, run)
+    training = training_provenance(results, (evaluation and evaluation.training_run) or run)
+    yield "Run", CODE, run
     if row.evaluation:
-        facts.append(Fact("Source", TEXT, row.evaluation.source.replace("_", " ")))
+        yield "Source", TEXT, row.evaluation.source.replace("_", " ")
     if row.training:
-        facts += _of_training(row.training, training)
+        yield from _of_training(row.training, training)
     if row.evaluation:
-        facts += _of_evaluation(row.evaluation, evaluation)
-    facts += _hashes(row)
-    return facts
+        yield from _of_evaluation(row.evaluation, evaluation)
+    if row.training:
+        yield "Training spec", HASH, row.training.spec_sha256
+        yield "Source code", HASH, row.training.source_fingerprint
+    if row.evaluation:
+        yield "Evaluation spec", HASH, row.evaluation.spec_sha256
+        if row.evaluation.checkpoint_sha256:
+            yield "Checkpoint", HASH, row.evaluation.checkpoint_sha256
 
 
 def _of_training(facts: TrainingFacts, job: TrainingProvenance | None) -> Iterator[Fact]:
@@ -96,19 +84,22 @@ def _of_training(facts: TrainingFacts, job: TrainingProvenance | None) -> Iterat
         steps += f", patch {facts.patch} x {facts.patch}"
     if facts.balance:
         steps += f", {facts.balance}"
-    yield Fact("Steps", TEXT, steps)
-    yield Fact("Parameters", TEXT, count_text(facts.parameters))
-    yield Fact("Training time", TEXT, duration_text(facts.wall_seconds))
-    yield Fact("Energy of training", TEXT, _energy(job.energy_joules if job else None))
+    yield "Steps", TEXT, steps
+    yield "Parameters", TEXT, count_text(facts.parameters)
+    yield "Training time", TEXT, duration_text(facts.wall_seconds)
+    # Most machines report no energy.
+    joules = job.energy_joules if job else None
+    energy = "not reported" if joules is None else f"{joules / 3.6e6:.3g} kWh"
+    yield "Energy of training", TEXT, energy
     yield from _machine("Training", job)
 
 
 def _of_evaluation(facts: EvaluationFacts, job: EvaluationProvenance | None) -> Iterator[Fact]:
-    yield Fact("Evaluation time", TEXT, f"{duration_text(facts.wall_seconds)}, all test sets")
+    yield "Evaluation time", TEXT, f"{duration_text(facts.wall_seconds)}, all test sets"
     if job and job.seconds_per_megapixel:
-        yield Fact("Restoring", TEXT, f"{job.seconds_per_megapixel:.2f} s per megapixel")
+        yield "Restoring", TEXT, f"{job.seconds_per_megapixel:.2f} s per megapixel"
     if facts.tiling:
-        yield Fact("Tiles", CODE, facts.tiling)
+        yield "Tiles", CODE, facts.tiling
     yield from _machine("Evaluation", job)
 
 
@@ -116,24 +107,9 @@ def _machine(kind: str, job: TrainingProvenance | EvaluationProvenance | None) -
     if job is None:
         return
     hardware = machine_text(job) + (f"; on {job.device}" if job.device else "")
-    yield Fact(f"{kind} hardware", TEXT, hardware)
-    yield Fact(f"{kind} versions", TEXT, versions_text(job))
-    yield Fact(f"{kind} commit", CODE, commit_text(job))
-
-
-def _energy(joules: float | None) -> str:
-    """Energy that a GPU reported, in kilowatt hours; most machines report none."""
-    return NOT_REPORTED if joules is None else f"{joules / 3.6e6:.3g} kWh"
-
-
-def _hashes(row: Row) -> Iterator[Fact]:
-    if row.training:
-        yield Fact("Training spec", HASH, row.training.spec_sha256)
-        yield Fact("Source code", HASH, row.training.source_fingerprint)
-    if row.evaluation:
-        yield Fact("Evaluation spec", HASH, row.evaluation.spec_sha256)
-        if row.evaluation.checkpoint_sha256:
-            yield Fact("Checkpoint", HASH, row.evaluation.checkpoint_sha256)
+    yield f"{kind} hardware", TEXT, hardware
+    yield f"{kind} versions", TEXT, versions_text(job)
+    yield f"{kind} commit", CODE, commit_text(job)
 
 
 SIDE = 96
@@ -195,8 +171,7 @@ class CellPanels:
     def _cell(self, table: TableResult, block: Block, row: Row, column: Column, cell: Cell) -> Json:
         assert row.run is not None
         if row.run not in self._runs:
-            facts = run_facts(self._results, row)
-            self._runs[row.run] = [dataclasses.astuple(fact) for fact in facts]
+            self._runs[row.run] = list(_run_facts(self._results, row, row.run))
         aside = f"{column.label} · {table.label}, {block_title(block.name)}"
         content: Json = {
             "title": with_symbols(row.label),
