@@ -351,13 +351,6 @@ def test_changes_are_arguments(name: str) -> None:
         create(name, "quik")
 
 
-def test_the_contract_offers_what_the_registry_does() -> None:
-    assert contract.create is registry.create
-    assert contract.load_official is registry.load_official
-    with pytest.raises(AttributeError, match="no attribute 'creat'"):
-        _ = contract.creat
-
-
 def test_unknown_method_names_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match=r"unknown method 'restorer': .*'restormer'"):
         create("restorer")
