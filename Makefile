@@ -8,13 +8,17 @@ CORES ?= all
 TIER ?= quick
 REMOTE ?=
 YES ?=
-REFERENCE_TIER := $(if $(filter command line environment,$(origin TIER)),$(TIER),smoke)
-REFERENCE := reports/reference/$(REFERENCE_TIER)
+# What is given reaches the commands by the environment: neither make nor a shell reads it again.
+REFERENCE_TIER := $(if $(filter command line environment,$(origin TIER)),$(value TIER),smoke)
+override CORES := $(value CORES)
+override TIER := $(value TIER)
+override REMOTE := $(value REMOTE)
+export CORES TIER REMOTE REFERENCE_TIER
 
 .PHONY: tables test bench snapshot restore reference-runs check-regression update-reference coverage lint format clean
 
 tables: $(INSTALLED)  ## the report at the default tier: reports/all_tables.html
-	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) reports/all_tables.html
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores "$$CORES" reports/all_tables.html
 
 test: $(INSTALLED)  ## all checks: formatting, lint, tests
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m workflows.lint
@@ -25,20 +29,20 @@ bench: $(INSTALLED)  ## speed and memory of the networks beside a straightforwar
 
 # REMOTE is a folder, an address (s3://bucket/path) or a configured DVC remote: docs/storage.md
 snapshot: $(INSTALLED)  ## store what a tier has finished: make snapshot TIER=quick REMOTE=/mnt/lab/ndr
-	$(BIN)/python -m workflows.storage.snapshot --tier "$(TIER)" $(if $(REMOTE),--remote "$(REMOTE)")
+	$(BIN)/python -m workflows.storage.snapshot --tier="$$TIER" $${REMOTE:+--remote="$$REMOTE"}
 
 restore: $(INSTALLED)  ## bring it back in another clone: make restore TIER=quick REMOTE=/mnt/lab/ndr
-	$(BIN)/python -m workflows.storage.restore --tier "$(TIER)" $(if $(REMOTE),--remote "$(REMOTE)")
+	$(BIN)/python -m workflows.storage.restore --tier="$$TIER" $${REMOTE:+--remote="$$REMOTE"}
 
 # The reference is of the tier smoke; another one that has a runs.yaml: TIER=quick. docs/regression.md
 reference-runs: $(INSTALLED)
-	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) reference_runs --config tier="$(REFERENCE_TIER)"
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores "$$CORES" reference_runs --config tier="$$REFERENCE_TIER"
 
 check-regression: reference-runs  ## have the metrics got worse? writes regression.md
-	$(BIN)/python -m reports.check_regression --new "results/$(REFERENCE_TIER)" --reference "$(REFERENCE)" --out regression.md
+	$(BIN)/python -m reports.check_regression --new="results/$$REFERENCE_TIER" --reference="reports/reference/$$REFERENCE_TIER" --out regression.md
 
 update-reference: reference-runs  ## renew the committed metrics: shows what changes and asks (YES=1: does not)
-	$(BIN)/python -m reports.update_reference --new "results/$(REFERENCE_TIER)" --reference "$(REFERENCE)" $(if $(YES),--yes)
+	$(BIN)/python -m reports.update_reference --new="results/$$REFERENCE_TIER" --reference="reports/reference/$$REFERENCE_TIER" $(if $(YES),--yes)
 
 coverage: $(INSTALLED)  ## which lines the tests run: a table, and .cache/coverage/html/index.html
 	OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest -n auto --dist loadfile --cov --cov-report=term --cov-report=html

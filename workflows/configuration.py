@@ -12,7 +12,7 @@ from ndr.data.fetch.fetch_errors import check_address
 from ndr.method import TIERS
 from ndr.metrics.metric import METRICS
 from ndr.nearest_name import check_names, unknown_name
-from ndr.specs.run_spec import BALANCES, NOISE_VARIANTS, X2_ORDERS
+from ndr.specs.run_spec import BALANCES, NOISE_VARIANTS, X2_ORDERS, Name
 from ndr.specs.typed_file import SpecError, build, filled, one_of, read_yaml
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
@@ -85,10 +85,10 @@ class DownFirst:
 class TierTestSet:
     """What stands at this tier in a column of the paper."""
 
-    name: str
+    name: Name
     label: str
     task: str
-    set: str
+    set: Name
     sigma: float | None = None
     paper_column: str | None = None
     """The column's name in the file of the paper's numbers, where it is not the key here."""

@@ -105,7 +105,7 @@ class Suite:
         another machine would prepare and train everything again.
         """
         folders = [mirror for mirror in self.config.data_mirrors if Path(mirror).is_dir()]
-        return [option for folder in folders for option in ("--mirror", folder)]
+        return [f"--mirror={folder}" for folder in folders]
 
     def downloads(self, set_name: str) -> str:
         """Downloads and terms of a published set, as canonical JSON."""
@@ -118,9 +118,8 @@ class Suite:
     @property
     def fetch_options(self) -> list[str]:
         """Options of fetching: mirrors, accepted terms, and the permission to be partial."""
-        options = [o for mirror in self.config.data_mirrors for o in ("--mirror", mirror)]
-        if self.config.accepted_terms:
-            options += ["--accept-terms", *self.config.accepted_terms]
+        options = [f"--mirror={mirror}" for mirror in self.config.data_mirrors]
+        options += [f"--accept-terms={name}" for name in self.config.accepted_terms]
         return options + self._partial_option
 
     @property
@@ -138,7 +137,7 @@ class Suite:
     @property
     def weights_options(self) -> list[str]:
         """Mirrors of authors' weights."""
-        return [o for mirror in self.config.weights_mirrors for o in ("--mirror", mirror)]
+        return [f"--mirror={mirror}" for mirror in self.config.weights_mirrors]
 
     # ---- Runs ----
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from ndr.nearest_name import check_names
-from ndr.specs.typed_file import LATER, CanonicalSpec, SpecError
+from ndr.specs.typed_file import LATER, CanonicalSpec, SpecError, like
 
 BALANCES = ("task_uniform", "release_ratio", "promptir_ratio", "airnet_cycle")
 NOISE_VARIANTS = ("float_clip", "uint8_trunc", "uint8_round", "float_noclip")
@@ -22,6 +22,8 @@ PRECISIONS = ("fp32", "bf16")
 TIMM_OPTIMISERS = ("adamp", "adopt", "lamb", "lion", "muon", "nadamw", "radam")
 TIMM_SCHEDULES = ("poly", "tanh")
 X2_ORDERS = ("degrade_then_down", "down_then_degrade")
+Name = Annotated[str, like("[A-Za-z0-9][A-Za-z0-9_.-]*")]
+"""What may be the name of a file or a folder."""
 UNTRAINED = "no_training"
 """Setting of a method that nothing is trained for."""
 OFFICIAL = "official_weights"
@@ -210,10 +212,10 @@ class TestSetSpec:
 
     __test__ = False  # pytest: this is no test class
 
-    name: str
+    name: Name
     """E.g. `cbsd68_sigma25`."""
     task: str
-    set: str
+    set: Name
     """Name of the prepared set that holds the pairs (or the clean images, where noise is added)."""
     set_sha256: str
     """Identity of the set: the hash of its committed manifest, or of its synthesis."""

@@ -119,3 +119,12 @@ def test_a_password_in_a_mirror_is_refused_and_not_repeated(key: str, mirror: st
     with pytest.raises(ConfigurationError, match=rf"{key}\.0: .*netrc") as error:
         suite_config({**committed(), key: [mirror]})
     assert "s3cret" not in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["name", "set"])
+@pytest.mark.parametrize("name", ["../../x", "a/b", "", "-x", "a{b}", ".."])
+def test_a_test_set_has_a_name_that_is_a_name(key: str, name: str) -> None:
+    content = read_yaml(CONFIG / "tiers" / "smoke.yaml")
+    next(iter(content["test_sets"].values()))[key] = name
+    with pytest.raises(ConfigurationError, match=rf"{key}: expected"):
+        validated(Tier, content, "config/tiers/smoke.yaml")

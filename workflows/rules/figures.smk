@@ -63,7 +63,7 @@ rule trace_network:
     log:
         "<logs>/figures/network_layout.log",
     params:
-        spec=suite.drawn_network,
+        spec=lambda wildcards: suite.drawn_network,
         source=source_fingerprint("ndr.network.layout"),
     shell:
         "python -m ndr.network.layout"

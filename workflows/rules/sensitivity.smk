@@ -7,7 +7,7 @@ rule compare_choices:
     log:
         "<logs>/summarise/sensitivity.log",
     params:
-        plan=suite.sensitivity.canonical_json(),
+        plan=lambda wildcards: suite.sensitivity.canonical_json(),
         results=lambda wildcards: suite.results,
         source=source_fingerprint("reports.analysis.sensitivity"),
     shell:

@@ -7,7 +7,7 @@ rule fetch_weights:
         "logs/weights/{method}__{weights}.log",
     params:
         facts=lambda wildcards: suite.weights_facts(wildcards.method, wildcards.weights),
-        options=suite.weights_options,
+        options=lambda wildcards: suite.weights_options,
     shell:
         "python -m ndr.fetch_weights"
         " --method {wildcards.method:q}"

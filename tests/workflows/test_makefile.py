@@ -1,0 +1,42 @@
+"""What is given to make is handed on as it is: no shell and no make reads it a second time."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+FAKE = """#!/bin/sh
+printf '%s\\0' "$@" >> "$RECORD"
+"""
+
+
+@pytest.mark.parametrize("target", ["snapshot", "restore", "update-reference", "tables"])
+@pytest.mark.parametrize(
+    "text", ['a"; touch x; "', "a`touch x`", "a$(shell touch x)", "a$$(touch x)", "it's $HOME b"]
+)
+def test_values_reach_the_command_unread(target: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    shutil.copy(REPOSITORY / "Makefile", tmp_path)
+    for name in ("requirements.lock", "pyproject.toml", ".venv/installed"):
+        (tmp_path / name).touch()
+    for name in ("python", "snakemake"):
+        (tmp_path / ".venv" / "bin" / name).write_text(FAKE)
+        (tmp_path / ".venv" / "bin" / name).chmod(0o755)
+    record = tmp_path / "record"
+    names = {"tables": ("CORES",), "update-reference": ("TIER",)}.get(target, ("TIER", "REMOTE"))
+    subprocess.run(
+        ["make", target, *(f"{name}={text}" for name in names)],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "RECORD": str(record)},
+        check=True,
+        capture_output=True,
+    )
+    arguments = record.read_text().split("\0")
+    assert sum(text in argument for argument in arguments) >= len(names), json.dumps(arguments)
+    assert not (tmp_path / "x").exists()
