@@ -113,12 +113,9 @@ def _provenance(results: Path, run: str) -> EvaluationProvenance:
 
 
 def _rows(evaluation: Evaluation, provenance: EvaluationProvenance) -> Iterator[tuple[Any, ...]]:
-    run = evaluation.run
-    method, setting, changes, seed = run_parts(run)
-    of_run = (run, method, setting, ", ".join(changes), seed, provenance.source)
-    for key in evaluation.series:
-        values = evaluation.sound(key) or {}
-        task, scenes = provenance.tasks.get(key.test_set, ""), evaluation.scenes[key.test_set]
-        for image, value in values.items():
-            place = (key.test_set, task, image, scenes[image], key.protocol, key.metric)
-            yield (*of_run, *place, value)
+    method, setting, changes, seed = run_parts(evaluation.run)
+    of_run = (evaluation.run, method, setting, ", ".join(changes), seed, provenance.source)
+    for score in evaluation.scores():
+        task = provenance.tasks.get(score.test_set, "")
+        place = (score.test_set, task, score.image, score.scene, score.protocol, score.metric)
+        yield (*of_run, *place, score.value)

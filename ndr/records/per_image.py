@@ -5,8 +5,7 @@ digits (`repr`), so that reading gives back the very number. The PSNR of an imag
 truth is infinite and stands there as `inf`, which `float()`, NumPy and pandas read as infinity:
 the PSNR of the control `oracle` is nothing else. NaN never occurs.
 
-With pandas pass `dtype={"image": str, "scene": str}`, because names like 0042 are no numbers, and
-`float_precision="round_trip"` where the last digit matters.
+`ndr.results.load` reads the files of all runs into one frame.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import csv
 import io
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 
@@ -58,23 +57,6 @@ def scores_text(scores: Iterable[ImageScore]) -> str:
     return file.getvalue()
 
 
-def read_scores(path: str | Path) -> list[ImageScore]:
-    """Read the file back.
-
-    Raises:
-        ValueError: other columns than those of `ImageScore`.
-    """
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise ValueError(
-                f"{path}: expected the columns {', '.join(COLUMNS)}, found "
-                f"{', '.join(reader.fieldnames or ())}; evaluate the run again"
-            )
-        return [ImageScore(**{**row, "value": float(row["value"])}) for row in reader]
-
-
-HEADER = ("run", "test_set", "image", "scene", "protocol", "metric", "value")
 Series = dict[str, float]
 """Value per image."""
 
@@ -116,6 +98,15 @@ class Evaluation:
     def sound(self, key: SeriesKey) -> Mapping[str, float] | None:
         """The values of a series; None where it is missing or has a problem."""
         return None if key in self.problems else self.series.get(key)
+
+    def scores(self) -> Iterator[ImageScore]:
+        """The numbers of all sound series, series by series."""
+        for key in self.series:
+            for image, value in (self.sound(key) or {}).items():
+                scene = self.scenes[key.test_set][image]
+                yield ImageScore(
+                    self.run, key.test_set, image, scene, key.protocol, key.metric, value
+                )
 
     def refuse_protocol(self, protocol: str, reason: str) -> None:
         """Leave all series of a protocol out of every average."""
@@ -171,7 +162,7 @@ def read_evaluation(path: str | Path, run: str, may_be_empty: bool = False) -> E
 
     Raises:
         FileNotFoundError: the evaluation was not run.
-        ResultFileError: other columns than `HEADER`, a line of another length, no line at all, or
+        ResultFileError: other columns than `COLUMNS`, a line of another length, no line at all, or
             other values than the provenance beside it names.
     """
     path = Path(path)
@@ -186,15 +177,15 @@ def read_evaluation(path: str | Path, run: str, may_be_empty: bool = False) -> E
     with path.open(encoding="utf-8", newline="") as stream:
         reader = csv.DictReader(stream, strict=True)
         try:
-            if tuple(reader.fieldnames or ()) != HEADER:
+            if tuple(reader.fieldnames or ()) != COLUMNS:
                 raise ResultFileError(
-                    f"{path}: expected the columns {', '.join(HEADER)}; found "
+                    f"{path}: expected the columns {', '.join(COLUMNS)}; found "
                     f"{', '.join(reader.fieldnames or ()) or 'none'}; {advice}"
                 )
             for line in reader:
                 if None in line or None in line.values():
                     raise ResultFileError(
-                        f"{path}: line {reader.line_num} has not {len(HEADER)} fields; {advice}"
+                        f"{path}: line {reader.line_num} has not {len(COLUMNS)} fields; {advice}"
                     )
                 _read_line(evaluation, reader.line_num, line)
         except (csv.Error, UnicodeDecodeError) as error:

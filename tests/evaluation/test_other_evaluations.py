@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from ndr.evaluation.degraded_images import EvaluationError
 from ndr.evaluation.loaded_method import LoadedMethod
 from ndr.method import TIERS, Method, MethodInfo, SideInformation
 from ndr.metrics.piqe import piqe
-from ndr.records.per_image import read_scores
+from ndr.records.per_image import read_evaluation
 from ndr.registry import create, method_arguments, method_class
 from tests.evaluation.small_evaluations import RAIN, command, evaluated, evaluation_spec
 from tests.tiny_sets import write_tiny_set
@@ -100,8 +101,11 @@ def test_fetched_weights_are_evaluated(sets: Path, tmp_path: Path) -> None:
     assert main(command(given, sets, tmp_path, "--official-weights", str(record))) == 0
     loaded = LoadedMethod(network.eval(), "official_weights", None)
     own = evaluated(given, sets, tmp_path / "pictures", loaded)
-    found = [score.value for score in read_scores(tmp_path / "per_image.csv")]
-    np.testing.assert_allclose(found, [score.value for score in own.scores], rtol=1e-6)
+    stored = read_evaluation(tmp_path / "per_image.csv", given.run).scores()
+    found, expected = (
+        {astuple(score)[:-1]: score.value for score in scores} for scores in (stored, own.scores)
+    )
+    assert found == pytest.approx(expected, rel=1e-6)
 
 
 def test_unavailable_weights_leave_their_reason(sets: Path, tmp_path: Path) -> None:
@@ -112,7 +116,7 @@ def test_unavailable_weights_leave_their_reason(sets: Path, tmp_path: Path) -> N
         "dncnn", run="dncnn__official_weights__weights_net__seed_0", official_weights="net"
     )
     assert main(command(given, sets, tmp_path, "--official-weights", str(record))) == 0
-    assert read_scores(tmp_path / "per_image.csv") == []
+    assert not read_evaluation(tmp_path / "per_image.csv", given.run, may_be_empty=True).series
     provenance = json.loads((tmp_path / "provenance.json").read_text())
     assert provenance["failures"] == {"rain": reason}
     assert provenance["source"] == "official_weights"

@@ -15,7 +15,7 @@ from ndr.evaluation.degraded_images import EvaluationError
 from ndr.evaluation.loaded_method import LoadedMethod
 from ndr.evaluation.scoring import Evaluation
 from ndr.method import TIERS, Method, MethodInfo, RestorationError
-from ndr.records.per_image import read_scores
+from ndr.records.per_image import read_evaluation
 from ndr.registry import create
 from ndr.specs.run_spec import TestSetSpec
 from tests.evaluation.small_evaluations import command, evaluated, evaluation_spec
@@ -95,4 +95,4 @@ def test_a_program_that_is_missing_stands_in_the_provenance(sets: Path, tmp_path
     failures = json.loads((tmp_path / "provenance.json").read_text())["failures"]
     assert set(failures) == {"first", "second"}
     assert all("StableSR is not installed" in reason for reason in failures.values())
-    assert read_scores(tmp_path / "per_image.csv") == []
+    assert not read_evaluation(tmp_path / "per_image.csv", given.run, may_be_empty=True).series

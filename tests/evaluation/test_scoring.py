@@ -26,7 +26,7 @@ from ndr.evaluation.tiling import TileGrid, TilingError
 from ndr.method import TIERS, Method, MethodInfo, SideInformation, Tiling
 from ndr.metrics.protocol import PROTOCOLS, protocol_versions
 from ndr.nearest_name import UnknownNameError
-from ndr.records.per_image import read_scores
+from ndr.records.per_image import read_evaluation
 from ndr.registry import create, method_class, method_names
 from ndr.specs.run_spec import EvaluationSpec, NoiseSpec, TestSetSpec
 from tests.conftest import REPOSITORY
@@ -253,7 +253,8 @@ def test_the_command_writes_scores_pictures_and_provenance(sets: Path, tmp_path:
         assert next(csv.reader(file)) == [
             "run", "test_set", "image", "scene", "protocol", "metric", "value"
         ]  # fmt: skip
-    assert len(read_scores(tmp_path / "one" / "per_image.csv")) == 5 * len(FOUR) * 2
+    scores = list(read_evaluation(tmp_path / "one" / "per_image.csv", given.run).scores())
+    assert len(scores) == 5 * len(FOUR) * 2
     assert (tmp_path / "one" / "pictures" / "noise_25" / "image0.png").is_file()
     provenance = json.loads((tmp_path / "one" / "provenance.json").read_text())
     assert provenance["run"] == given.run

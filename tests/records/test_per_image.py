@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ndr.atomic_file import write_text
-from ndr.records.per_image import COLUMNS, ImageScore, read_evaluation, read_scores, scores_text
+from ndr.records.per_image import COLUMNS, ImageScore, read_evaluation, scores_text
 from ndr.records.record import ResultFileError
 from tests.reports.fabricated_results import evaluation_record, write_evaluation
 
@@ -21,7 +21,9 @@ ROWS = [
 
 def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
     write_text(tmp_path / "per_image.csv", scores_text(ROWS))
-    assert read_scores(tmp_path / "per_image.csv") == ROWS
+    found = read_evaluation(tmp_path / "per_image.csv", ROWS[0].run)
+    assert list(found.scores()) == ROWS
+    assert not found.problems
     text = (tmp_path / "per_image.csv").read_text()
     assert text.splitlines()[0] == "run,test_set,image,scene,protocol,metric,value"
     assert text.splitlines()[1].endswith(",PSNR,inf")
@@ -53,8 +55,8 @@ def test_nan_is_refused() -> None:
 def test_other_columns_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "per_image.csv"
     path.write_text("run,image,value\nx,y,1\n")
-    with pytest.raises(ValueError, match="expected the columns run, test_set"):
-        read_scores(path)
+    with pytest.raises(ResultFileError, match="expected the columns run, test_set"):
+        read_evaluation(path, "x")
 
 
 def test_numbers_are_bound_to_their_run(tmp_path: Path) -> None:
