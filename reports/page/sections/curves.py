@@ -7,27 +7,36 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from ndr.records import table_result as t
 from ndr.records.provenance import run_folder
-from ndr.records.table_result import Block, QualityEntry, TableResult
+from ndr.records.table_result import QualityEntry, Row, TableResult
 from reports.analysis.quality import report_entry
 from reports.paper.printed_values import block_title
 
 WIDTH, HEIGHT = 360, 210
-LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 30
+LEFT, RIGHT, TOP, BOTTOM = 46, 350, 10, 180
+"""A drawing's size, and the frame inside it."""
 MAX_POINTS = 120
-STYLES = 7
-"""Line styles of the style sheet (colour and dashes): more lines repeat them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Losses of one run."""
+
+    loss: str
+    """Name of the loss term."""
+    steps: list[float]
+    values: list[float]
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One run's curve."""
+    """One run's curve as it is drawn."""
 
     label: str
     run: str
-    style: int
     path: str
     """Drawing commands of an SVG path."""
     last: float
@@ -35,47 +44,26 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
-    """Position on an axis, in drawing units, and its text."""
-
-    position: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class CurveDrawing:
     """The curves of one block."""
+
+    size: ClassVar = (WIDTH, HEIGHT)
+    frame: ClassVar = (LEFT, RIGHT, BOTTOM)
 
     title: str
     loss: str
     """Name of the loss term that is drawn."""
-    window: int
-    """Rows of `curve.csv` in the moving average."""
-    lines: tuple[Line, ...]
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-    width: int = WIDTH
-    height: int = HEIGHT
-    left: int = LEFT
-    right: int = WIDTH - RIGHT
-    top: int = TOP
-    bottom: int = HEIGHT - BOTTOM
-
-
-@dataclass(frozen=True, slots=True)
-class _Curve:
-    label: str
-    run: str
-    loss: str
-    steps: list[float]
-    values: list[float]
+    lines: list[Line]
+    x_ticks: list[tuple[float, str]]
+    """Position in drawing units, and text."""
+    y_ticks: list[tuple[float, str]]
 
 
 class CurveError(ValueError):
     """A curve file that cannot be drawn."""
 
 
-def read_curve(path: Path) -> tuple[str, list[float], list[float]]:
+def read_curve(path: Path) -> Curve:
     """Steps and losses of a `curve.csv`: the image distance `restore`, else `total`.
 
     Raises:
@@ -94,7 +82,7 @@ def read_curve(path: Path) -> tuple[str, list[float], list[float]]:
         raise CurveError(f"{path}: expected the columns step and {loss} ({error!r})") from error
     if not points or not all(math.isfinite(value) and value > 0 for _, value in points):
         raise CurveError(f"{path}: expected positive, finite losses")
-    return loss, [step for step, _ in points], [value for _, value in points]
+    return Curve(loss, [step for step, _ in points], [value for _, value in points])
 
 
 def smoothed(values: Sequence[float], window: int) -> list[float]:
@@ -131,50 +119,31 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return inside[:: max(1, len(inside) // 4)]
 
 
-def _draw(title: str, curves: Sequence[_Curve]) -> CurveDrawing:
-    window = max(1, max(len(curve.steps) for curve in curves) // 20) | 1
-    smooth = [smoothed(curve.values, window) for curve in curves]
-    end = max(max(curve.steps) for curve in curves)
+def _draw(title: str, curves: Sequence[tuple[Row, Curve]]) -> CurveDrawing:
+    window = max(1, max(len(curve.steps) for _, curve in curves) // 20) | 1
+    smooth = [smoothed(curve.values, window) for _, curve in curves]
+    end = max(max(curve.steps) for _, curve in curves)
     low = min(min(values) for values in smooth) / 1.05
     high = max(max(values) for values in smooth) * 1.05
 
     def x(step: float) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * step / end
+        return LEFT + (RIGHT - LEFT) * step / end
 
     def y(value: float) -> float:
-        share = math.log(value / low) / math.log(high / low)
-        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
+        return BOTTOM - (BOTTOM - TOP) * math.log(value / low) / math.log(high / low)
 
     lines = []
-    for index, (curve, values) in enumerate(zip(curves, smooth, strict=True)):
+    for (row, curve), values in zip(curves, smooth, strict=True):
         points = _thinned(list(zip(curve.steps, values, strict=True)))
         path = "M" + " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value in points)
-        lines.append(Line(curve.label, curve.run, index % STYLES, path, values[-1]))
+        lines.append(Line(row.label, row.run or "", path, values[-1]))
     return CurveDrawing(
-        title=title,
-        loss=curves[0].loss,
-        window=window,
-        lines=tuple(lines),
-        x_ticks=tuple(Tick(round(x(v), 1), f"{v:,g}") for v in _linear_ticks(end)),
-        y_ticks=tuple(Tick(round(y(v), 1), f"{v:.2g}") for v in _log_ticks(low, high)),
+        title,
+        curves[0][1].loss,
+        lines,
+        [(round(x(v), 1), f"{v:,g}") for v in _linear_ticks(end)],
+        [(round(y(v), 1), f"{v:.2g}") for v in _log_ticks(low, high)],
     )
-
-
-def _curves_of(results: Path, block: Block, quality: list[QualityEntry]) -> list[_Curve]:
-    curves = []
-    for row in block.rows:
-        if row.run is None or row.training is None or row.kind != t.METHOD:
-            continue
-        try:
-            loss, steps, values = read_curve(run_folder(results, row.run) / "curve.csv")
-        except FileNotFoundError:
-            message = f"{row.run}: curve.csv is not there."
-            quality.append(report_entry(t.NOTE, "pictures", message))
-        except CurveError as error:
-            quality.append(report_entry(t.WARNING, "pictures", str(error)))
-        else:
-            curves.append(_Curve(row.label, row.run, loss, steps, values))
-    return curves
 
 
 def curve_drawings(
@@ -185,11 +154,20 @@ def curve_drawings(
     quality: list[QualityEntry] = []
     for table in tables:
         for block in table.blocks:
-            curves = _curves_of(results, block, quality)
-            title = table.label
-            if len(table.blocks) > 1:
-                title += f", {block_title(block.name)}"
-            for loss in dict.fromkeys(curve.loss for curve in curves):
-                same = [curve for curve in curves if curve.loss == loss]
-                drawings.append(_draw(title, same))
+            curves: dict[str, list[tuple[Row, Curve]]] = {}
+            for row in block.rows:
+                if row.run is None or row.training is None or row.kind != t.METHOD:
+                    continue
+                try:
+                    curve = read_curve(run_folder(results, row.run) / "curve.csv")
+                except FileNotFoundError:
+                    message = f"{row.run}: curve.csv is not there."
+                    quality.append(report_entry(t.NOTE, "pictures", message))
+                except CurveError as error:
+                    quality.append(report_entry(t.WARNING, "pictures", str(error)))
+                else:
+                    curves.setdefault(curve.loss, []).append((row, curve))
+            several = len(table.blocks) > 1
+            title = f"{table.label}, {block_title(block.name)}" if several else table.label
+            drawings += [_draw(title, same) for same in curves.values()]
     return drawings, quality
