@@ -3,9 +3,15 @@
 #   snakemake --cores all reports/all_tables.html
 #
 # What runs is worked out in workflows/planning.py from config/; the rules only carry it out.
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.27")
+
+if Path(workflow.main_snakefile).resolve().parent != Path.cwd():
+    raise WorkflowError("run snakemake in the folder of the suite: --directory is not supported")
 
 
 configfile: "config/config.yaml"

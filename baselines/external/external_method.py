@@ -203,7 +203,9 @@ class ExternalMethod(Method):
                 for name, path in zip(names, paths, strict=True)
                 if path.is_file()
             }
-            check_outputs(self.program.name, names, found, sizes, last_lines(log))
+            others = sorted(path.name for path in outputs.iterdir() if path not in paths)
+            printed = f"; instead it wrote {', '.join(others[:5])}" if others else ""
+            check_outputs(self.program.name, names, found, sizes, printed + last_lines(log))
             for path in paths:
                 yield _read(path, self.program.name)
 

@@ -173,11 +173,10 @@ class ExternalProgram:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a program and what it started, if it still runs."""
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    """End a program and what it started, which may outlive it."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 @functools.lru_cache(maxsize=32)

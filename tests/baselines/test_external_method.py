@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +53,14 @@ for number, path in enumerate(sorted(source.glob("*.png"))):
         (target / path.name).write_bytes(b"no image")
         continue
     restored.save(target / path.name)
-if mode == "sleep":
+if mode == "odd":
+    for path in target.glob("*.png"):
+        path.rename(path.with_name("restored_" + path.name))
+if mode in ("sleep", "child"):
     import subprocess, time
 
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    time.sleep(600)
+    time.sleep(600 if mode == "sleep" else 0)
 """
 
 
@@ -179,6 +183,10 @@ def test_runs_in_its_own_environment(project: Path, monkeypatch: pytest.MonkeyPa
             r"wrote 2 of 2 images in another size: first has 18x24 instead of 9x12 pixels; "
             r"second has 32x16 in",
         ),
+        (
+            "odd",
+            r"wrote 0 of 2 images; missing: first, second; instead it wrote restored_00000",
+        ),
         ("damaged", r"wrote a file that is no image"),
     ],
 )
@@ -192,13 +200,23 @@ def test_takes_too_long(project: Path) -> None:
     method = created(project, "sleep", seconds_to_start=2.0, seconds_per_image=0.25)
     with pytest.raises(RestorationError, match=r"took longer than 2\.5 s for 2 images; its last"):
         list(method.restore_together(two_images()))
-    # Zombies have no command line any more.
-    sleeping = [
-        path
-        for path in Path("/proc").glob("[0-9]*/cmdline")
-        if os.fsencode(project / "environments") in _content(path)
-    ]
-    assert not sleeping
+    assert all_ended(project)
+
+
+def test_what_a_program_started_ends_with_it(project: Path) -> None:
+    assert len(list(created(project, "child").restore_together(two_images()))) == 2
+    assert all_ended(project)
+
+
+def all_ended(project: Path) -> bool:
+    """Whether no process of the program is left, a moment after it was ended."""
+    for _ in range(100):
+        # Zombies have no command line any more.
+        files = Path("/proc").glob("[0-9]*/cmdline")
+        if not any(os.fsencode(project / "environments") in _content(path) for path in files):
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def _content(path: Path) -> bytes:

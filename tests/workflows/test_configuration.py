@@ -128,3 +128,7 @@ def test_a_test_set_has_a_name_that_is_a_name(key: str, name: str) -> None:
     next(iter(content["test_sets"].values()))[key] = name
     with pytest.raises(ConfigurationError, match=rf"{key}: expected"):
         validated(Tier, content, "config/tiers/smoke.yaml")
+
+
+def test_one_seed_stands_for_a_list() -> None:
+    assert suite_config({**committed(), "seeds": 0}).seeds == (0,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,15 @@ def test_values_reach_the_command_unread(target: str, text: str, tmp_path: Path)
     arguments = record.read_text().split("\0")
     assert sum(text in argument for argument in arguments) >= len(names), json.dumps(arguments)
     assert not (tmp_path / "x").exists()
+
+
+def test_another_folder_than_the_suite_is_refused(tmp_path: Path) -> None:
+    command = ["-m", "snakemake", "-n", "--snakefile", str(REPOSITORY / "Snakefile")]
+    result = subprocess.run(
+        [sys.executable, *command, "--directory", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode != 0
+    assert "--directory is not supported" in result.stdout + result.stderr

@@ -95,6 +95,11 @@ class ArtefactStore:
             return named
         if named.startswith("-") or "/" not in named:
             raise unknown_name("remote (an address has a '/')", named, known)
+        if not named.isascii():
+            raise StoreError(
+                f"DVC cannot keep {named!r}: an address with letters outside ASCII; make a link "
+                "with a plain name to the folder (ln -s), and name that"
+            )
         try:
             check_address(named)
         except ValueError as error:

@@ -276,6 +276,8 @@ def test_remotes(tmp_path: Path) -> None:
     store = ArtefactStore(empty_checkout(tmp_path / "checkout"))
     with pytest.raises(StoreError, match="remote https://host/a: expected an address without"):
         store.remote("https://user:s3cret@host/a")
+    with pytest.raises(StoreError, match="letters outside ASCII"):
+        store.remote("/mnt/läb")
     assert store.remote("s3://bucket/path") == "snapshots"
     assert store.remote(None) == "snapshots"
     with pytest.raises(UnknownNameError, match="'snapshot': did you mean 'snapshots'"):
