@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ndr.records.claim_results import (
@@ -49,18 +49,22 @@ def evaluate_claims(
     return ClaimResults(tiers.pop(), found)
 
 
+def _parts(claim: Claim, measurement: Measurement, parameter_counts: Path) -> list[PartResult]:
+    """What the results say to a claim; nothing where the suite measures nothing of it."""
+    if claim.timing is not None:
+        return timing_parts(claim.timing, measurement)
+    if claim.settling is not None:
+        return settling_parts(claim.settling, measurement)
+    if claim.count is not None:
+        return count_parts(claim.count, parameter_counts)
+    parts = parts_of(claim)
+    return [measurement.part(part, len(parts), measurement.label(part, parts)) for part in parts]
+
+
 def _evaluate(claim: Claim, measurement: Measurement, parameter_counts: Path) -> ClaimResult:
-    evaluators: Mapping[str, Callable[[], list[PartResult]]] = {
-        "compare": lambda: _differences(claim, measurement),
-        "diminishing": lambda: _differences(claim, measurement),
-        "timing": lambda: timing_parts(claim.timing, measurement),
-        "settling": lambda: settling_parts(claim.settling, measurement),
-        "count": lambda: count_parts(claim.count, parameter_counts),
-        "missing": list,
-    }
     reason = " ".join(claim.missing.split())
     try:
-        parts = evaluators[claim.kind]()
+        parts = _parts(claim, measurement, parameter_counts)
     except NotRunError as error:
         parts, reason = [], str(error)
     verdict = combined([part.verdict for part in parts]) if parts else NOT_RUN
@@ -75,11 +79,6 @@ def _evaluate(claim: Claim, measurement: Measurement, parameter_counts: Path) ->
         parts=tuple(parts),
         reason=reason,
     )
-
-
-def _differences(claim: Claim, measurement: Measurement) -> list[PartResult]:
-    parts = parts_of(claim)
-    return [measurement.part(part, len(parts), measurement.label(part, parts)) for part in parts]
 
 
 def tables_of(claim: Claim) -> tuple[str, ...]:

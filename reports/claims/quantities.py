@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from ndr.nearest_name import check_names
 from ndr.records.claim_results import MILLIONS, RATIO, PartResult
@@ -51,38 +51,39 @@ def _text_number(number: TextNumber) -> float:
     return float(printed.text)
 
 
-def timing_parts(spec: Timing | None, measurement: Measurement) -> list[PartResult]:
+def timing_parts(spec: Timing, measurement: Measurement) -> list[PartResult]:
     """Time per megapixel of a system over that of the others, one part each."""
-    assert spec is not None
-    added, base = _text_number(spec.paper_added), _text_number(spec.paper_base)
-    parts = []
-    for other in spec.against:
-        facts: dict[str, Any] = {
-            "label": f"{system_text(spec.method)} over {system_text(other)}",
-            "unit": RATIO,
-            "bound": spec.at_most,
-            "paper": 1 + added / base,
-            "holds_in_paper": 1 + added / base <= spec.at_most,
-        }
-        try:
-            first, second = (
-                _timed(measurement.row(spec.table, spec.block, system), measurement.results)
-                for system in (spec.method, other)
-            )
-        except NotRunError as error:
-            parts.append(PartResult(verdict=NOT_RUN, reason=str(error), **facts))
-            continue
-        ratio = first.seconds_per_megapixel / second.seconds_per_megapixel
-        facts |= {"estimate": ratio, "seeds": 1}
-        problem = _timing_problem(first, second)
-        if problem:
-            parts.append(PartResult(verdict=UNDECIDED, reason=problem, **facts))
-            continue
-        ends = (ratio * (1 - spec.tolerance), ratio * (1 + spec.tolerance))
-        verdict = ratio_verdict(ratio, spec.at_most, spec.tolerance)
-        reason = f"one measurement each, taken to be within {spec.tolerance:.0%}"
-        parts.append(PartResult(verdict=verdict, reason=reason, interval=ends, **facts))
-    return parts
+    paper = 1 + _text_number(spec.paper_added) / _text_number(spec.paper_base)
+    return [_timing_part(spec, other, paper, measurement) for other in spec.against]
+
+
+def _timing_part(spec: Timing, other: str, paper: float, measurement: Measurement) -> PartResult:
+    result = PartResult(
+        f"{system_text(spec.method)} over {system_text(other)}",
+        UNDECIDED,
+        unit=RATIO,
+        bound=spec.at_most,
+        paper=paper,
+        holds_in_paper=paper <= spec.at_most,
+    )
+    try:
+        first, second = (
+            _timed(measurement.row(spec.table, spec.block, system), measurement.results)
+            for system in (spec.method, other)
+        )
+    except NotRunError as error:
+        return replace(result, verdict=NOT_RUN, reason=str(error))
+    ratio = first.seconds_per_megapixel / second.seconds_per_megapixel
+    result = replace(result, estimate=ratio, seeds=1)
+    problem = _timing_problem(first, second)
+    if problem:
+        return replace(result, reason=problem)
+    return replace(
+        result,
+        verdict=ratio_verdict(ratio, spec.at_most, spec.tolerance),
+        reason=f"one measurement each, taken to be within {spec.tolerance:.0%}",
+        interval=(ratio * (1 - spec.tolerance), ratio * (1 + spec.tolerance)),
+    )
 
 
 def _timed(row: Row, results: Path) -> EvaluationProvenance:
@@ -108,14 +109,13 @@ def _timing_problem(first: EvaluationProvenance, second: EvaluationProvenance) -
     return ""
 
 
-def count_parts(spec: Count | None, parameter_counts: Path) -> list[PartResult]:
+def count_parts(spec: Count, parameter_counts: Path) -> list[PartResult]:
     """Counted parameters beside the text's, rounded or cut off to its digits.
 
     Raises:
         ResultFileError: the file is not one of parameter counts.
         UnknownNameError: it lacks the variant.
     """
-    assert spec is not None
     variants = ParameterCounts.read(parameter_counts).variants
     check_names(f"variant in {parameter_counts}", [spec.variant], variants)
     counts = getattr(variants[spec.variant], spec.counted)
@@ -140,13 +140,12 @@ def _count_part(part: str, count: int, spec: Count) -> PartResult:
     )
 
 
-def settling_parts(spec: Settling | None, measurement: Measurement) -> list[PartResult]:
+def settling_parts(spec: Settling, measurement: Measurement) -> list[PartResult]:
     """Whether D changes less in the second half of its snapshots than in the first.
 
     The learning rate is taken out in two ways (`ndr.study.measurement`): without
     that, any parameter slows down.
     """
-    assert spec is not None
     row = measurement.row(spec.table, spec.block, spec.method)
     path = measurement.results / "representation" / f"{row.run}.json"
     file = RepresentationFile.read_if_there(path)
