@@ -7,13 +7,14 @@ prints are better when higher.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from ndr.metrics.metric import METRICS
 from ndr.nearest_name import check_names, unknown_name
-from reports.claims.specs import AVERAGE, EVERY, OTHERS, Claim, Comparison, Diminishing
+from reports.claims.specs import AVERAGE, EVERY, OTHERS, Claim, Comparison
 from reports.paper.arithmetic import errata_facts
 from reports.paper.printed_values import ROMAN, file_of_table, printed_value, read_printed_values
 
@@ -57,6 +58,10 @@ def table_number(table: str) -> int:
     return TABLES[table]
 
 
+def _file(table: str) -> str:
+    return file_of_table(table_number(table))
+
+
 def parts_of(claim: Claim) -> list[Part]:
     """The differences that a claim is about; none for claims of other kinds.
 
@@ -65,74 +70,55 @@ def parts_of(claim: Claim) -> list[Part]:
     """
     found = [part for comparison in claim.compare for part in _compared(comparison)]
     if claim.diminishing is not None:
-        found += _diminishing(claim.diminishing)
+        spec = claim.diminishing
+        found += [
+            Part(spec.table, spec.block, column, spec.metric, spec.systems)
+            for column in _columns(spec.table, spec.block, spec.systems[-1], spec.columns)
+        ]
+    for part in found:
+        _check(part)
     return found
 
 
 def _compared(comparison: Comparison) -> Iterator[Part]:
+    table = comparison.table
     for block in comparison.blocks:
-        for better, worse in _pairs(comparison, block):
-            for metric in comparison.metrics:
-                for column in _columns(comparison.table, block, better, comparison.columns):
-                    part = Part(
-                        comparison.table,
-                        block,
-                        column,
-                        metric,
-                        (better, worse),
-                        comparison.margin,
-                        comparison.includes_margin,
-                    )
-                    check_part(part)
-                    yield part
-
-
-def _diminishing(spec: Diminishing) -> Iterator[Part]:
-    for column in _columns(spec.table, spec.block, spec.systems[-1], spec.columns):
-        part = Part(spec.table, spec.block, column, spec.metric, spec.systems)
-        check_part(part)
-        yield part
+        for pair, metric in itertools.product(_pairs(comparison, block), comparison.metrics):
+            for column in _columns(table, block, pair[0], comparison.columns):
+                margin = comparison.margin, comparison.includes_margin
+                yield Part(table, block, column, metric, pair, *margin)
 
 
 def _pairs(comparison: Comparison, block: str) -> list[tuple[str, str]]:
     """Better and worse system of each difference."""
     if comparison.order:
-        steps = zip(comparison.order[1:], comparison.order[:-1], strict=True)
-        return list(steps)
-    against: Sequence[str] = comparison.against
-    if tuple(against) == (OTHERS,):
+        return [(better, worse) for worse, better in itertools.pairwise(comparison.order)]
+    against = comparison.against
+    if against == (OTHERS,):
         known = _methods(comparison.table, block)
-        against = [name for name in known if name != comparison.method]
+        against = tuple(name for name in known if name != comparison.method)
     return [(comparison.method, other) for other in against]
 
 
 def _methods(table: str, block: str) -> list[str]:
     """Systems of a block in the order of the paper."""
-    values = read_printed_values(file_of_table(table_number(table)))
-    blocks = {key[0] for key in values}
-    if block not in blocks:
-        raise unknown_name(f"block of {table}", block, blocks)
+    values = read_printed_values(_file(table))
+    check_names(f"block of {table}", [block], {key[0] for key in values})
     return list(dict.fromkeys(method for own, method, _, _ in values if own == block))
 
 
 def _printed_columns(table: str, block: str, method: str) -> list[str]:
     """Columns in which the paper prints a number for a system, the average left out."""
-    values = read_printed_values(file_of_table(table_number(table)))
-    return list(
-        dict.fromkeys(
-            column
-            for (own_block, own_method, column, _), printed in values.items()
-            if (own_block, own_method) == (block, method)
-            and column != AVERAGE
-            and printed.value is not None
-        )
+    columns = dict.fromkeys(
+        column
+        for (own_block, own_method, column, _), printed in read_printed_values(_file(table)).items()
+        if (own_block, own_method) == (block, method) and printed.value is not None
     )
+    return [column for column in columns if column != AVERAGE]
 
 
-def _columns(table: str, block: str, method: str, names: Sequence[str]) -> list[str]:
-    if tuple(names) == (EVERY,):
-        return _printed_columns(table, block, method)
-    return list(names)
+def _columns(table: str, block: str, method: str, names: tuple[str, ...]) -> Sequence[str]:
+    return _printed_columns(table, block, method) if names == (EVERY,) else names
 
 
 def averaged_columns(part: Part) -> list[str]:
@@ -146,27 +132,16 @@ def averaged_columns(part: Part) -> list[str]:
     return max(found, key=len)
 
 
-def column_weights(part: Part) -> list[Decimal]:
-    """Weight of each of `averaged_columns`, as the paper weighs them."""
-    number = table_number(part.table)
-    rules = {rule.table: rule for rule in errata_facts().average_rules}
-    columns = averaged_columns(part)
-    if part.column != AVERAGE or number not in rules:
-        return [Decimal(1)] * len(columns)
-    return [rules[number].weight(column) for column in columns]
-
-
-def check_part(part: Part) -> None:
+def _check(part: Part) -> None:
     """Every cell that a part names is one of the paper's.
 
     Raises:
         UnknownNameError: with the nearest names.
     """
-    file = file_of_table(table_number(part.table))
+    file = _file(part.table)
     check_names(f"method of {file}", part.systems, _methods(part.table, part.block))
-    for system in part.systems:
-        for column in averaged_columns(part):
-            printed_value(file, (part.block, system, column, part.metric))
+    for system, column in itertools.product(part.systems, averaged_columns(part)):
+        printed_value(file, (part.block, system, column, part.metric))
 
 
 def paper_difference(part: Part) -> Decimal | None:
@@ -174,13 +149,16 @@ def paper_difference(part: Part) -> Decimal | None:
 
     Averages are computed from the printed cells, because some printed averages do not fit them.
     """
-    file = file_of_table(table_number(part.table))
-    total = Decimal()
-    weights = column_weights(part)
-    for column, weight in zip(averaged_columns(part), weights, strict=True):
+    rules = {rule.table: rule for rule in errata_facts().average_rules}
+    rule = rules.get(table_number(part.table)) if part.column == AVERAGE else None
+    total = weights = Decimal()
+    for column in averaged_columns(part):
+        weight = rule.weight(column) if rule else Decimal(1)
+        weights += weight
         for system, coefficient in zip(part.systems, part.coefficients, strict=True):
-            printed = printed_value(file, (part.block, system, column, part.metric))
+            key = (part.block, system, column, part.metric)
+            printed = printed_value(_file(part.table), key)
             if printed.value is None:
                 return None
             total += weight * coefficient * Decimal(printed.text)
-    return total / sum(weights)
+    return total / weights
