@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from ndr.nearest_name import unknown_name
+from ndr.nearest_name import check_names
 
 LARGEST = sys.float_info.max
 Function = Callable[..., float]
@@ -134,13 +134,6 @@ MAIN = "PSNR"
 """The metric that stands for quality where one number has to."""
 
 
-def metric(name: str) -> Metric:
-    """The metric of that name; raises `UnknownNameError` with the nearest names."""
-    if name not in METRICS:
-        raise unknown_name("metric", name, METRICS)
-    return METRICS[name]
-
-
 @dataclass(frozen=True, slots=True)
 class Measure:
     """The function of a metric."""
@@ -162,7 +155,7 @@ def measures(name: str, *takes: str) -> Callable[[Function], Function]:
         takes: options that the function needs: of metrics with reference fields of `Protocol`, of
             those without `weights` (folder of published weights) and `device`.
     """
-    metric(name)
+    check_names("metric", [name], METRICS)
 
     def tie(function: Function) -> Function:
         MEASURES[name] = Measure(function, takes)

@@ -129,13 +129,6 @@ def resampled_means(sample: Sample, *, name: str, resamples: int, position: int 
     return (by_seed * drawn).sum(axis=1) / seeds
 
 
-def _percentiles(means: NDArray, level: float) -> Interval:
-    if not 0 < level < 1:
-        raise ValueError(f"expected a level between 0 and 1, found {level}")
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high))
-
-
 def mean_interval(
     sample: Sample, *, name: str, level: float = LEVEL, resamples: int = RESAMPLES
 ) -> Interval | None:
@@ -153,9 +146,7 @@ def mean_interval(
     >>> mean_interval(Sample(np.array([30.0, 30.0]), ("a", "b")), name="equal values")
     Interval(low=30.0, high=30.0)
     """
-    if not sample.can_be_resampled:
-        return None
-    return _percentiles(resampled_means(sample, name=name, resamples=resamples), level)
+    return weighted_interval([sample], [1.0], name=name, level=level, resamples=resamples)
 
 
 def weighted_interval(
@@ -184,6 +175,8 @@ def weighted_interval(
     """
     if len(samples) != len(weights) or not samples or math.fsum(weights) <= 0:
         raise ValueError(f"expected a weight per sample, found {len(samples)} and {weights}")
+    if not 0 < level < 1:
+        raise ValueError(f"expected a level between 0 and 1, found {level}")
     if not all(sample.can_be_resampled for sample in samples):
         return None
     positions: dict[tuple[str, ...], int] = {}
@@ -192,4 +185,5 @@ def weighted_interval(
         position = positions.setdefault(sample.scenes, len(positions))
         means = resampled_means(sample, name=name, resamples=resamples, position=position)
         total += weight / math.fsum(weights) * means
-    return _percentiles(total, level)
+    low, high = np.quantile(total, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high))
