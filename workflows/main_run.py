@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from ndr.specs.run_spec import NOISE_VARIANTS, UNTRAINED, EvaluationSpec, run_id
-from ndr.specs.sensitivity_plan import ComparedNoise
+from ndr.specs.table_plan import ComparedNoise
 
 METHOD, SETTING = "ndr_restore", "noise_rain_haze"
 TABLE = "table_05"

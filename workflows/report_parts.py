@@ -11,7 +11,7 @@ from ndr.metrics.protocol import NO_REFERENCE, description
 from ndr.nearest_name import check_names, named_entry
 from ndr.registry import method_class
 from ndr.specs.figure_plan import KINDS, REPRESENTATION_KINDS, FigurePlan, FigureRow
-from ndr.specs.sensitivity_plan import ComparedRow, ComparedTestSet, SensitivityPlan
+from ndr.specs.table_plan import ComparedRow, ComparedTestSet, SensitivityPlan
 from workflows.configuration import Figure, FigureSystem
 from workflows.main_run import METHOD, SETTING, TABLE, main_input, main_run, other_noise
 from workflows.planning import Plan

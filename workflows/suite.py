@@ -16,8 +16,7 @@ from ndr.source_fingerprint import source_fingerprint
 from ndr.specs.figure_plan import FigurePlan
 from ndr.specs.report_description import ReportDescription, TestSetSource
 from ndr.specs.run_spec import EvaluationSpec, RunSpec
-from ndr.specs.sensitivity_plan import SensitivityPlan
-from ndr.specs.table_plan import TablePlan
+from ndr.specs.table_plan import SensitivityPlan, TablePlan
 from ndr.specs.typed_file import plain
 from workflows import ORIGINALS, ROOT, SETS, WEIGHTS
 from workflows.configuration import SuiteConfig

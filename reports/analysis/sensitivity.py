@@ -19,7 +19,7 @@ import numpy as np
 from ndr.metrics.metric import METRICS, mean
 from ndr.records.per_image import Evaluation, SeriesKey
 from ndr.records.record import Record
-from ndr.specs.sensitivity_plan import SensitivityPlan
+from ndr.specs.table_plan import SensitivityPlan
 from ndr.specs.typed_file import SpecError
 from reports.analysis.bootstrap import Interval, Sample, mean_interval
 from reports.analysis.run_results import read_run_results

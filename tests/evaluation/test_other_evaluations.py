@@ -17,7 +17,7 @@ from ndr.evaluate import main
 from ndr.evaluation.degraded_images import EvaluationError
 from ndr.evaluation.loaded_method import LoadedMethod
 from ndr.method import TIERS, Method, MethodInfo, SideInformation
-from ndr.metrics.piqe import piqe
+from ndr.metrics.no_reference import piqe
 from ndr.records.per_image import read_evaluation
 from ndr.registry import create, method_arguments, method_class
 from tests.evaluation.small_evaluations import RAIN, command, evaluated, evaluation_spec

@@ -12,8 +12,7 @@ import pytest
 import torch
 
 from ndr.metrics import quality_networks
-from ndr.metrics.no_reference import score, unavailable
-from ndr.metrics.piqe import piqe
+from ndr.metrics.no_reference import piqe, score, unavailable
 from ndr.metrics.quality_networks import WEIGHTS, MetricWeights, MetricWeightsError, rate
 from ndr.nearest_name import UnknownNameError
 

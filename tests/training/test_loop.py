@@ -14,8 +14,7 @@ from torch import Tensor
 from ndr.data.mixture import Mixture
 from ndr.method import TrainingContext
 from ndr.specs.run_spec import TIMM_OPTIMISERS, RunSpec
-from ndr.training.batches import StepBatches, batches
-from ndr.training.loop import NonFiniteError
+from ndr.training.loop import NonFiniteError, StepBatches, batches
 from ndr.training.optimisation import autocast, pixel_loss, seed_step
 from ndr.training.progress import Interrupted, Interruption
 from ndr.training.resume_state import TrainingState

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ndr.records.record import ResultFileError
-from ndr.specs.sensitivity_plan import (
+from ndr.specs.table_plan import (
     ComparedNoise,
     ComparedRow,
     ComparedTestSet,

@@ -19,7 +19,7 @@ from ndr.network.layout import network_layout
 from ndr.records.network_layout import NetworkLayout
 from reports.figures import network_drawing, style
 from reports.figures.kind import Drawing, MissingFigureInput
-from reports.figures.svg_figure import figure_of_svg
+from reports.figures.network_drawing import figure_of_svg
 from tests.reports.figures import fabricated_arrays as made
 
 TIMES = "\N{MULTIPLICATION SIGN}"
