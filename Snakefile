@@ -11,7 +11,9 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 if Path(workflow.main_snakefile).resolve().parent != Path.cwd():
-    raise WorkflowError("run snakemake in the folder of the suite: --directory is not supported")
+    raise WorkflowError(
+        "run snakemake in the folder of the suite: --directory is not supported"
+    )
 
 
 configfile: "config/config.yaml"

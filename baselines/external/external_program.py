@@ -191,6 +191,8 @@ def last_lines(log: Path) -> str:
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
         text = file.read().decode("utf-8", errors="replace")
+    # Codes that command a terminal are no text.
+    text = "".join(c if c.isprintable() or c in "\r\n\t" else "\ufffd" for c in text)
     # Progress bars write one line over the other.
     lines = [line.strip()[:LONGEST_LINE] for line in re.split(r"[\r\n]+", text)]
     lines = [line for line in lines if line][-LAST_LINES:]

@@ -360,33 +360,37 @@ READERS: Mapping[Any, Callable[[tuple[Any, ...]], Reader]] = {
 # ---- Files ----
 
 
-def read_yaml(path: Path) -> Any:
-    """Parse a YAML file.
+def _size(value: Any, known: dict[int, float]) -> float:
+    """Number of values with aliases written out; infinite where one holds itself."""
+    if not isinstance(value, (dict, list)):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = math.inf
+        items = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_size(item, known) for item in items)
+    return known[id(value)]
 
-    Raises:
-        FileNotFoundError: no such file.
-        SpecError: no YAML; names the file and the line.
-    """
+
+def read_yaml(path: Path) -> Any:
+    """Parse a YAML file; raises `SpecError` with the file and the line where it is none."""
     import yaml
 
     # libyaml's where PyYAML was built with it: the same result, ten times as fast.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), loader)
+        content = yaml.load(path.read_text(encoding="utf-8"), loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SpecError(f"{path} is no valid YAML: {error}") from error
+    if _size(content, {}) > 1e6:
+        raise SpecError(f"{path}: its aliases stand for more than a million values")
+    return content
 
 
 KindT = TypeVar("KindT")
 
 
 def read_yaml_spec(kind: type[KindT], path: Path) -> KindT:
-    """Build `kind` from a YAML file.
-
-    Raises:
-        FileNotFoundError: no such file.
-        SpecError: no valid YAML, or unknown, missing or contradicting keys; names the file.
-    """
+    """Build `kind` from a YAML file; raises `SpecError`, which names the file."""
     content = read_yaml(path)
     try:
         return build(kind, content)

@@ -38,7 +38,7 @@ source, target, weights, mode = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.a
 gain = float(weights.read_text())
 print("environment", sys.prefix, flush=True)
 for number, path in enumerate(sorted(source.glob("*.png"))):
-    print("restoring", path.name, flush=True)
+    print("\\x1b[2Jrestoring", path.name, flush=True)
     pixels = np.asarray(Image.open(path).convert("RGB")).astype(float)
     if mode == "fail" and number == 1:
         raise MemoryError("no room for image 1")
@@ -176,7 +176,10 @@ def test_runs_in_its_own_environment(project: Path, monkeypatch: pytest.MonkeyPa
     ("mode", "message"),
     [
         ("fail", r"failed with exit status 1; its last lines:\n(.*\n)*MemoryError: no room"),
-        ("few", r"wrote 1 of 2 images; missing: second; its last lines:\n(.*\n)*restoring 00001"),
+        (
+            "few",
+            r"wrote 1 of 2 images; missing: second; its last lines:\n(.*\n)*\ufffd\[2Jrestoring",
+        ),
         ("small", r"wrote 2 of 2 images in another size: first has 8x12 instead of 9x12 pixels; s"),
         (
             "double",

@@ -20,6 +20,7 @@ from ndr.specs.typed_file import (
     more_than,
     named,
     plain,
+    read_yaml,
     read_yaml_spec,
 )
 
@@ -138,3 +139,17 @@ def test_files_are_named(tmp_path: Path) -> None:
         read_yaml_spec(Whole, path)
     with pytest.raises(FileNotFoundError):
         read_yaml_spec(Whole, tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a0: &a0 [x, x]\n" + "".join(f"a{n + 1}: &a{n + 1} [*a{n}, *a{n}]\n" for n in range(60)),
+        "a: &a [*a]",
+    ],
+)
+def test_aliases_that_stand_for_too_much_are_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.yaml"
+    path.write_text(text)
+    with pytest.raises(SpecError, match=r"bomb\.yaml: its aliases stand for more than"):
+        read_yaml(path)

@@ -86,13 +86,9 @@ class Contents:
 def contents_of(
     root: Path, tier: str, records: Mapping[str, OutputRecord], largest_set: int
 ) -> Contents:
-    """Collect what a snapshot holds.
+    """Collect what a snapshot of a tier holds, by the tier's records (`records_of_tier`).
 
-    Args:
-        root: folder of the checkout.
-        tier: the tier.
-        records: its records (`records_of_tier`).
-        largest_set: bytes; the images of a larger synthesised set stay behind.
+    The images of a synthesised set of more than `largest_set` bytes stay behind.
     """
     contents = Contents()
     for record in records.values():
@@ -281,16 +277,13 @@ class SnapshotIndex:
 
 
 def take_snapshot(root: Path, tier: str, remote: str | None, largest_set: int) -> Contents:
-    """Store a tier.
+    """Store a tier; returns what was stored.
 
     Args:
         root: folder of the checkout.
         tier: its finished outputs are stored; what runs at this moment is left out.
         remote: see `ArtefactStore.remote`.
         largest_set: bytes; the images of a larger synthesised set are left out.
-
-    Returns:
-        What was stored.
 
     Raises:
         SnapshotError: the tier has no finished output.
@@ -306,6 +299,7 @@ def take_snapshot(root: Path, tier: str, remote: str | None, largest_set: int) -
             f"snakemake --cores all reports/all_tables.html --config tier={tier}"
         )
     folder = SnapshotFolder(root, tier)
+    before = {pointer: pointer.read_bytes() for pointer in folder.pointers}
     try:
         stage(folder, contents)
         full = [part for part in folder.parts if part.is_dir()]
@@ -313,6 +307,12 @@ def take_snapshot(root: Path, tier: str, remote: str | None, largest_set: int) -
             part.with_name(f"{part.name}.dvc").unlink(missing_ok=True)
         store.add(full)
         store.push(folder.pointers, name)
+    except StoreError:
+        for pointer in folder.pointers:  # they lead nowhere
+            pointer.unlink()
+        for pointer, content in before.items():
+            pointer.write_bytes(content)
+        raise
     finally:
         folder.remove_copies()
     write_json(folder.path / "metrics.json", metrics_of(root, tier))

@@ -23,7 +23,7 @@ def shown(text: str) -> str:
     'https://host/a.zip?id=3&token=...'
     """
     text = _QUERY.sub(r"\1\2...", _USER.sub("", text))
-    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
 
 
 def check_address(address: str, query_allowed: bool = False) -> None:

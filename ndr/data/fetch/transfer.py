@@ -40,6 +40,10 @@ TIMEOUT = (20.0, 60.0)
 """Seconds to wait for a connection, and between two pieces of an answer."""
 LONGEST_WAIT = 300.0
 """Seconds to wait at most because a server asks for it."""
+LONGEST_BODY = 2**39
+"""Bytes of an answer of which nobody says the size."""
+SLOWEST = 1024.0, 600.0
+"""Bytes a second that are too few, once they have been so for that many seconds."""
 PIECE = 2**16
 TEMPORARY_STATUS = (408, 425, 429, 500, 502, 503, 504)
 CONNECTION_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError)
@@ -62,6 +66,8 @@ def connection_problem(url: str, error: Exception) -> SourceError | TemporaryErr
     host = urlsplit(url).netloc.split("@")[-1]
     if isinstance(error, requests.exceptions.SSLError):
         return SourceError(f"{url}: the certificate of {host} is not accepted: {error}")
+    if isinstance(error, requests.exceptions.InvalidSchema):
+        return SourceError(f"{url}: it leads to what is no address of a web server: {error}")
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.TooManyRedirects):
         return SourceError(f"{url}: {error}")
     if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
@@ -289,8 +295,17 @@ def _attempt(address: Address, partial: Partial, wanted: int | None, bar: tqdm) 
         partial.write_note(total, _validator(response))
         bar.total, bar.n, bar.initial = total, offset, offset
         bar.refresh()
+        most, began, size = total or LONGEST_BODY, time.monotonic(), offset
         for piece in _written(itertools.chain([head], pieces), partial.path):
             bar.update(len(piece))
+            size += len(piece)
+            seconds = time.monotonic() - began
+            if size > most:
+                partial.remove()
+                raise SourceError(f"{address.url}: more than the {most} bytes expected came")
+            if seconds > SLOWEST[1] and size - offset < SLOWEST[0] * seconds:
+                rate = (size - offset) / seconds
+                raise SourceError(f"{address.url}: {rate:.0f} bytes a second: too slow")
     if partial.size == 0:
         raise SourceError(f"{address.url}: an empty file came")
     if total is not None and partial.size < total:

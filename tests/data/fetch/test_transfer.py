@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from ndr.data.fetch import transfer
 from ndr.data.fetch.fetch_errors import DiskError, SourceError, TemporaryError
 from ndr.data.fetch.transfer import PIECE, Address, Partial, Waits, download
 from tests.data.fetch.misbehaving_server import MisbehavingServer, Served
@@ -235,6 +236,41 @@ def test_empty_answer(server: MisbehavingServer, fetch: Fetcher, partial: Partia
     server.files["/file"] = Served(b"")
     with pytest.raises(SourceError, match="empty file"):
         fetch(partial)
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://host/a", "gopher://host/a"])
+def test_a_redirect_to_another_kind_of_address_is_final(
+    target: str, server: MisbehavingServer, fetch: Fetcher, partial: Partial
+) -> None:
+    server.files["/file"] = Served(b"", statuses=[302] * 9, headers={"Location": target})
+    with pytest.raises(SourceError, match=r"is no address of a web server"):
+        fetch(partial)
+    assert len(server.answers) == 1
+
+
+def test_a_body_without_a_size_has_a_limit(
+    server: MisbehavingServer,
+    fetch: Fetcher,
+    partial: Partial,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server.files["/file"] = Served(CONTENT, length=None)
+    with pytest.raises(SourceError, match="more than the 1000 bytes"):
+        fetch(partial, wanted_bytes=1000)
+    monkeypatch.setattr(transfer, "LONGEST_BODY", 2000)
+    with pytest.raises(SourceError, match="more than the 2000 bytes"):
+        fetch(partial)
+    assert len(server.answers) == 2
+    assert partial.size <= 2000 + PIECE
+
+
+def test_a_server_that_drips_is_left(
+    server: MisbehavingServer, once: Fetcher, partial: Partial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.files["/file"] = Served(CONTENT, length=None)
+    monkeypatch.setattr(transfer, "SLOWEST", (1e12, 0.0))
+    with pytest.raises(SourceError, match=r"bytes a second: too slow"):
+        once(partial)
 
 
 def test_compressed_transfer_is_not_unpacked(

@@ -242,6 +242,11 @@ def test_through_a_folder_and_back(tmp_path: Path) -> None:
     with pytest.raises(SnapshotError, match="no finished output"):
         take_snapshot(origin, "smoke", str(remote), GIB)
     add_products(origin)
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file where the remote's folder should be")
+    with pytest.raises(StoreError, match="dvc push failed"):
+        take_snapshot(origin, "smoke", str(blocked), GIB)
+    assert not list(origin.glob("snapshots/smoke/*.dvc"))
     checkpoint = origin / RESULTS / "runs" / RUN / "checkpoint.safetensors"
     before = checkpoint.stat()
     take_snapshot(origin, "smoke", str(remote), GIB)
