@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import logging
 import shlex
 import sys
@@ -26,6 +25,7 @@ from ndr.evaluation.loaded_method import EXPECTED_ERRORS, load_method
 from ndr.evaluation.scoring import METRIC_WEIGHTS, evaluate
 from ndr.method import parameter_count
 from ndr.metrics.protocol import protocol_versions
+from ndr.records.downloads import FetchedWeights
 from ndr.records.per_image import scores_text
 from ndr.records.provenance import EvaluationProvenance, Stopwatch, Tiles, text_sha256
 from ndr.specs.run_spec import EvaluationSpec
@@ -75,8 +75,8 @@ def fetched_file(official_weights: str | None) -> tuple[str | None, str]:
     """The authors' checkpoint, and why there is none where it could not be fetched."""
     if official_weights is None or not official_weights.endswith(".json"):
         return official_weights, ""
-    record = json.loads(Path(official_weights).read_text(encoding="utf-8"))
-    return record["file"], record["reason"]
+    record = FetchedWeights.read(official_weights)
+    return record.file, record.reason
 
 
 def write_failure(job: EvaluationJob, reason: str, stopwatch: Stopwatch) -> None:

@@ -7,19 +7,20 @@ whose other rows can be filled does not fail because one host is gone.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ndr.atomic_file import write_json
 from ndr.data.fetch.fetch_errors import FetchError
 from ndr.data.fetch.obtaining import obtain
 from ndr.data.fetch.source import Download
 from ndr.data.fetch.transfer import Waits, new_session
 from ndr.method import WEIGHT_ENDINGS, OfficialWeights
 from ndr.nearest_name import named_entry
+from ndr.records.downloads import FetchedWeights
 from ndr.registry import method_class
 from ndr.specs.typed_file import build
 
@@ -64,22 +65,11 @@ def download_of(weights: OfficialWeights) -> Download:
 
 def fetched(
     method: str, weights: OfficialWeights, folder: Path, mirrors: tuple[str, ...], waits: Waits
-) -> dict[str, Any]:
-    """Bring the file to `<folder>/<method>/`; what went wrong is part of the answer.
-
-    Returns:
-        `method`, `weights`, `licence`, `url`, `file` and `sha256` (None where it is unavailable),
-        and `reason` (empty where it is there).
-    """
-    answer: dict[str, Any] = {
-        "method": method,
-        "weights": weights.name,
-        "licence": weights.licence,
-        "url": weights.url,
-        "file": None,
-        "sha256": None,
-        "reason": "",
-    }
+) -> FetchedWeights:
+    """Bring the file to `<folder>/<method>/`; what went wrong is part of the answer."""
+    answer = FetchedWeights(
+        method=method, weights=weights.name, licence=weights.licence, url=weights.url
+    )
     download = download_of(weights)
     # A mirror of weights is one flat folder, or has a folder per method.
     flat = tuple(
@@ -100,10 +90,9 @@ def fetched(
                 session=session,
             )
         except FetchError as error:
-            return answer | {
-                "reason": f"{weights.file}, published at {weights.url}, is unavailable: {error}"
-            }
-    return answer | {"file": found.path.as_posix(), "sha256": found.sha256}
+            reason = f"{weights.file}, published at {weights.url}, is unavailable: {error}"
+            return dataclasses.replace(answer, reason=reason)
+    return dataclasses.replace(answer, file=found.location, sha256=found.sha256)
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -125,9 +114,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     weights = official_weights(options.method, options.weights)
     answer = fetched(options.method, weights, options.folder, tuple(options.mirror), Waits())
-    if answer["reason"]:
-        logging.getLogger("ndr.fetch_weights").warning("%s", answer["reason"])
-    write_json(options.out, answer)
+    if answer.reason:
+        logging.getLogger("ndr.fetch_weights").warning("%s", answer.reason)
+    answer.write(options.out)
     return 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from ndr.data.fetch.transfer import Waits
 from ndr.fetch_weights import download_of, fetched, main, official_weights
 from ndr.method import OfficialWeights
 from ndr.nearest_name import UnknownNameError
+from ndr.records.downloads import FetchedWeights
 from ndr.registry import method_classes
 
 CONTENT = b"weights" * 100
@@ -36,24 +36,24 @@ def mirror(tmp_path: Path) -> Path:
 
 def test_a_flat_mirror_gives_the_file(mirror: Path, tmp_path: Path) -> None:
     answer = fetched("dncnn", WEIGHTS, tmp_path / "weights", (str(mirror),), NO_WAITS)
-    assert answer["reason"] == ""
-    assert Path(answer["file"]) == tmp_path / "weights" / "dncnn" / "net.pth"
-    assert Path(answer["file"]).read_bytes() == CONTENT
-    assert answer["sha256"] == WEIGHTS.sha256
+    assert answer.reason == ""
+    assert Path(answer.file) == tmp_path / "weights" / "dncnn" / "net.pth"
+    assert Path(answer.file).read_bytes() == CONTENT
+    assert answer.sha256 == WEIGHTS.sha256
 
 
 def test_another_file_is_not_taken(mirror: Path, tmp_path: Path) -> None:
     (mirror / "net.pth").write_bytes(CONTENT[:-1] + b"x")
     answer = fetched("dncnn", WEIGHTS, tmp_path / "weights", (str(mirror),), NO_WAITS)
-    assert answer["file"] is None
-    assert WEIGHTS.sha256 in answer["reason"]
+    assert answer.file is None
+    assert WEIGHTS.sha256 in answer.reason
     assert not (tmp_path / "weights" / "dncnn" / "net.pth").exists()
 
 
 def test_without_any_source_the_answer_says_where_it_is_published(tmp_path: Path) -> None:
     answer = fetched("dncnn", WEIGHTS, tmp_path, (), NO_WAITS)
-    assert answer["file"] is None
-    assert answer["reason"].startswith(f"net.pth, published at {WEIGHTS.url}, is unavailable")
+    assert answer.file is None
+    assert answer.reason.startswith(f"net.pth, published at {WEIGHTS.url}, is unavailable")
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,9 @@ def test_the_command_writes_the_answer(tmp_path: Path, monkeypatch: pytest.Monke
     out = tmp_path / "hat.json"
     arguments = ["--method", "hat", "--weights", "hat_srx2", "--folder", str(tmp_path)]
     assert main([*arguments, "--out", str(out)]) == 0
-    answer = json.loads(out.read_text())
-    assert (answer["method"], answer["weights"], answer["file"]) == ("hat", "hat_srx2", None)
-    assert "take the checkpoint" in answer["reason"]
+    answer = FetchedWeights.read(out)
+    assert (answer.method, answer.weights, answer.file) == ("hat", "hat_srx2", None)
+    assert "take the checkpoint" in answer.reason
 
 
 def test_misspelt_checkpoints_name_the_nearest() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from ndr.evaluation.loaded_method import LoadedMethod, load_method
 from ndr.method import TIERS, CheckpointError, OfficialWeights
 from ndr.nearest_name import unknown_name
 from ndr.records.checkpoint_header import CheckpointHeader
+from ndr.records.downloads import FetchedWeights
 from ndr.records.provenance import file_sha256
 from ndr.records.record import ResultFileError
 from ndr.registry import method_arguments, method_class
@@ -53,12 +53,13 @@ def load_requested(request: WeightRequest, device: torch.device) -> tuple[Loaded
     path = found_weights(request)
     name, file, problem = request.method, path, ""
     if path.suffix == ".json":
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(record, dict) or "method" not in record or "file" not in record:
-            raise CheckpointError(f"{path}: expected the record that ndr.fetch_weights writes")
-        if record["file"] is None:
-            raise CheckpointError(f"{path}: the weights were not fetched: {record['reason']}")
-        name, file = name or record["method"], Path(record["file"])
+        try:
+            record = FetchedWeights.read(path)
+        except ResultFileError as error:
+            raise CheckpointError(str(error)) from error
+        if record.file is None:
+            raise CheckpointError(f"{path}: the weights were not fetched: {record.reason}")
+        name, file = name or record.method, Path(record.file)
     elif path.suffix == ".safetensors":
         try:
             return _of_run(request, path, CheckpointHeader.read(path), device)

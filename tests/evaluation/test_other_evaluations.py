@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import astuple
 from pathlib import Path
 
@@ -18,11 +17,14 @@ from ndr.evaluation.degraded_images import EvaluationError
 from ndr.evaluation.loaded_method import LoadedMethod
 from ndr.method import TIERS, Method, MethodInfo, SideInformation
 from ndr.metrics.no_reference import piqe
+from ndr.records.downloads import FetchedWeights
 from ndr.records.per_image import read_evaluation
+from ndr.records.provenance import EvaluationProvenance
 from ndr.registry import create, method_arguments, method_class
 from tests.evaluation.small_evaluations import RAIN, command, evaluated, evaluation_spec
 from tests.tiny_sets import write_tiny_set
 
+FACTS = {"method": "dncnn", "weights": "net", "licence": "MIT", "url": "https://host/net.pth"}
 REAL = dataclasses.replace(RAIN, name="real_rain", reference=False)
 
 
@@ -94,7 +96,7 @@ def test_fetched_weights_are_evaluated(sets: Path, tmp_path: Path) -> None:
     }
     torch.save(state, tmp_path / "net.pth")
     record = tmp_path / "record.json"
-    record.write_text(json.dumps({"file": str(tmp_path / "net.pth"), "reason": ""}))
+    FetchedWeights(**FACTS, file=str(tmp_path / "net.pth")).write(record)
     given = evaluation_spec(
         "dncnn", run="dncnn__official_weights__weights_net__seed_0", arguments=names
     )
@@ -111,13 +113,14 @@ def test_fetched_weights_are_evaluated(sets: Path, tmp_path: Path) -> None:
 def test_unavailable_weights_leave_their_reason(sets: Path, tmp_path: Path) -> None:
     record = tmp_path / "record.json"
     reason = "net.pth, published at https://host/net.pth, is unavailable: 404"
-    record.write_text(json.dumps({"file": None, "reason": reason}))
+    FetchedWeights(**FACTS, reason=reason).write(record)
     given = evaluation_spec(
         "dncnn", run="dncnn__official_weights__weights_net__seed_0", official_weights="net"
     )
     assert main(command(given, sets, tmp_path, "--official-weights", str(record))) == 0
     assert not read_evaluation(tmp_path / "per_image.csv", given.run, may_be_empty=True).series
-    provenance = json.loads((tmp_path / "provenance.json").read_text())
-    assert provenance["failures"] == {"rain": reason}
-    assert provenance["source"] == "official_weights"
+    provenance = EvaluationProvenance.read(tmp_path / "provenance.json")
+    assert provenance.failures == {"rain": reason}
+    assert provenance.source == "official_weights"
+    assert provenance.evaluation_sha256 == given.sha256()
     assert (tmp_path / "pictures").is_dir()

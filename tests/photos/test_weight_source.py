@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from ndr.checkpoint import write_checkpoint
 from ndr.method import CheckpointError, Method
 from ndr.nearest_name import UnknownNameError
 from ndr.photos.weight_source import CHECKPOINT, WeightRequest, load_requested
+from ndr.records.downloads import FetchedWeights
 from ndr.registry import create
 from tests.run_headers import header, run_spec
 
@@ -98,11 +99,13 @@ def test_the_keys_of_authors_weights_decide_about_the_network(tmp_path: Path) ->
 def test_the_record_of_fetched_weights(tmp_path: Path) -> None:
     file, record = tmp_path / "authors.pth", tmp_path / "record.json"
     torch.save(network("ffdnet").state_dict(), file)
-    content = {"method": "ffdnet", "file": str(file), "reason": ""}
-    record.write_text(json.dumps(content))
+    fetched = FetchedWeights(
+        method="ffdnet", weights="net", licence="MIT", url="https://host/net", file=str(file)
+    )
+    fetched.write(record)
     loaded, _ = load_requested(WeightRequest(str(record), preset="smoke"), CPU)
     assert same_weights(loaded.method, network("ffdnet"))
-    record.write_text(json.dumps(content | {"file": None, "reason": "host is gone"}))
+    dataclasses.replace(fetched, file=None, reason="host is gone").write(record)
     with pytest.raises(CheckpointError, match="were not fetched: host is gone"):
         load_requested(WeightRequest(str(record)), CPU)
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ndr.atomic_file import write_json
 from ndr.data.catalogue import load_catalogue
 from ndr.data.fetch.set_fetching import FetchPlaces, fetch_set
 
@@ -62,12 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 accepted=options.accept_terms,
                 partial=options.partial,
             )
-        write_json(options.done, done)
+        done.write(options.done)
     except (ValueError, OSError) as error:
         sys.exit(f"{options.name}: {error}")
     except KeyboardInterrupt:
         sys.exit(f"{options.name}: interrupted; run again, a download goes on where it stopped")
-    print(f"{options.name}: {done['images']} of {done['expected']} images in {done['folder']}")
+    print(f"{options.name}: {done.images} of {done.expected} images in {done.folder}")
 
 
 if __name__ == "__main__":

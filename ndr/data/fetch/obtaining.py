@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import datetime
 import hashlib
-import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import requests
 from filelock import FileLock, Timeout
 
-from ndr.atomic_file import write_json, write_text
+from ndr.atomic_file import write_text
 from ndr.data.fetch.fetch_errors import (
     BadFileError,
     FetchError,
@@ -27,29 +26,15 @@ from ndr.data.fetch.fetch_errors import (
 from ndr.data.fetch.source import Download
 from ndr.data.fetch.transfer import Partial, Waits, web_page_title
 from ndr.data.fetch.ways import Way, manual_steps, ways_of
+from ndr.records.downloads import Obtained
 from ndr.records.provenance import file_sha256
+from ndr.records.record import ResultFileError
 
 log = logging.getLogger(__name__)
 
 SHARED = "shared"
 """Folder of the downloads that several sets use."""
 BY_HAND = "placed by hand"
-
-
-@dataclass(frozen=True, slots=True)
-class Obtained:
-    """A verified file, and where it came from."""
-
-    path: Path
-    bytes: int
-    sha256: str
-    source: str
-    time: str
-    """UTC, when it arrived."""
-
-    def record(self) -> dict[str, str | int]:
-        """For `fetched.json`."""
-        return {**asdict(self), "path": self.path.as_posix(), "file": self.path.name}
 
 
 def _now() -> str:
@@ -149,22 +134,34 @@ def _record_path(target: Path) -> Path:
     return target.with_name(f"{target.name}.json")
 
 
+def _obtained(target: Path, sha256: str, source: str, time: str) -> Obtained:
+    return Obtained(
+        file=target.name,
+        location=target.as_posix(),
+        bytes=target.stat().st_size,
+        sha256=sha256,
+        source=source,
+        time=time,
+    )
+
+
 def _what_is_here(target: Path, sha256: str) -> Obtained:
     """Describe a verified file by the record of its download, if that speaks of these bytes."""
-    facts = {"source": BY_HAND, "time": _now()}
     try:
-        record = json.loads(_record_path(target).read_text(encoding="utf-8"))
-        if record["sha256"] == sha256:
-            facts = {"source": str(record["source"]), "time": str(record["time"])}
-    except (OSError, ValueError, KeyError):
-        log.info("%s: found without a record of its download", target)
-    return Obtained(target, target.stat().st_size, sha256, **facts)
+        record = Obtained.read_if_there(_record_path(target))
+    except ResultFileError as error:
+        log.warning("%s; the file itself is verified", error)
+        record = None
+    if record is not None and record.sha256 == sha256:
+        return _obtained(target, sha256, record.source, record.time)
+    log.info("%s: found without a record of its download", target)
+    return _obtained(target, sha256, BY_HAND, _now())
 
 
 def _kept(obtained: Obtained) -> Obtained:
     # What every later copy of the file is compared with.
-    write_text(_checksum_file(obtained.path), f"{obtained.sha256}  {obtained.path.name}\n")
-    write_json(_record_path(obtained.path), obtained.record())
+    write_text(_checksum_file(obtained.path), f"{obtained.sha256}  {obtained.file}\n")
+    obtained.write(_record_path(obtained.path))
     return obtained
 
 
@@ -195,7 +192,7 @@ def _by(
         if left.is_file():
             left.unlink()
     log.info("%s: %s, sha256 %s", target, size_text(target.stat().st_size), sha256)
-    return Obtained(target, target.stat().st_size, sha256, shown(way.label), _now())
+    return _obtained(target, sha256, shown(way.label), _now())
 
 
 def _failed(download: Download, target: Path, failures: list[FetchError]) -> FetchError:

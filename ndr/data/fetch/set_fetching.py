@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import logging
 import os
 import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ndr.atomic_file import atomic_path, write_json
+from ndr.atomic_file import atomic_path
 from ndr.data.catalogue import Catalogue, FolderSet
 from ndr.data.fetch.fetch_errors import FetchError
-from ndr.data.fetch.obtaining import BY_HAND, Obtained, held, obtain
+from ndr.data.fetch.obtaining import BY_HAND, held, obtain
 from ndr.data.fetch.source import Download, Terms
 from ndr.data.fetch.transfer import Waits, new_session
 from ndr.data.fetch.unpacking import Limits, unpack
@@ -22,6 +21,8 @@ from ndr.data.fetch.ways import local_folder
 from ndr.data.folder_set import SetNotFoundError, complete_count, find_source, found_pairs
 from ndr.data.pairing import PairingError
 from ndr.nearest_name import check_names
+from ndr.records.downloads import FetchedSet, Obtained, PlacedFile
+from ndr.records.record import ResultFileError
 
 log = logging.getLogger(__name__)
 
@@ -106,16 +107,14 @@ def _placed_record(name: str, file: Download, places: FetchPlaces) -> Path:
     return places.downloads / name / f"{file.file}.placed.json"
 
 
-def _earlier_records(
-    name: str, entry: FolderSet, places: FetchPlaces
-) -> list[dict[str, Any]] | None:
+def _earlier_records(name: str, entry: FolderSet, places: FetchPlaces) -> list[PlacedFile] | None:
     """What earlier runs recorded of all files of the set; None unless all are recorded."""
     try:
-        return [
-            json.loads(_placed_record(name, file, places).read_text(encoding="utf-8"))
-            for file in entry.downloads
-        ]
-    except (OSError, ValueError):
+        return [PlacedFile.read(_placed_record(name, file, places)) for file in entry.downloads]
+    except FileNotFoundError:
+        return None
+    except ResultFileError as error:
+        log.warning("%s", error)
         return None
 
 
@@ -195,15 +194,15 @@ def _check_found(name: str, entry: FolderSet, places: FetchPlaces, partial: bool
     return found
 
 
-def _done(name: str, found: Found, source: str, files: list[Any]) -> dict[str, Any]:
-    return {
-        "set": name,
-        "source": source,
-        "folder": found.folder.as_posix(),
-        "images": found.images,
-        "expected": found.expected,
-        "files": files,
-    }
+def _done(name: str, found: Found, source: str, files: list[PlacedFile]) -> FetchedSet:
+    return FetchedSet(
+        set=name,
+        source=source,
+        folder=found.folder.as_posix(),
+        images=found.images,
+        expected=found.expected,
+        files=tuple(files),
+    )
 
 
 def fetch_set(
@@ -214,7 +213,7 @@ def fetch_set(
     accepted: Collection[str] = (),
     partial: bool = False,
     waits: Waits | None = None,
-) -> dict[str, Any]:
+) -> FetchedSet:
     """Make sure that a published set lies on this machine in one of its layouts.
 
     Nothing is downloaded where the originals or a mirror hold it already.
@@ -254,8 +253,9 @@ def fetch_set(
         records = []
         for file in entry.downloads:
             obtained, count = _bring_file(name, file, places, waits or Waits())
-            records.append({**obtained.record(), "placed": count, "unpacked_to": file.unpack_to})
-            write_json(_placed_record(name, file, places), records[-1])
+            facts = {f.name: getattr(obtained, f.name) for f in dataclasses.fields(obtained)}
+            records.append(PlacedFile(**facts, placed=count, unpacked_to=file.unpack_to))
+            records[-1].write(_placed_record(name, file, places))
         found = _check_found(name, entry, places, partial)
         return _done(name, found, "downloads", records)
 

@@ -9,10 +9,11 @@ import pytest
 import requests
 
 from ndr.data.fetch.fetch_errors import SourceError, TemporaryError
-from ndr.data.fetch.obtaining import Obtained, obtain
+from ndr.data.fetch.obtaining import obtain
 from ndr.data.fetch.source import Download, HuggingFaceFile
 from ndr.data.fetch.transfer import Waits
 from ndr.data.fetch.ways import hub_address
+from ndr.records.downloads import Obtained
 from ndr.specs.typed_file import build
 from tests.data.fetch.misbehaving_server import MisbehavingServer, Served
 

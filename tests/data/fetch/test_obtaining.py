@@ -12,9 +12,10 @@ import pytest
 import requests
 
 from ndr.data.fetch.fetch_errors import BadFileError, FetchError, ManualStepError, SourceError
-from ndr.data.fetch.obtaining import Obtained, obtain
+from ndr.data.fetch.obtaining import obtain
 from ndr.data.fetch.source import Download
 from ndr.data.fetch.transfer import Waits
+from ndr.records.downloads import Obtained
 from ndr.specs.typed_file import build
 from tests.data.fetch.misbehaving_server import MisbehavingServer, Served
 
@@ -147,6 +148,14 @@ def test_damaged_record_costs_no_file(desk: Desk) -> None:
     with pytest.raises(FetchError, match="delete it if damaged"):
         desk.get(desk.entry("a"))
     assert desk.target.read_bytes() == CONTENT
+
+
+def test_damaged_facts_of_a_download_are_told(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.server.files["/a"] = Served(CONTENT)
+    desk.get(desk.entry("a"))
+    (desk.folder / "a.bin.json").write_text('{"sha256": "cut')
+    assert desk.get(desk.entry("a")).source == "placed by hand"
+    assert "a.bin.json is damaged" in caplog.text
 
 
 def test_file_that_changed_on_disk_is_fetched_again(desk: Desk) -> None:

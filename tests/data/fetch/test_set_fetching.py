@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import random
 import signal
@@ -22,6 +21,7 @@ from ndr.data.fetch.__main__ import main
 from ndr.data.fetch.fetch_errors import FetchError
 from ndr.data.fetch.set_fetching import FetchPlaces, fetch_set
 from ndr.data.fetch.transfer import PIECE, Waits
+from ndr.records.downloads import FetchedSet
 from tests.data.fetch.made_archives import write_tar, write_zip
 from tests.data.fetch.misbehaving_server import MisbehavingServer, Served
 
@@ -75,9 +75,9 @@ class Project:
         names = ["--set", "rain", "--catalogue", str(self.catalogue), "--done", str(self.done)]
         return [*names, *folders, *more]
 
-    def fetch(self, *more: str) -> dict[str, Any]:
+    def fetch(self, *more: str) -> FetchedSet:
         main(self.arguments(*more))
-        return json.loads(self.done.read_text())
+        return FetchedSet.read(self.done)
 
     def images(self) -> dict[str, bytes]:
         folder = self.originals / "rain"
@@ -93,18 +93,18 @@ def project(tmp_path: Path, server: MisbehavingServer) -> Project:
 def test_set_from_two_archives(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     done = project.fetch()
     assert project.images() == CLEAN | RAINY
-    assert (done["set"], done["source"], done["images"], done["expected"]) == (
+    assert (done.set, done.source, done.images, done.expected) == (
         "rain",
         "downloads",
         4,
         4,
     )
-    first = done["files"][0]
+    first = done.files[0]
     content = project.server.files["/gt.zip"].content
-    assert first["sha256"] == hashlib.sha256(content).hexdigest()
-    assert first["bytes"] == len(content)
-    assert first["source"] == f"{project.server.url}/gt.zip"
-    assert first["placed"] == 4
+    assert first.sha256 == hashlib.sha256(content).hexdigest()
+    assert first.bytes == len(content)
+    assert first.source == f"{project.server.url}/gt.zip"
+    assert first.placed == 4
     assert "4 of 4 images" in capsys.readouterr().out
     assert not [path for path in project.originals.iterdir() if path.name.startswith(".")]
 
@@ -141,8 +141,8 @@ def place(folder: Path, numbers: range) -> None:
 def test_set_in_a_mirror_is_used_in_place(project: Project, tmp_path: Path) -> None:
     place(tmp_path / "mirror/rain/test", range(4))
     done = project.fetch("--mirror", str(tmp_path / "mirror"))
-    assert (done["source"], done["files"]) == ("mirror", [])
-    assert done["folder"] == str(tmp_path / "mirror/rain")
+    assert (done.source, done.files) == ("mirror", ())
+    assert done.folder == str(tmp_path / "mirror/rain")
     assert not project.server.answers
     assert not project.images()
 
@@ -150,10 +150,10 @@ def test_set_in_a_mirror_is_used_in_place(project: Project, tmp_path: Path) -> N
 def test_part_of_a_set_in_a_mirror(project: Project, tmp_path: Path) -> None:
     place(tmp_path / "mirror/rain/test", range(3))
     done = project.fetch("--mirror", str(tmp_path / "mirror"), "--partial")
-    assert (done["source"], done["images"], done["expected"]) == ("mirror", 3, 4)
+    assert (done.source, done.images, done.expected) == ("mirror", 3, 4)
     assert not project.server.answers
     done = project.fetch("--mirror", str(tmp_path / "mirror"))
-    assert (done["source"], done["images"]) == ("downloads", 4)
+    assert (done.source, done.images) == ("downloads", 4)
 
 
 def test_set_placed_by_hand_needs_no_terms(project: Project) -> None:
@@ -162,7 +162,7 @@ def test_set_placed_by_hand_needs_no_terms(project: Project) -> None:
     (project.originals / "rain/test").rename(project.originals / "placed")
     (project.originals / "placed/clean").rename(project.originals / "rain/gt")
     (project.originals / "placed/degraded").rename(project.originals / "rain/rainy")
-    assert project.fetch()["source"] == "placed by hand"
+    assert project.fetch().source == "placed by hand"
     assert not project.server.answers
 
 
@@ -170,7 +170,7 @@ def test_mirror_with_the_archives(project: Project) -> None:
     for file in ("gt.zip", "rain.tar.gz"):
         project.server.files[f"/lab/rain/{file}"] = project.server.files.pop(f"/{file}")
     done = project.fetch("--mirror", f"{project.server.url}/lab")
-    assert done["files"][1]["source"] == f"{project.server.url}/lab/rain/rain.tar.gz"
+    assert done.files[1].source == f"{project.server.url}/lab/rain/rain.tar.gz"
     assert project.images() == CLEAN | RAINY
 
 
@@ -183,7 +183,7 @@ def test_terms_are_accepted_by_name(project: Project) -> None:
     with pytest.raises(SystemExit, match="did you mean 'research'"):
         project.fetch("--accept-terms", "researching")
     assert not project.server.answers
-    assert project.fetch("--accept-terms", "research")["images"] == 4
+    assert project.fetch("--accept-terms", "research").images == 4
 
 
 def test_truncated_archive_then_next_source(project: Project) -> None:
@@ -192,7 +192,7 @@ def test_truncated_archive_then_next_source(project: Project) -> None:
     sources = [{"url": f"{project.server.url}/{name}.zip"} for name in ("broken", "gt")]
     project.entry["downloads"][0]["sources"] = sources
     done = project.fetch()
-    assert done["files"][0]["source"].endswith("/gt.zip")
+    assert done.files[0].source.endswith("/gt.zip")
     assert project.images() == CLEAN | RAINY
     rejected = project.downloads / "rain/gt.zip.rejected"
     assert rejected.stat().st_size == len(whole.content) // 2
@@ -229,7 +229,7 @@ def test_too_few_images(project: Project) -> None:
     project.entry["expected"] = 5
     with pytest.raises(SystemExit, match="holds 4 images instead of 5"):
         project.fetch()
-    assert project.fetch("--partial")["expected"] == 5
+    assert project.fetch("--partial").expected == 5
 
 
 def test_run_that_broke_between_two_archives_goes_on(project: Project) -> None:
