@@ -6,6 +6,7 @@ import itertools
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,7 +41,7 @@ QUERIED = ("affinity", "degradation")
 
 def image_arrays(
     method: Method, run: str, image: DegradedImage, device: torch.device, *, complete: bool
-) -> dict[str, NDArray]:
+) -> dict[str, NDArray[Any]]:
     """Pictures of one image, uint8 (H, W, 3), and its maps, float16 (C, h, w).
 
     Returns:
@@ -52,7 +53,7 @@ def image_arrays(
     degraded, clean = centre_crop(image.degraded, image.clean, CROP, method.scale)
     assert clean is not None  # only test sets with ground truth are looked at
     batch = to_tensor(degraded[None], device)
-    arrays: dict[str, NDArray] = {"degraded": to_uint8(degraded), "clean": to_uint8(clean)}
+    arrays: dict[str, NDArray[Any]] = {"degraded": to_uint8(degraded), "clean": to_uint8(clean)}
     found = network.figure_tensors(batch)
     limit = float(np.finfo(np.float16).max)
     for level in LEVELS:
@@ -76,7 +77,7 @@ def figure_arrays(
     device: torch.device,
     *,
     pictures: int = PICTURES,
-) -> Iterator[tuple[str, NDArray]]:
+) -> Iterator[tuple[str, NDArray[Any]]]:
     """Names and arrays of the file.
 
     Of each test set with ground truth the first images are kept with S and U; the first of them by
@@ -112,7 +113,7 @@ def figure_arrays(
                 yield f"{test_set.name}/{image.name}/{name}", array
 
 
-def write_arrays(path: str | Path, arrays: Iterator[tuple[str, NDArray]]) -> None:
+def write_arrays(path: str | Path, arrays: Iterator[tuple[str, NDArray[Any]]]) -> None:
     """Write an .npz file, array by array; equal arrays give equal bytes.
 
     It is a plain .npz (a zip of .npy files), to be read with `np.load(..., allow_pickle=False)`.

@@ -114,7 +114,9 @@ def resampling_weights(
     return weights
 
 
-def resampled_means(sample: Sample, *, name: str, resamples: int, position: int = 0) -> NDArray:
+def resampled_means(
+    sample: Sample, *, name: str, resamples: int, position: int = 0
+) -> NDArray[np.float64]:
     """Mean of each resample, shape (resamples,); seeds and scenes are drawn independently."""
     sums, sizes = scene_sums(sample)
     scenes = resampling_weights(name, "scenes", position, len(sizes), resamples)
