@@ -13,7 +13,8 @@ from pathlib import Path
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ndr.data.catalogue import load_catalogue
+from ndr.data.catalogue import Catalogue, FolderSet, load_catalogue
+from ndr.data.fetch.obtaining import pinned_by
 from ndr.data.fetch.set_fetching import FetchPlaces, fetch_set
 
 
@@ -21,7 +22,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ndr.data.fetch", description="Fetch a published set of images."
     )
-    parser.add_argument("--set", required=True, dest="name", metavar="NAME")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--set", dest="name", metavar="NAME")
+    what.add_argument(
+        "--pins", action="store_true", help="list what each download is compared with, and end"
+    )
     parser.add_argument("--catalogue", type=Path, default=Path("config/datasets.yaml"))
     parser.add_argument("--originals", type=Path, default=Path("data/originals"))
     parser.add_argument("--downloads", type=Path, default=Path("data/downloads"))
@@ -42,14 +47,33 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--partial", action="store_true", help="a part of the set is enough")
     parser.add_argument(
-        "--done", type=Path, required=True, help="JSON file that is written last of all"
+        "--done", type=Path, help="JSON file that is written last of all (with --set)"
     )
     return parser
 
 
+def _print_pins(catalogue: Catalogue, downloads: Path) -> None:
+    entries = {n: e for n, e in sorted(catalogue.entries.items()) if isinstance(e, FolderSet)}
+    lines = [
+        (name, file.file, entry.terms or "none asked", pinned_by(name, file, downloads))
+        for name, entry in entries.items()
+        for file in entry.downloads
+    ]
+    for name, file, terms, pin in lines:
+        print(f"{name:<28} {file:<36} {terms:<21} {pin}")
+    pinned = sum(line[-1] == "published sha256" for line in lines)
+    print(f"{pinned} of {len(lines)} downloads have a published sha256.")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Fetch one set; errors end with their message and exit status 1."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.pins:
+        _print_pins(load_catalogue(options.catalogue), options.downloads)
+        return
+    if options.done is None:
+        parser.error("--set needs --done")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
         places = FetchPlaces(options.originals, options.downloads, tuple(options.mirror))

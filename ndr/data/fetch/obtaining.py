@@ -158,9 +158,22 @@ def _what_is_here(target: Path, sha256: str) -> Obtained:
     return _obtained(target, sha256, BY_HAND, _now())
 
 
-def _kept(obtained: Obtained) -> Obtained:
-    # What every later copy of the file is compared with.
-    write_text(_checksum_file(obtained.path), f"{obtained.sha256}  {obtained.file}\n")
+def pinned_by(set_name: str, download: Download, downloads: Path) -> str:
+    """What the bytes of a download are compared with, in a few words."""
+    if download.sha256 is not None:
+        return "published sha256"
+    if _checksum_file(downloads / place_of(set_name, download) / download.file).exists():
+        return "recorded at the first download here"
+    return "published size alone" if download.bytes is not None else "nothing yet"
+
+
+def _kept(obtained: Obtained, download: Download) -> Obtained:
+    record = _checksum_file(obtained.path)
+    if download.sha256 is None and not record.exists():
+        log.info(
+            "%s: no checksum is published; compared with %s from now on", obtained.path, record
+        )
+    write_text(record, f"{obtained.sha256}  {obtained.file}\n")
     obtained.write(_record_path(obtained.path))
     return obtained
 
@@ -253,13 +266,13 @@ def obtain(
             try:
                 sha256 = verify(target, download.file, claims)
                 accept(target)
-                return _kept(_what_is_here(target, sha256))
+                return _kept(_what_is_here(target, sha256), download)
             except BadFileError as error:
                 rejected = set_aside(target, target)
                 failures.append(BadFileError(f"{error}; it is kept aside as {rejected}"))
         for way in ways_of(download, place, mirrors, waits, session):
             try:
-                return _kept(_by(way, target, download, claims, accept))
+                return _kept(_by(way, target, download, claims, accept), download)
             except (SourceError, TemporaryError, BadFileError) as error:
                 log.warning("%s", error)
                 failures.append(error)

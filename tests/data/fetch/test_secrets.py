@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
 import requests
 
+from ndr.data.fetch.__main__ import main
 from ndr.data.fetch.fetch_errors import FetchError, SourceError, TemporaryError, shown
-from ndr.data.fetch.obtaining import obtain
+from ndr.data.fetch.obtaining import obtain, pinned_by
 from ndr.data.fetch.source import Download, UrlSource
 from ndr.data.fetch.transfer import Waits, connection_problem
 from ndr.specs.typed_file import SpecError, build
@@ -74,3 +76,26 @@ def test_a_signed_address_is_not_recorded(
     found = obtain("set", download, tmp_path, lambda path: None, waits=Waits(()), session=session)
     assert found.source == f"{server.url}/a.bin?sig=..."
     assert SECRET not in caplog.text + found.path.with_name("a.bin.json").read_text()
+
+
+def test_what_is_trusted_is_said_and_listed(
+    server: MisbehavingServer,
+    session: requests.Session,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Without a published checksum the first download is trusted, and every later one compared."""
+    server.files["/a.zip"] = Served(b"content")
+    caplog.set_level(logging.INFO)
+    download = build(Download, {"file": "a.zip", "sources": [{"url": f"{server.url}/a.zip"}]})
+    for _ in range(2):
+        obtain("set", download, tmp_path, lambda path: None, waits=Waits(()), session=session)
+    assert caplog.text.count("no checksum is published") == 1
+    assert pinned_by("set", download, tmp_path) == "recorded at the first download here"
+    assert pinned_by("set", download, tmp_path / "other") == "nothing yet"
+    main(["--pins", "--downloads", str(tmp_path)])
+    *lines, last = capsys.readouterr().out.splitlines()
+    pinned = sum(line.endswith("published sha256") for line in lines)
+    assert last == f"{pinned} of {len(lines)} downloads have a published sha256."
+    assert any(line.split()[0] == "urban100" for line in lines)
