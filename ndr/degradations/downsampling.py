@@ -121,12 +121,3 @@ def downsample_bicubic(
         )
     small = resize_bicubic(image, 1 / factor)
     return round_to_8_bits(small) if round_8_bits else np.clip(small, 0, 1)
-
-
-def upsample_bicubic(image: np.ndarray, factor: int = 2) -> np.ndarray:
-    """Enlarge an image as MATLAB's `imresize(image, factor)` does, clipped, not rounded.
-
-    >>> upsample_bicubic(np.ones((3, 5, 3), dtype=np.float32)).shape
-    (6, 10, 3)
-    """
-    return np.clip(resize_bicubic(image, float(factor)), 0, 1)

@@ -97,8 +97,11 @@ class VectorUse:
     level: str
     vectors: int
     entropy: Measured
+    """Of the affinity averaged over pixels, views and degradations, over log N: 1 is even use."""
     effective_vectors: Measured
+    """exp of that entropy in nats: N for even use, 1 for one vector."""
     pixel_entropy: Measured
+    """Mean of the entropy of single pixels, over log N: low where each chooses few vectors."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ Pictures that are tested are never trained on.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,12 +62,21 @@ def predicted_classes(
 
 
 def accuracy_over_pictures(
-    features: dict[str, NDArray[np.float64]], pictures: Sequence[str]
+    features: Mapping[str, NDArray[np.float64]],
+    pictures: Sequence[str],
+    *,
+    tested: Mapping[str, NDArray[np.float64]] | None = None,
+    sources: Sequence[str] | None = None,
 ) -> Measured:
     """Accuracy on each picture by a classifier that has learned from all others.
 
-    `features` has (V, F) per class: one row per view, in the same order for all classes, and
-    `pictures` the picture of each view. Missing for fewer than `MINIMUM_PICTURES` pictures.
+    Missing for fewer than `MINIMUM_PICTURES` pictures.
+
+    Args:
+        features: (V, F) per class: one row per view, in the same order for all classes.
+        pictures: the picture of each view.
+        tested: what is classified; None: the features that others learn from.
+        sources: of each view a second picture that is not learned from; None: there is none.
 
     >>> views = {"a": np.zeros((3, 1)), "b": np.ones((3, 1))}
     >>> accuracy_over_pictures(views, ["x", "y", "z"]).value
@@ -80,32 +88,29 @@ def accuracy_over_pictures(
             f"a classifier needs at least {MINIMUM_PICTURES} pictures, so that it is tested on "
             f"one and learns from several others; found {len(names)}"
         )
-    owners = np.asarray(pictures)
+    owners, others = np.asarray(pictures), np.asarray(sources or pictures)
     correct: list[float] = []
-    tested: list[str] = []
-    for name in names:
-        held = owners == name
-        train = np.concatenate([rows[~held] for rows in features.values()])
-        train_labels = [label for label in features for _ in range(int((~held).sum()))]
-        for label, rows in features.items():
+    owners_tested: list[str] = []
+    for picture, source in dict.fromkeys(zip(owners.tolist(), others.tolist(), strict=True)):
+        learned = (owners != picture) & (owners != source)
+        held = (owners == picture) & (others == source)
+        train = np.concatenate([rows[learned] for rows in features.values()])
+        train_labels = [label for label in features for _ in range(int(learned.sum()))]
+        for label, rows in (tested or features).items():
             found = predicted_classes(train, train_labels, rows[held])
             correct += [float(answer == label) for answer in found]
-            tested += [name] * len(found)
-    return mean_over_pictures(correct, tested)
-
-
-@dataclass(frozen=True, slots=True)
-class ExplainedVariance:
-    """Shares in [0, 1]; what is left to 1 belongs to type and picture together."""
-
-    degradation: Measured
-    picture: Measured
+            owners_tested += [picture] * len(found)
+    return mean_over_pictures(correct, owners_tested)
 
 
 def explained_variance(
     features: Mapping[str, NDArray[np.float64]], *, standardise: bool = False
-) -> ExplainedVariance:
+) -> tuple[Measured, Measured]:
     """Eta squared of a balanced design: each view once under each degradation.
+
+    Returns:
+        Shares of the degradation and of the picture, in [0, 1]; what is left to 1 belongs to both
+        together.
 
     The sums of squares of all F numbers are added before they are divided, so that a number that
     hardly varies counts little. A share is never 0 by chance alone: with T types of V views each,
@@ -117,14 +122,14 @@ def explained_variance(
         standardise: give all numbers the same variance first, where their units differ.
 
     >>> design = {"noise": np.array([[0.0], [1.0]]), "rain": np.array([[3.0], [4.0]])}
-    >>> explained_variance(design).degradation.value, explained_variance(design).picture.value
-    (0.9, 0.1)
+    >>> [share.value for share in explained_variance(design)]
+    [0.9, 0.1]
     """
     values = np.stack([np.asarray(rows, dtype=np.float64) for rows in features.values()])
     types, views, _ = values.shape
     if types < 2 or views < 2:
         reason = missing(f"needs two degradations and two views, found {types} and {views}")
-        return ExplainedVariance(reason, reason)
+        return reason, reason
     centred = values - values.mean(axis=(0, 1))
     if standardise:
         deviation = centred.std(axis=(0, 1))
@@ -132,11 +137,11 @@ def explained_variance(
     total = float((centred**2).sum())
     if total == 0:
         reason = missing("nothing varies")
-        return ExplainedVariance(reason, reason)
+        return reason, reason
     by_type = views * float((centred.mean(axis=1) ** 2).sum())
     by_view = types * float((centred.mean(axis=0) ** 2).sum())
     count = types * views
-    return ExplainedVariance(single(by_type / total, count), single(by_view / total, count))
+    return single(by_type / total, count), single(by_view / total, count)
 
 
 def _kurtosis(values: NDArray[np.float64]) -> float:

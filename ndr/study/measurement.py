@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -100,36 +99,27 @@ def settling_rows(
     return tuple(rows)
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Of one level: entropies over log N, so that 1 means evenly over all vectors."""
+def vector_usage(
+    affinity: NDArray[np.float64], sharpness: NDArray[np.float64]
+) -> dict[str, Measured]:
+    """Numbers of a `VectorUse`, by affinities (n, N) and entropies of single pixels (n,) in nats.
 
-    entropy: Measured
-    """Of the affinity averaged over pixels, views and degradations."""
-    effective_vectors: Measured
-    """exp of that entropy: N for even use, 1 for one vector."""
-    pixel_entropy: Measured
-    """Mean of the entropy of single pixels: low where each pixel chooses few vectors."""
-
-
-def vector_usage(affinity: NDArray[np.float64], sharpness: NDArray[np.float64]) -> Usage:
-    """Usage of the vectors, by affinities (n, N) and entropies of single pixels (n,) in nats.
-
-    >>> round(vector_usage(np.full((5, 8), 1 / 8), np.full(5, np.log(8))).entropy.value, 6)
+    >>> round(vector_usage(np.full((5, 8), 1 / 8), np.full(5, np.log(8)))["entropy"].value, 6)
     1.0
     """
     samples, count = affinity.shape
     if count < 2:
         reason = missing("D has one vector: there is nothing to choose from")
-        return Usage(reason, single(1.0, samples), reason)
+        one = single(1.0, samples)
+        return {"entropy": reason, "effective_vectors": one, "pixel_entropy": reason}
     mean = affinity.mean(axis=0)
     used = mean[mean > 0]
     total = float(-(used * np.log(used)).sum())
-    return Usage(
-        single(total / np.log(count), samples),
-        single(np.exp(total), samples),
-        single(float(sharpness.mean()) / np.log(count), samples),
-    )
+    return {
+        "entropy": single(total / np.log(count), samples),
+        "effective_vectors": single(np.exp(total), samples),
+        "pixel_entropy": single(float(sharpness.mean()) / np.log(count), samples),
+    }
 
 
 def vector_similarity(vectors: NDArray[np.floating]) -> Cosines:
@@ -155,12 +145,11 @@ def random_similarity(count: int, dimension: int, suite_seed: int) -> Cosines:
         vector_similarity(generator.standard_normal((count, dimension)))
         for _ in range(RANDOM_MATRICES)
     ]
-    values = [(each.mean.value, each.largest.value) for each in drawn]
-    if values[0][0] is None:
+    if drawn[0].mean.value is None:
         return drawn[0]
-    columns = [np.array(column, dtype=np.float64) for column in zip(*values, strict=True)]
-    mean, largest = (float(column.mean()) for column in columns)
-    return Cosines(single(mean, len(values)), single(largest, len(values)))
+    values = np.array([(each.mean.value, each.largest.value) for each in drawn], dtype=np.float64)
+    mean, largest = np.ascontiguousarray(values.T).mean(axis=1)
+    return Cosines(single(mean, len(drawn)), single(largest, len(drawn)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,11 +203,6 @@ def measure(subject: Subject, views: Views, suite_seed: int) -> dict[str, Any]:
     }
 
 
-def _parts(found: Any) -> dict[str, Any]:
-    """The fields of a dataclass by name, as they are."""
-    return {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
-
-
 def _features(found: Found, views: Views) -> dict[tuple[str, str], Features]:
     """What classifiers see, per source and level: one row per view, for each condition."""
     features: dict[tuple[str, str], Features] = {}
@@ -254,14 +238,15 @@ def _separability(
 
 
 def _explained(features: Mapping[tuple[str, str], Features]) -> tuple[ExplainedShares, ...]:
-    shares = {
-        key: explained_variance({name: rows[name] for name in TYPES}, standardise=key[0] == PLAIN)
-        for key, rows in features.items()
-    }
-    return tuple(
-        ExplainedShares(source=source, level=level, **_parts(each))
-        for (source, level), each in shares.items()
-    )
+    shares = []
+    for (source, level), rows in features.items():
+        degradation, picture = explained_variance(
+            {name: rows[name] for name in TYPES}, standardise=source == PLAIN
+        )
+        shares.append(
+            ExplainedShares(source=source, level=level, degradation=degradation, picture=picture)
+        )
+    return tuple(shares)
 
 
 def _recreation(subject: Subject, found: Found, views: Views, suite_seed: int) -> RecreatedViews:
@@ -288,10 +273,12 @@ def _recreation(subject: Subject, found: Found, views: Views, suite_seed: int) -
         case: recreation.swap_accuracy(images, views, order)
         for case, (images, order) in cases.items()
     }
+    psnr, by_type = recreation.measure_recreation(outputs, views)
     return RecreatedViews(
         control=recreation.CONTROL,
-        feeds=tuple(recreation.FEEDS),
-        **_parts(recreation.measure_recreation(outputs, views)),
+        feeds=recreation.FEEDS,
+        psnr=psnr,
+        by_type=by_type,
         swap=SwapTest(chance=1 / len(TYPES), accuracy=accuracy),
     )
 
@@ -303,7 +290,7 @@ def _usage(found: Found) -> tuple[VectorUse, ...]:
             chosen = [by_condition[name] for name in TYPES]
             affinity = np.concatenate([response.affinity[index] for response in chosen])
             sharpness = np.concatenate([response.sharpness[index] for response in chosen])
-            usage = _parts(vector_usage(affinity, sharpness))
+            usage = vector_usage(affinity, sharpness)
             vectors = affinity.shape[1]
             rows.append(VectorUse(source=source, level=str(level), vectors=vectors, **usage))
     return tuple(rows)

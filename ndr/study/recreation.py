@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor
 from ndr.metrics.full_reference import psnr
 from ndr.records.representation import Measured
 from ndr.seeds import numpy_generator
-from ndr.study.classifiers import MINIMUM_PICTURES, predicted_classes, statistics_of
+from ndr.study.classifiers import MINIMUM_PICTURES, accuracy_over_pictures, statistics_of
 from ndr.study.clean_views import TYPES, Views
 from ndr.study.measured_numbers import mean_over_pictures, missing
 from ndr.study.network_responses import (
@@ -35,15 +34,6 @@ FEEDS = (
 """What NDR-Degrad is given beside the clean view."""
 LARGEST_PSNR = 100.0
 """Of equal images, in dB, so that means stay finite."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recreation:
-    """PSNR in dB to the degraded view: over all types, and per type."""
-
-    psnr: dict[str, Measured]
-    """Per name in `FEEDS`, and `CONTROL`."""
-    by_type: dict[str, dict[str, Measured]]
 
 
 def psnr_of_each(images: NDArray[np.floating], truth: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -114,8 +104,13 @@ def recreate_all(
 
 def measure_recreation(
     outputs: Mapping[str, Mapping[str, NDArray[np.float32]]], views: Views
-) -> Recreation:
-    """PSNR of what `recreate_all` gave to the degraded views, beside the clean view unchanged."""
+) -> tuple[dict[str, Measured], dict[str, dict[str, Measured]]]:
+    """PSNR in dB of what `recreate_all` gave to the degraded views.
+
+    Returns:
+        Per name in `FEEDS`, and for the clean view unchanged (`CONTROL`): over all types, and per
+        type.
+    """
     values: dict[str, dict[str, NDArray[np.float64]]] = {}
     for name in TYPES:
         truth = views.degraded[name].clip(0, 1)
@@ -133,7 +128,7 @@ def measure_recreation(
         name: {feed: mean_over_pictures(numbers, views.pictures) for feed, numbers in each.items()}
         for name, each in values.items()
     }
-    return Recreation(pooled, by_type)
+    return pooled, by_type
 
 
 def residual_statistics(
@@ -160,22 +155,10 @@ def swap_accuracy(
     needed = MINIMUM_PICTURES + (partner is not None)
     if len(names) < needed:
         return missing(f"the swap test needs at least {needed} pictures, found {len(names)}")
-    owners = np.asarray(views.pictures)
-    sources = owners if partner is None else owners[partner]
     real = {
         name: residual_statistics(views.degraded[name].clip(0, 1), views.reference)
         for name in TYPES
     }
     made = {name: residual_statistics(outputs[name], views.reference) for name in TYPES}
-    correct: list[float] = []
-    tested: list[str] = []
-    for picture, source in dict.fromkeys(zip(owners.tolist(), sources.tolist(), strict=True)):
-        others = (owners != picture) & (owners != source)
-        train = np.concatenate([real[name][others] for name in TYPES])
-        labels = [name for name in TYPES for _ in range(int(others.sum()))]
-        held = (owners == picture) & (sources == source)
-        for name in TYPES:
-            answers = predicted_classes(train, labels, made[name][held])
-            correct += [float(answer == name) for answer in answers]
-            tested += [picture] * len(answers)
-    return mean_over_pictures(correct, tested)
+    sources = None if partner is None else [views.pictures[view] for view in partner]
+    return accuracy_over_pictures(real, views.pictures, tested=made, sources=sources)

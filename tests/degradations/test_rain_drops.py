@@ -8,13 +8,16 @@ from ndr.degradations.rain_drops import (
     drop_concentration,
     drop_diameters,
     fall_speed,
-    mean_drop_diameter,
     oscillation_frequency,
     size_slope,
     spectrum_mean,
 )
 
 RATES = (5.0, 10.0, 25.0, 50.0)
+
+
+def mean_drop_diameter(rate: float) -> float:
+    return spectrum_mean(lambda diameter: diameter, rate)
 
 
 def marshall_palmer(diameter: float, rate: float) -> float:

@@ -110,13 +110,13 @@ def test_u_that_is_the_residual_carries_the_picture(views: Views) -> None:
     network = Knowing(views, carry="residual")
     found = looked_at(network, views)
     outputs = recreation.recreate_all(network, found, views, 9)
-    measured = recreation.measure_recreation(outputs, views)
-    values = {feed: number.value for feed, number in measured.psnr.items()}
+    psnr, by_type = recreation.measure_recreation(outputs, views)
+    values = {feed: number.value for feed, number in psnr.items()}
     assert values[OWN] > 60
     assert values[ZEROS] == pytest.approx(values[recreation.CONTROL])
     assert max(values[OTHER_PICTURE], values[OTHER_TYPE], values[SHUFFLED]) < values[OWN] - 20
-    assert measured.psnr[OWN].n == 45
-    assert measured.by_type["rain"][OWN].n == 15
+    assert psnr[OWN].n == 45
+    assert by_type["rain"][OWN].n == 15
     # What is added is the real residual: the type can be named, wherever it comes from.
     own = recreation.swap_accuracy({n: outputs[n][OWN] for n in TYPES}, views, None)
     assert (
@@ -132,7 +132,7 @@ def test_u_that_is_the_type_serves_any_picture(views: Views) -> None:
     network = Knowing(views, carry="type")
     found = looked_at(network, views)
     outputs = recreation.recreate_all(network, found, views, 9)
-    values = recreation.measure_recreation(outputs, views).psnr
+    values, _ = recreation.measure_recreation(outputs, views)
     assert values[OTHER_PICTURE].value == pytest.approx(values[OWN].value)
     assert values[SHUFFLED].value == pytest.approx(values[OWN].value)
     assert values[OTHER_TYPE].value != pytest.approx(values[OWN].value)

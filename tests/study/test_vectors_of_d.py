@@ -17,26 +17,26 @@ from ndr.study.measurement import (
 
 def test_even_use_and_use_of_one_vector() -> None:
     even = vector_usage(np.full((6, 8), 1 / 8), np.full(6, math.log(8)))
-    assert even.entropy.value == pytest.approx(1)
-    assert even.effective_vectors.value == pytest.approx(8)
-    assert even.pixel_entropy.value == pytest.approx(1)
+    assert even["entropy"].value == pytest.approx(1)
+    assert even["effective_vectors"].value == pytest.approx(8)
+    assert even["pixel_entropy"].value == pytest.approx(1)
     one = np.zeros((6, 8))
     one[:, 3] = 1
     single = vector_usage(one, np.zeros(6))
-    assert single.entropy.value == pytest.approx(0)
-    assert single.effective_vectors.value == pytest.approx(1)
+    assert single["entropy"].value == pytest.approx(0)
+    assert single["effective_vectors"].value == pytest.approx(1)
 
 
 def test_each_view_its_own_vector_is_even_use() -> None:
     usage = vector_usage(np.eye(4), np.zeros(4))
-    assert usage.effective_vectors.value == pytest.approx(4)
-    assert usage.pixel_entropy.value == 0
+    assert usage["effective_vectors"].value == pytest.approx(4)
+    assert usage["pixel_entropy"].value == 0
 
 
 def test_a_single_vector_has_nothing_to_choose() -> None:
     usage = vector_usage(np.ones((3, 1)), np.zeros(3))
-    assert usage.entropy.value is None
-    assert usage.effective_vectors.value == 1
+    assert usage["entropy"].value is None
+    assert usage["effective_vectors"].value == 1
     assert vector_similarity(np.ones((1, 4))).mean.value is None
     assert random_similarity(1, 4, 9).mean.value is None
 
