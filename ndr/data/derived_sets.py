@@ -22,13 +22,7 @@ from ndr.data.image_files import (
     to_uint8,
     write_png,
 )
-from ndr.data.manifest import (
-    Manifest,
-    ManifestError,
-    ManifestRow,
-    moved_location,
-    package_file,
-)
+from ndr.data.manifest import Manifest, ManifestError, ManifestRow, moved_location, package_file
 from ndr.degradations.downsampling import crop_to_multiple
 from ndr.degradations.synthesis import synthesise
 from ndr.nearest_name import check_names
@@ -130,7 +124,9 @@ class Synthesis:
         if self.entry.degradation == HALVING:
             even = crop_to_multiple(clean)
             if even.shape != clean.shape:
-                row = self._cropped(row, even)
+                columns = self._written("clean", row.name, even)
+                height, width = even.shape[:2]
+                row = dataclasses.replace(row, width=width, height=height, **columns)
             clean, given = even, crop_to_multiple(given)
         return [
             self._version(number, row, variant, given.astype(np.float32) / np.float32(255), clean)
@@ -145,19 +141,16 @@ class Synthesis:
             )
         return _source_image(self.source, row, "degraded")
 
-    def _cropped(self, row: ManifestRow, clean: np.ndarray) -> ManifestRow:
-        """Write a clean image of which a row or column is cut off, and describe it."""
-        path = self.folder / "clean" / f"{row.name}.png"
-        write_png(path, clean)
-        return dataclasses.replace(
-            row,
-            clean=f"clean/{path.name}",
-            width=clean.shape[1],
-            height=clean.shape[0],
-            clean_sha256=file_sha256(path),
-            clean_pixels_sha256=pixels_sha256(clean),
-            clean_bytes=path.stat().st_size,
-        )
+    def _written(self, side: str, name: str, pixels: np.ndarray) -> dict[str, Any]:
+        """Write a clean or degraded image; returns what its row says of the file."""
+        path = self.folder / side / f"{name}.png"
+        write_png(path, pixels)
+        return {
+            side: f"{side}/{path.name}",
+            f"{side}_sha256": file_sha256(path),
+            f"{side}_pixels_sha256": pixels_sha256(pixels),
+            f"{side}_bytes": path.stat().st_size,
+        }
 
     def _version(
         self, number: int, row: ManifestRow, variant: int, given: np.ndarray, clean: np.ndarray
@@ -182,18 +175,9 @@ class Synthesis:
                 f"{clean.shape}: expected a clean image of {scale} times the size"
             )
         name = row.name if entry.variants == 1 else f"{row.name}-{variant + 1}"
-        path = self.folder / "degraded" / f"{name}.png"
-        pixels = to_uint8(degraded)
-        write_png(path, pixels)
-        return dataclasses.replace(
-            row,
-            name=name,
-            degraded=f"degraded/{path.name}",
-            degraded_sha256=file_sha256(path),
-            degraded_pixels_sha256=pixels_sha256(pixels),
-            parameters=json.dumps(record, sort_keys=True, allow_nan=False),
-            degraded_bytes=path.stat().st_size,
-        )
+        columns = self._written("degraded", name, to_uint8(degraded))
+        made_with = json.dumps(record, sort_keys=True, allow_nan=False)
+        return dataclasses.replace(row, name=name, parameters=made_with, **columns)
 
     @property
     def scale(self) -> int:

@@ -194,20 +194,10 @@ def _random_crop(
     height, width = pairs.size(index)
     top = int(generator.integers(max(height - small, 0) + 1))
     left = int(generator.integers(max(width - small, 0) + 1))
-    if min(height, width) >= small:
-        pair = pairs.read_crop(index, top, left, small)
-        assert pair.clean is not None  # see _check_degraded
-        return pair.clean, pair.clean if pair.degraded is None else pair.degraded
-    pair = pairs.read(index)
-    assert pair.clean is not None
-    clean = _window(pair.clean, pairs.scale * top, pairs.scale * left, patch)
-    if pair.degraded is None:
-        return clean, clean
-    return clean, _window(pair.degraded, top, left, small)
-
-
-def _window(image: np.ndarray, top: int, left: int, side: int) -> np.ndarray:
-    return reflected(image[top : top + side, left : left + side], side)
+    pair = pairs.read_crop(index, top, left, min(height, small), min(width, small))
+    assert pair.clean is not None  # see _check_degraded
+    clean = reflected(pair.clean, patch)
+    return clean, clean if pair.degraded is None else reflected(pair.degraded, small)
 
 
 def reflected(image: np.ndarray, patch: int) -> np.ndarray:

@@ -281,30 +281,31 @@ class PairedSet:
         clean, degraded = (self._image(row, index, side) for side in (0, 1))
         return Pair(row.name, row.scene, _to_float(clean), _to_float(degraded))
 
-    def read_crop(self, index: int, top: int, left: int, size: int) -> Pair:
-        """Read a square crop of a pair, placed in pixels of the image that `self.size` describes.
+    def read_crop(
+        self, index: int, top: int, left: int, rows: int, columns: int | None = None
+    ) -> Pair:
+        """Read a crop of a pair, placed in pixels of the image that `self.size` describes.
 
-        The crop of a clean image beside a smaller degraded one has `scale` times this side.
+        The crop of a clean image beside a smaller degraded one has `scale` times these sides.
+        Without `columns` it is a square.
 
         Raises:
             ValueError: the crop does not lie inside the image.
         """
         row = self.rows[index]
         height, width = self.size(index)
-        if size < 1 or not (0 <= top <= height - size and 0 <= left <= width - size):
+        columns = rows if columns is None else columns
+        inside = 0 <= top <= height - rows and 0 <= left <= width - columns
+        if not inside or min(rows, columns) < 1:
             raise ValueError(
                 f"{row.name} of {self.name!r}: expected a crop inside "
-                f"{width}x{height} pixels, found {size}x{size} at row {top}, column {left}"
+                f"{width}x{height} pixels, found {columns}x{rows} at row {top}, column {left}"
             )
         clean, degraded = (self._image(row, index, side) for side in (0, 1))
         factor = 1 if degraded is None else self.scale
-        return Pair(
-            row.name,
-            row.scene,
-            _to_float(_window(clean, factor * top, factor * left, factor * size)),
-            _to_float(_window(degraded, top, left, size)),
-        )
-
-
-def _window(image: np.ndarray | None, top: int, left: int, size: int) -> np.ndarray | None:
-    return None if image is None else image[top : top + size, left : left + size]
+        if clean is not None:
+            below, right = factor * (top + rows), factor * (left + columns)
+            clean = clean[factor * top : below, factor * left : right]
+        if degraded is not None:
+            degraded = degraded[top : top + rows, left : left + columns]
+        return Pair(row.name, row.scene, _to_float(clean), _to_float(degraded))

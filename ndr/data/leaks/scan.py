@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from ndr.data.leaks.likeness import (
     MAXIMUM_DISTANCE,
@@ -128,20 +130,12 @@ def groups(count: int, links: Sequence[tuple[int, int]]) -> list[list[int]]:
     >>> groups(4, [(0, 2), (2, 3)])
     [[0, 2, 3], [1]]
     """
-    leader = list(range(count))
-
-    def find(item: int) -> int:
-        while leader[item] != item:
-            leader[item] = leader[leader[item]]
-            item = leader[item]
-        return item
-
-    for one, two in links:
-        low, high = sorted((find(one), find(two)))
-        leader[high] = low
-    members: dict[int, list[int]] = {}
-    for item in range(count):
-        members.setdefault(find(item), []).append(item)
+    firsts, seconds = np.array(links, dtype=np.intp).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(links)), (firsts, seconds)), shape=(count, count))
+    _, labels = connected_components(graph, directed=False)
+    members: dict[int, list[int]] = defaultdict(list)
+    for item, label in enumerate(labels.tolist()):
+        members[label].append(item)
     return list(members.values())
 
 

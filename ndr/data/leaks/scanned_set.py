@@ -34,27 +34,20 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     return {key.tobytes().hex(): small for key, small in zip(keys, thumbnails, strict=True)}
 
 
-class ThumbnailCache:
-    """The thumbnails of a folder.
+class ThumbnailCache(dict[str, np.ndarray]):
+    """The thumbnails of a folder by pixel hash, uint8 (64, 64).
 
     A damaged file is left out with a warning: its thumbnails are made again.
     """
 
     def __init__(self, folder: str | Path) -> None:
+        super().__init__()
         self.folder = Path(folder)
-        self._known: dict[str, np.ndarray] = {}
         for path in sorted(self.folder.glob(f"thumbnails-v{VERSION}-*.npz")):
             try:
-                self._known |= _read(path)
+                self.update(_read(path))
             except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
                 log.warning("%s is damaged (%s): it is not used; delete it", path, error)
-
-    def __contains__(self, pixels_sha256: str) -> bool:
-        return pixels_sha256 in self._known
-
-    def __getitem__(self, pixels_sha256: str) -> np.ndarray:
-        """The thumbnail, uint8 (64, 64); KeyError where it is not there."""
-        return self._known[pixels_sha256]
 
     def add(self, thumbnails: Mapping[str, np.ndarray]) -> None:
         """Write thumbnails by pixel hash into a new file.
@@ -68,7 +61,7 @@ class ThumbnailCache:
         name = hashlib.sha256(keys.tobytes()).hexdigest()[:24]
         with atomic_path(self.folder / f"thumbnails-v{VERSION}-{name}.npz") as temporary:
             np.savez(temporary, keys=keys, thumbnails=np.stack(list(thumbnails.values())))
-        self._known |= thumbnails
+        self.update(thumbnails)
 
 
 @dataclass(frozen=True, slots=True)
