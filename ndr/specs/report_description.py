@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from ndr.specs.typed_file import CanonicalSpec
 
-REDO_COMMAND = "snakemake --cores all {run} --config tier={tier}"
-
 
 @dataclass(frozen=True, slots=True)
 class TestSetSource:
@@ -38,9 +36,6 @@ class ReportDescription(CanonicalSpec):
     balance: str = ""
     """How the tasks of a training mix are balanced."""
     noise_variant: str = ""
-    redo_command: str = REDO_COMMAND
-    """Command that redoes a run; `{run}` and `{tier}` are filled in."""
-    expected_training_seconds: float | None = None
     sources: tuple[TestSetSource, ...] = ()
     """Needed to look up test sets in what the leak scan found."""
 
@@ -50,4 +45,4 @@ class ReportDescription(CanonicalSpec):
 
     def redo(self, run: str) -> str:
         """The command that redoes `run`."""
-        return self.redo_command.format(run=shlex.quote(run), tier=shlex.quote(self.tier))
+        return f"snakemake --cores all {shlex.quote(run)} --config tier={shlex.quote(self.tier)}"

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ndr.records import table_result as t
-from ndr.records.provenance import Job, evaluation_provenance, training_provenance
+from ndr.records.provenance import (
+    EvaluationProvenance,
+    Job,
+    TrainingProvenance,
+    evaluation_provenance,
+    training_provenance,
+)
 from ndr.records.table_result import QualityEntry, TableResult
 from reports.analysis.quality import report_entry
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """The banner's facts; every tuple holds each different answer once."""
-
-    commits: tuple[str, ...]
-    versions: tuple[str, ...]
-    machines: tuple[str, ...]
-    trainings: int
-    training_seconds: float
-    evaluations: int
-    evaluation_seconds: float
-    generated: datetime.datetime | None
-    """End of the newest job, so that equal results give an equal page."""
-    quality: tuple[QualityEntry, ...]
 
 
 def runs_of(tables: Iterable[TableResult]) -> list[str]:
@@ -57,36 +47,62 @@ def machine_text(job: Job) -> str:
     return f"{machine.processor}, {machine.cores} cores, {gpus}; {machine.system}"
 
 
-def _distinct(texts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(texts))
+def _distinct(texts: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(texts))
 
 
-def _generated(jobs: Iterable[Job]) -> datetime.datetime | None:
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    if epoch is not None:
-        return datetime.datetime.fromtimestamp(int(epoch), datetime.UTC)
-    return max((job.ended for job in jobs), default=None)
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """All jobs behind a report."""
 
+    trainings: list[TrainingProvenance]
+    evaluations: list[EvaluationProvenance]
 
-def _entries(
-    commits: Sequence[str], versions: Sequence[str], machines: Sequence[str]
-) -> Iterator[QualityEntry]:
-    if any("uncommitted" in commit for commit in commits):
-        yield report_entry(
-            t.WARNING, "provenance", "Results were made from files that differ from the commit."
-        )
-    if any("outside of git" in commit for commit in commits):
-        yield report_entry(
-            t.WARNING, "provenance", "Results were made outside of git: no commit is known."
-        )
-    for name, several in (
-        ("commits", commits),
-        ("sets of package versions", versions),
-        ("machines", machines),
-    ):
-        if len(several) > 1:
-            message = f"The results come from {len(several)} {name}: {'; '.join(several)}."
-            yield report_entry(t.WARNING, "provenance", message)
+    @property
+    def jobs(self) -> list[Job]:
+        """All of them, trainings first."""
+        return [*self.trainings, *self.evaluations]
+
+    @property
+    def commits(self) -> list[str]:
+        """Each commit once."""
+        return _distinct(map(commit_text, self.jobs))
+
+    @property
+    def versions(self) -> list[str]:
+        """Each set of libraries once."""
+        return _distinct(map(versions_text, self.jobs))
+
+    @property
+    def machines(self) -> list[str]:
+        """Each machine once."""
+        return _distinct(map(machine_text, self.jobs))
+
+    @property
+    def generated(self) -> datetime.datetime | None:
+        """End of the newest job, so that equal results give an equal page."""
+        epoch = os.environ.get("SOURCE_DATE_EPOCH")
+        if epoch is not None:
+            return datetime.datetime.fromtimestamp(int(epoch), datetime.UTC)
+        return max((job.ended for job in self.jobs), default=None)
+
+    @property
+    def quality(self) -> list[QualityEntry]:
+        """What makes a reader suspicious."""
+        messages = []
+        if any("uncommitted" in commit for commit in self.commits):
+            messages.append("Results were made from files that differ from the commit.")
+        if any("outside of git" in commit for commit in self.commits):
+            messages.append("Results were made outside of git: no commit is known.")
+        for name, several in (
+            ("commits", self.commits),
+            ("sets of package versions", self.versions),
+            ("machines", self.machines),
+        ):
+            if len(several) > 1:
+                found = "; ".join(several)
+                messages.append(f"The results come from {len(several)} {name}: {found}.")
+        return [report_entry(t.WARNING, "provenance", message) for message in messages]
 
 
 def origin_of(results: Path, runs: Sequence[str]) -> Origin:
@@ -99,20 +115,6 @@ def origin_of(results: Path, runs: Sequence[str]) -> Origin:
     Raises:
         ResultFileError: a file is damaged.
     """
-    trainings = [job for run in runs if (job := training_provenance(results, run))]
-    evaluations = [each for run in runs if (each := evaluation_provenance(results, run))]
-    jobs: list[Job] = [*trainings, *evaluations]
-    commits = _distinct(map(commit_text, jobs))
-    versions = _distinct(map(versions_text, jobs))
-    machines = _distinct(map(machine_text, jobs))
-    return Origin(
-        commits=commits,
-        versions=versions,
-        machines=machines,
-        trainings=len(trainings),
-        training_seconds=sum(job.wall_seconds for job in trainings),
-        evaluations=len(evaluations),
-        evaluation_seconds=sum(job.wall_seconds for job in evaluations),
-        generated=_generated(jobs),
-        quality=tuple(_entries(commits, versions, machines)),
-    )
+    trainings = [training_provenance(results, run) for run in runs]
+    evaluations = [evaluation_provenance(results, run) for run in runs]
+    return Origin([job for job in trainings if job], [job for job in evaluations if job])
