@@ -13,7 +13,7 @@ from ndr.method import TIERS
 from ndr.metrics.metric import METRICS
 from ndr.nearest_name import check_names, unknown_name
 from ndr.specs.run_spec import BALANCES, NOISE_VARIANTS, X2_ORDERS, Name
-from ndr.specs.typed_file import SpecError, build, filled, one_of, read_yaml
+from ndr.specs.typed_file import SpecError, at_least, build, filled, one_of, read_yaml
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 
@@ -49,6 +49,16 @@ class SuiteConfig:
     accepted_terms: tuple[str, ...] = ()
     allow_partial_sets: bool | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    tile: Annotated[int, at_least(1)] | None = None
+    tile_overlap: Annotated[int, at_least(0)] = 32
+    pictures_of: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.tile is not None and 2 * self.tile_overlap > self.tile:
+            raise SpecError(
+                f"tile_overlap: expected at most half of the tile of {self.tile} pixels, found "
+                f"{self.tile_overlap}"
+            )
 
 
 LISTS = tuple(each.name for each in dataclasses.fields(SuiteConfig) if "tuple[" in str(each.type))

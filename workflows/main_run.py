@@ -68,5 +68,7 @@ def noise_evaluations(
                 if t.noise is not None and t.name in names
             )
             if noisy:
-                found[run] = dataclasses.replace(spec, run=run, test_sets=noisy, pictures=0)
+                found[run] = dataclasses.replace(
+                    spec, run=run, test_sets=noisy, pictures=0, pictures_of=()
+                )
     return found

@@ -267,4 +267,5 @@ def make_plan(config: SuiteConfig, catalogue: SetIdentities, folder: Path = CONF
     check_names("setting in only_settings", config.only_settings, settings.settings)
     check_names("method in only_methods", config.only_methods, method_names())
     tier = read_tier(config.tier, folder)
+    check_names("column in pictures_of", config.pictures_of, tier.test_sets)
     return Plan(config, tier, RowSpecs(config, tier, settings, catalogue), folder)

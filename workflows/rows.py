@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ndr.method import MethodInfo, OfficialWeights
+from ndr.method import MethodInfo, OfficialWeights, Tiling
 from ndr.nearest_name import check_names, named_entry
 from ndr.registry import method_arguments, method_class
 from ndr.specs.run_spec import (
@@ -224,6 +224,10 @@ class RowSpecs:
             training: of the checkpoint to evaluate, where there is one.
             weights: the authors' checkpoint instead.
         """
+        tiles: dict[str, Any] = {}
+        if self.config.tile is not None and method_info(row).tiling is not Tiling.FORBIDDEN:
+            tiles = {"tile": self.config.tile, "tile_overlap": self.config.tile_overlap}
+        shown = [column for column in self.config.pictures_of if column in columns]
         slow = self.tier.slow_method_images if method_info(row).slow else None
         limits = [value for value in (self.tier.test_images, slow) if value is not None]
         own_protocol = (weights.protocol,) if weights and weights.protocol else ()
@@ -247,7 +251,9 @@ class RowSpecs:
             # Published numbers are of single precision: bf16 costs FFDNet 0.04 dB at sigma 15.
             precision="fp32" if weights else self.tier.precision,
             cpu_threads=self.tier.cpu_threads,
-            pictures=self.tier.pictures,
+            pictures=0 if self.config.pictures_of and not shown else self.tier.pictures,
+            pictures_of=tuple(self.test_set(column).name for column in shown),
+            **tiles,
         )
 
     def _test_set_spec(

@@ -8,10 +8,11 @@ from torch.nn import functional as F
 
 from ndr.method import Batch, TrainingContext
 from ndr.registry import create, method_arguments, method_class, method_names
+from workflows.configuration import names_in, read_tier
 
 TRAINED = [name for name in method_names() if method_class(name).info.trainable]
-PATCHES = (32, 48)
-"""Sides of the tiers' patches; at scale 2 the degraded ones are 16 and 24 wide."""
+PATCHES = sorted({read_tier(name).recipe.patch for name in names_in("tiers")})
+"""Sides of the tiers' patches; at scale 2 the degraded ones are half as wide."""
 
 
 def scales(name: str) -> list[tuple[int, dict[str, str]]]:

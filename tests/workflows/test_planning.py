@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ndr.method import Tiling
 from ndr.nearest_name import UnknownNameError
 from ndr.registry import method_arguments, method_class
 from workflows.configuration import CONFIG, ConfigurationError, names_in, read_yaml, suite_config
@@ -101,6 +102,39 @@ def test_slow_methods_see_fewer_images() -> None:
     assert method_class("bm3d").info.slow
     assert {t.first_images for t in evaluations["bm3d__no_training__seed_0"].test_sets} == {2}
     assert {t.first_images for t in evaluations["oracle__no_training__seed_0"].test_sets} == {4}
+
+
+def test_tiles_go_to_methods_that_allow_them() -> None:
+    usual, tiled = plan().evaluations, plan(tile=32, tile_overlap=8).evaluations
+    assert {spec.tile for spec in usual.values()} == {None}
+    forbidding = {
+        name
+        for name in {spec.method for spec in tiled.values()}
+        if method_class(name).info.tiling is Tiling.FORBIDDEN
+    }
+    assert forbidding
+    for run, spec in tiled.items():
+        if spec.method in forbidding:
+            assert spec == usual[run]
+        else:
+            assert (spec.tile, spec.tile_overlap) == (32, 8)
+            assert spec.sha256() != usual[run].sha256()
+    with pytest.raises(ConfigurationError, match="at most half of the tile of 32 pixels, found 17"):
+        plan(tile=32, tile_overlap=17)
+
+
+def test_pictures_may_be_kept_of_some_columns_only() -> None:
+    evaluations = plan(pictures_of=["Rain100L", "SOTS"]).evaluations
+    rain_and_haze = evaluations["restormer__rain_haze__seed_0"]
+    assert rain_and_haze.pictures_of == ("smoke_rain", "smoke_haze")
+    assert rain_and_haze.pictures == plan().tier.pictures
+    assert evaluations["ndr_restore__derain__seed_0"].pictures_of == ("smoke_rain",)
+    assert (evaluations["dncnn__denoise__seed_0"].pictures_of) == ()
+    assert evaluations["dncnn__denoise__seed_0"].pictures == 0
+    for spec in evaluations.values():
+        assert set(spec.pictures_of) <= {test_set.name for test_set in spec.test_sets}
+    with pytest.raises(UnknownNameError, match="did you mean 'Rain100L'"):
+        plan(pictures_of=["Rain100"])
 
 
 def test_tables_may_be_restricted_and_say_so() -> None:
