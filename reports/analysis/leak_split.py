@@ -87,7 +87,9 @@ class _Splitter:
         images = run.evaluation.images(self.test_set) if run.evaluation else set()
         leaked = images.intersection(self.facts.leaked)
         unleaked = images.intersection(self.facts.unleaked)
-        series = {metric: self._sound(run, metric) or {} for metric in self.table.metrics}
+        keys = {m: SeriesKey(self.test_set, self.table.protocol, m) for m in self.table.metrics}
+        sound = run.evaluation.sound if run.evaluation else lambda _: None
+        series = {metric: sound(key) or {} for metric, key in keys.items()}
         problem = self._problem(run, images, series)
         return SplitRow(
             block=block.name,
@@ -103,10 +105,6 @@ class _Splitter:
             own=self._own_leaks(run, images),
             problem=problem,
         )
-
-    def _sound(self, run: RunResults, metric: str) -> Mapping[str, float] | None:
-        key = SeriesKey(self.test_set, self.table.protocol, metric)
-        return run.evaluation.sound(key) if run.evaluation else None
 
     def _problem(
         self, run: RunResults, images: set[str], series: Mapping[str, Mapping[str, float]]

@@ -89,12 +89,6 @@ def _narrowed(
     raise UnknownNameError(f"unknown {kind} {wanted!r}: {hint}")
 
 
-def _own_names_first(cells: list[PlannedCell], wanted: str) -> list[PlannedCell]:
-    """Of rows that share a method, the one whose own name is meant: `ndr_restore` unchanged."""
-    exact = [cell for cell in cells if plain(cell.system) == plain(wanted)]
-    return exact or cells
-
-
 def choose_cell(
     cells: Sequence[PlannedCell], table: str, system: str, test_set: str, setting: str | None
 ) -> Choice:
@@ -112,7 +106,8 @@ def choose_cell(
     if setting is not None:
         found = _narrowed(found, f"training mix of {label}", setting, setting_names)
     found = _narrowed(found, f"method of {label}", system, system_names)
-    found = _own_names_first(found, system)
+    # Of rows that share a method, the one whose own name is meant: `ndr_restore` unchanged.
+    found = [cell for cell in found if plain(cell.system) == plain(system)] or found
     found = _narrowed(found, f"test set of this row of {label}", test_set, test_set_names)
     if len(found) == 1:
         return Choice(found[0])

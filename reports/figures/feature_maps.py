@@ -18,7 +18,6 @@ from reports.figures.representation_arrays import (
     ShownImage,
     representation_arrays,
     shared_range,
-    symmetric_range,
 )
 from reports.figures.sheet import Sheet
 
@@ -49,10 +48,8 @@ def _around_injection(
     lefts = [MARGIN + column * (TILE + GAP) for column in range(3)]
     lefts.append(lefts[2] + TILE + GAP + BAR_PLACE)
     titles = ("input", "F before injection", "F after injection", "after \N{MINUS SIGN} before")
+    sheet.heads(lefts, titles, TILE)
     words = []
-    for left, title in zip(lefts, titles, strict=True):
-        sheet.panel_letter(left, 0.12)
-        sheet.text(left + TILE / 2 + 0.08, 0.12, title)
     for row, image in enumerate(images):
         top = HEAD + row * (TILE + GAP) - 0.08
         before = arrays.channel_mean(image, "features_before_1")
@@ -68,17 +65,7 @@ def _around_injection(
         change, ends = after - before, shared_range([before, after])
         for left, values, bar in ((lefts[1], before, ""), (lefts[2], after, "mean of F")):
             sheet.heat_map(values, left, top, TILE, TILE, ends=ends, square=True, bar=bar)
-        sheet.heat_map(
-            change,
-            lefts[3],
-            top,
-            TILE,
-            TILE,
-            ends=symmetric_range([change]),
-            colours=style.DIVERGING,
-            square=True,
-            bar="difference",
-        )
+        sheet.heat_map(change, lefts[3], top, TILE, TILE, square=True, bar="difference")
         size = np.abs(change).mean()
         words.append(f"{image.label} ({image.name}), mean absolute change {size:.3g}")
     return sheet, words
@@ -97,11 +84,10 @@ def _before_query(
     below = top + tile + GAP
     sheet.text(MARGIN - 0.14, top + tile / 2, "input", rotation=90)
     sheet.text(MARGIN - 0.14, below + tile / 2, "F before DQ and DI", rotation=90)
-    for column, (image, values) in enumerate(zip(images, maps, strict=True)):
-        left = MARGIN + column * (tile + GAP)
-        sheet.panel_letter(left, 0.12)
-        sheet.text(left + tile / 2 + 0.08, 0.12, image.label)
+    lefts = [MARGIN + column * (tile + GAP) for column in range(columns)]
+    sheet.heads(lefts, [image.label for image in images], tile)
+    for left, image, values in zip(lefts, images, maps, strict=True):
         sheet.tile(arrays.picture(image, "degraded"), left, top, tile)
-        bar = "mean of F" if column + 1 == columns else ""
+        bar = "mean of F" if left == lefts[-1] else ""
         sheet.heat_map(values, left, below, tile, tile, ends=ends, square=True, bar=bar)
     return sheet, [f"{image.label} ({image.name})" for image in images]

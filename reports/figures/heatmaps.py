@@ -21,7 +21,6 @@ from reports.figures.representation_arrays import (
     ShownImage,
     representation_arrays,
     shared_range,
-    symmetric_range,
 )
 from reports.figures.sheet import BAR_GAP, Sheet
 
@@ -103,16 +102,7 @@ def _draw_matrix(sheet: Sheet, arrays: RepresentationArrays) -> float:
     dimension, count = matrix.shape
     sheet.panel_letter(0.04, 0.12)
     sheet.text(MARGIN + MATRIX_WIDTH / 2, 0.12, "representation D", fontsize=style.FONT_SIZE)
-    sheet.heat_map(
-        matrix,
-        MARGIN,
-        HEAD,
-        MATRIX_WIDTH,
-        STRIP_HEIGHT,
-        ends=symmetric_range([matrix]),
-        colours=style.DIVERGING,
-        bar="value",
-    )
+    sheet.heat_map(matrix, MARGIN, HEAD, MATRIX_WIDTH, STRIP_HEIGHT, bar="value")
     sheet.text(MARGIN + MATRIX_WIDTH / 2, HEAD + STRIP_HEIGHT + 0.1, f"N = {count} vectors")
     sheet.text(MARGIN - 0.1, HEAD + STRIP_HEIGHT / 2, f"M = {dimension} elements", rotation=90)
     return MARGIN + MATRIX_WIDTH + GAP + BAR_PLACE

@@ -19,7 +19,6 @@ from reports.figures.representation_arrays import (
     Array,
     RepresentationArrays,
     representation_arrays,
-    symmetric_range,
 )
 from reports.figures.sheet import Sheet
 
@@ -106,16 +105,7 @@ def _history(arrays: RepresentationArrays) -> tuple[NDArray[np.int64], Array]:
 def _start(sheet: Sheet, matrix: Array, left: float, top: float, width: float) -> None:
     dimension, count = matrix.shape
     sheet.text(left + width / 2, top - 0.12, "D at the start", fontsize=style.TINY)
-    sheet.heat_map(
-        matrix,
-        left,
-        top,
-        width,
-        PANEL_HEIGHT,
-        ends=symmetric_range([matrix]),
-        colours=style.DIVERGING,
-        bar="value",
-    )
+    sheet.heat_map(matrix, left, top, width, PANEL_HEIGHT, bar="value")
     sheet.text(left - 0.1, top + PANEL_HEIGHT / 2, f"M = {dimension}", rotation=90)
     sheet.text(left + width / 2, top + PANEL_HEIGHT + 0.1, f"N = {count}")
 

@@ -38,16 +38,14 @@ def draw(plan: FigurePlan, results: Path) -> Drawing:
         width = MARGIN + len(COLUMNS) * (TILE + GAP)
         sheet = Sheet(width, HEAD + len(images) * (TILE + FOOT))
         lefts = [MARGIN + column * (TILE + GAP) for column in range(len(COLUMNS))]
-        for left, (_, title) in zip(lefts, COLUMNS, strict=True):
-            sheet.panel_letter(left, 0.12)
-            sheet.text(left + TILE / 2 + 0.08, 0.12, title)
+        sheet.heads(lefts, [title for _, title in COLUMNS], TILE)
         for row, image in enumerate(images):
             top = HEAD - 0.06 + row * (TILE + FOOT)
             sheet.text(MARGIN - 0.14, top + TILE / 2, image.label, rotation=90)
             for left, (name, _) in zip(lefts, COLUMNS, strict=True):
                 sheet.tile(arrays.picture(image, name), left, top, TILE)
             measured = similarity(arrays, image, plan.protocol)
-            numbers = [_with_unit(name, value) for name, value in measured.items()]
+            numbers = [metric_text(name, value) + unit(name) for name, value in measured.items()]
             sheet.text(lefts[-1] + TILE / 2, top + TILE + 0.1, " / ".join(numbers))
             sentences.append(f"{image.label} ({image.name}): {', '.join(numbers)}.")
     return Drawing(sheet.figure, alt=f"Re-created degradations. {' '.join(sentences)}")
@@ -67,7 +65,3 @@ def similarity(
         return protocol(protocol_name).compare(recreated, degraded)
     except ValueError as error:
         raise MissingFigureInput(arrays.path, f"{image.test_set}/{image.name}: {error}") from error
-
-
-def _with_unit(metric: str, value: float) -> str:
-    return metric_text(metric, value) + unit(metric)

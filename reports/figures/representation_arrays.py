@@ -96,7 +96,8 @@ class RepresentationArrays:
         found = []
         for test_set, label in zip(plan.test_sets, plan.test_set_labels, strict=True):
             prefix = f"{test_set}/"
-            names = {key[len(prefix) :].rpartition("/")[0] for key in self._keys(prefix)}
+            keys = [key for key in self._content.files if key.startswith(prefix)]
+            names = {key[len(prefix) :].rpartition("/")[0] for key in keys}
             if not names:
                 raise MissingFigureInput(
                     self.path, f"it has no image of {test_set}; evaluate the run on it first"
@@ -106,9 +107,6 @@ class RepresentationArrays:
         if not found:
             raise MissingFigureInput(self.path, f"{plan.label} names no test set to show")
         return found
-
-    def _keys(self, prefix: str) -> list[str]:
-        return [key for key in self._content.files if key.startswith(prefix)]
 
 
 @contextmanager
@@ -150,12 +148,11 @@ def shared_range(maps: list[Array]) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def symmetric_range(maps: list[Array]) -> tuple[float, float]:
+def symmetric_range(values: Array) -> tuple[float, float]:
     """Ends of a diverging colour map: the same on both sides of zero.
 
-    >>> symmetric_range([np.array([[-2.0, 1.0]])])[0] < -1.9
+    >>> symmetric_range(np.array([[-2.0, 1.0]]))[0] < -1.9
     True
     """
-    size = float(np.percentile(np.abs(np.concatenate([m.ravel() for m in maps])), HIGHEST))
-    size = size if size > 0.0 else 1.0
+    size = float(np.percentile(np.abs(values), HIGHEST)) or 1.0
     return -size, size

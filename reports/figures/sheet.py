@@ -7,6 +7,7 @@ different sizes.
 from __future__ import annotations
 
 import string
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from reports.figures.style import SEQUENTIAL, SMALL, TINY
+from reports.figures.representation_arrays import symmetric_range
+from reports.figures.style import DIVERGING, SEQUENTIAL, SMALL, TINY
 from reports.paper.printed_values import with_symbols
 
 BAR, BAR_GAP = 0.09, 0.06
@@ -48,6 +50,12 @@ class Sheet:
         """Write the next letter, left aligned and centred upon the height."""
         self.text(left, top, f"({next(self._letters)})", ha="left", fontweight="bold")
 
+    def heads(self, lefts: Sequence[float], titles: Sequence[str], side: float) -> None:
+        """A letter and a title above each of several columns of maps of one side."""
+        for left, title in zip(lefts, titles, strict=True):
+            self.panel_letter(left, 0.12)
+            self.text(left + side / 2 + 0.08, 0.12, title)
+
     def tile(self, pixels: NDArray[np.uint8], left: float, top: float, side: float) -> None:
         """A picture in a square box, its own aspect kept."""
         axes = self.axes(left, top, side, side)
@@ -63,17 +71,18 @@ class Sheet:
         width: float,
         height: float,
         *,
-        ends: tuple[float, float],
-        colours: str = SEQUENTIAL,
+        ends: tuple[float, float] | None = None,
         square: bool = False,
         bar: str = "",
     ) -> QuadMesh:
         """A map with a number per cell in a box; `bar` labels a colour bar of its height beside it.
 
-        The map fills the box; with `square` cells it keeps its own aspect.
+        Without `ends` the values are signed: colours differ evenly on both sides of zero. The map
+        fills the box; with `square` cells it keeps its own aspect.
         """
         axes = self.axes(left, top, width, height)
-        low, high = ends
+        low, high = ends or symmetric_range(values)
+        colours = SEQUENTIAL if ends else DIVERGING
         look = {"cbar": False, "xticklabels": False, "yticklabels": False, "square": square}
         sns.heatmap(values, ax=axes, cmap=colours, vmin=low, vmax=high, **look)
         _frame(axes)

@@ -10,12 +10,8 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-BLUE, ORANGE, GREEN = "#0072b2", "#e69f00", "#009e73"
-VERMILION, PURPLE, SKY, YELLOW, BLACK = "#d55e00", "#cc79a7", "#56b4e9", "#f0e442", "#1a1a1a"
-PALETTE = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, BLACK)
-"""Colours that stay apart for every kind of colour vision (Okabe and Ito, 2008)."""
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-"""One per colour, so that colour is never alone."""
+# Colours that stay apart for every kind of colour vision (Okabe and Ito, 2008).
+BLUE, GREEN, VERMILION, YELLOW, BLACK = "#0072b2", "#009e73", "#d55e00", "#f0e442", "#1a1a1a"
 OURS = VERMILION
 GREY = "#6b6b6b"
 SEQUENTIAL = "viridis"

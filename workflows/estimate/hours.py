@@ -22,7 +22,7 @@ from typing import Annotated, Any
 from ndr.atomic_file import write_json
 from ndr.data.catalogue import load_catalogue
 from ndr.method import Batch, TrainingContext
-from ndr.nearest_name import unknown_name
+from ndr.nearest_name import named_entry
 from ndr.records.provenance import TrainingProvenance
 from ndr.records.record import ResultFileError
 from ndr.registry import method_class
@@ -210,10 +210,7 @@ class CostAssumptions:
 
     def card_named(self, name: str | None) -> Card:
         """The card of a name, or the default one; raises `UnknownNameError`."""
-        name = name or self.card
-        if name not in self.cards:
-            raise unknown_name("card", name, self.cards)
-        return self.cards[name]
+        return named_entry("card", name or self.card, self.cards)
 
 
 def read_assumptions(config: Path = CONFIG) -> CostAssumptions:
@@ -286,14 +283,10 @@ class RunTimes:
         self._card = card
         self._factor = step_over_forward
         self._measured: dict[str, tuple[RunSpec, MeasuredRun]] = {}
-        for run, measured in finished.items():
-            spec = specs.get(run)
-            if spec is None:
-                continue
-            known = self._measured.get(spec.method)
-            # A time on a GPU says more of the trainings to come than one on a processor.
-            if known is None or measured.on_gpu > known[1].on_gpu:
-                self._measured[spec.method] = spec, measured
+        # A time on a GPU says more of the trainings to come than one on a processor.
+        for run, measured in sorted(finished.items(), key=lambda item: not item[1].on_gpu):
+            if run in specs:
+                self._measured.setdefault(specs[run].method, (specs[run], measured))
 
     def of(self, spec: RunSpec) -> RunTime:
         """Expected time of a training from its first step to its last."""
@@ -325,14 +318,11 @@ def count_all(specs: Iterable[RunSpec]) -> tuple[dict[str, Any], list[str]]:
     """Count runs, equal ones once: their costs by key, and why some cannot be counted."""
     costs: dict[str, Any] = {}
     failures = []
-    for spec in specs:
-        if cost_key(spec) not in costs:
-            try:
-                cost = count_step(spec.method, spec.arguments, spec.recipe.patch)
-            except UncountedError as error:
-                failures.append(str(error))
-                continue
-            costs[cost_key(spec)] = asdict(cost)
+    for key, spec in {cost_key(spec): spec for spec in specs}.items():
+        try:
+            costs[key] = asdict(count_step(spec.method, spec.arguments, spec.recipe.patch))
+        except UncountedError as error:
+            failures.append(str(error))
     return costs, failures
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,35 +53,22 @@ class TableEstimate:
     disk: Volume
 
 
+@dataclass(frozen=True, slots=True)
 class Estimator:
-    """Walks through the tables in their order and counts everything once.
+    """Walks through the tables in their order and counts everything once."""
 
-    Args:
-        plan: the plan of a configuration.
-        times: hours of trainings.
-        volumes: bytes of sets.
-        done: finished trainings, run to the hash of their spec.
-        scored: finished evaluations, likewise.
-    """
-
-    def __init__(
-        self,
-        plan: Plan,
-        times: RunTimes,
-        volumes: DataVolumes,
-        done: Mapping[str, str],
-        scored: Mapping[str, str],
-    ) -> None:
-        self._plan = plan
-        self._times = times
-        self._volumes = volumes
-        self._done = done
-        self._scored = scored
-        self._seen: set[str] = set()
+    plan: Plan
+    times: RunTimes
+    volumes: DataVolumes
+    done: Mapping[str, str]
+    """Finished trainings, run to the hash of their spec."""
+    scored: Mapping[str, str]
+    """Finished evaluations, likewise."""
+    _seen: set[str] = field(default_factory=set)
 
     def tables(self) -> list[TableEstimate]:
         """Estimates of the tables of the configuration, and last of what else the page shows."""
-        plan = self._plan
+        plan = self.plan
         tables = [
             self._part(name, plan.tables[name].label, plan.runs_of_table(name))
             for name in plan.config.tables
@@ -90,7 +77,7 @@ class Estimator:
 
     def _beyond_tables(self) -> list[str]:
         """Runs that only figures or the comparison of protocols and noise variants show."""
-        plan = self._plan
+        plan = self.plan
         runs = [*sensitivity_plan(plan).runs, *plan.input_runs, *plan.truth_runs]
         for name in figures_of_tables(plan, plan.config.tables):
             figure = figure_plan(plan, name)
@@ -104,30 +91,30 @@ class Estimator:
         return new
 
     def _part(self, name: str, label: str, evaluations: Sequence[str]) -> TableEstimate:
-        trainings = [self._plan.evaluations[run].training_run for run in evaluations]
+        trainings = [self.plan.evaluations[run].training_run for run in evaluations]
         runs = sorted({run for run in trainings if run is not None})
         new = self._first_time("run", runs)
-        left = [run for run in new if self._done.get(run) != self._plan.runs[run].sha256()]
+        left = [run for run in new if self.done.get(run) != self.plan.runs[run].sha256()]
         scores = [
             run
             for run in self._first_time("evaluation", evaluations)
-            if self._scored.get(run) != self._plan.evaluations[run].sha256()
+            if self.scored.get(run) != self.plan.evaluations[run].sha256()
         ]
         hours: dict[str, float] = {}
         uncounted = []
         weights = Volume()
         for run in left:
-            time = self._times.of(self._plan.runs[run])
+            time = self.times.of(self.plan.runs[run])
             if time.hours is None:
                 uncounted.append(run)
             else:
                 hours[time.basis] = hours.get(time.basis, 0.0) + time.hours
             weights += Volume(WEIGHT_BYTES * (time.parameters or 0))
-        sets = [name for run in left for name in self._plan.runs[run].sets]
-        sets += [name for run in scores for name in self._plan.evaluations[run].sets]
+        sets = [name for run in left for name in self.plan.runs[run].sets]
+        sets += [name for run in scores for name in self.plan.evaluations[run].sets]
         download, disk = Volume(), weights
-        for set_name in self._first_time("set", self._volumes.needed(sets)):
-            volume = self._volumes.of(set_name)
+        for set_name in self._first_time("set", self.volumes.needed(sets)):
+            volume = self.volumes.of(set_name)
             download, disk = download + volume.download, disk + volume.disk
         return TableEstimate(
             table=name,
@@ -175,13 +162,8 @@ def estimate(
     assumptions = read_assumptions()
     results = root / "results" / config.tier
     finished = finished_runs(results)
-    times = RunTimes(
-        plan.runs,
-        finished,
-        StepCosts(),
-        assumptions.card_named(card),
-        assumptions.step_over_forward,
-    )
+    chosen, factor = assumptions.card_named(card), assumptions.step_over_forward
+    times = RunTimes(plan.runs, finished, StepCosts(), chosen, factor)
     volumes = DataVolumes(root, catalogue, config.data_mirrors, assumptions.png_share)
     done = {run: measured.spec_sha256 for run, measured in finished.items()}
     return Estimator(plan, times, volumes, done, finished_evaluations(results)).tables()

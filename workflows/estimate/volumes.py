@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,41 +30,31 @@ class SetVolume:
     disk: Volume = field(default_factory=Volume)
 
 
+@dataclass(frozen=True, slots=True)
 class DataVolumes:
-    """Volumes of the sets that are not prepared yet.
+    """Volumes of the sets that are not prepared yet."""
 
-    Args:
-        root: folder of the checkout.
-        catalogue: all sets.
-        mirrors: `data_mirrors` of the configuration; a set in a folder there is used in place.
-        png_share: see `config/costs.yaml`.
-    """
-
-    def __init__(
-        self,
-        root: Path,
-        catalogue: Catalogue,
-        mirrors: Iterable[str],
-        png_share: Mapping[str, float],
-    ) -> None:
-        self._root = root
-        self._catalogue = catalogue
-        self._mirrors = tuple(mirrors)
-        self._png_share = png_share
-        self._shared_files: set[str] = set()
+    root: Path
+    """Folder of the checkout."""
+    catalogue: Catalogue
+    mirrors: Sequence[str]
+    """`data_mirrors` of the configuration; a set in a folder there is used in place."""
+    png_share: Mapping[str, float]
+    """See `config/costs.yaml`."""
+    _shared_files: set[str] = field(default_factory=set)
 
     def needed(self, sets: Iterable[str]) -> list[str]:
         """The sets, and all that they are made from, each once."""
         names: dict[str, None] = {}
         for name in sets:
-            names.update(dict.fromkeys([*self._catalogue.sources(name), name]))
+            names.update(dict.fromkeys([*self.catalogue.sources(name), name]))
         return list(names)
 
     def of(self, name: str) -> SetVolume:
         """Volumes of one set, without what it is made from; asked for once per set."""
-        if (self._root / SETS / name / FILE_NAME).is_file():
+        if (self.root / SETS / name / FILE_NAME).is_file():
             return SetVolume()
-        entry = self._catalogue.entry(name)
+        entry = self.catalogue.entry(name)
         if isinstance(entry, SynthesisedSet):
             return SetVolume(disk=self._synthesised(name, entry))
         if isinstance(entry, FolderSet) and not self._is_here(name, entry):
@@ -74,10 +64,10 @@ class DataVolumes:
         return SetVolume()
 
     def _is_here(self, name: str, entry: FolderSet) -> bool:
-        places = [self._root / ORIGINALS / name]
+        places = [self.root / ORIGINALS / name]
         places += [
             Path(mirror) / layout.dataset
-            for mirror in self._mirrors
+            for mirror in self.mirrors
             for layout in entry.layouts
             if layout.dataset
         ]
@@ -95,17 +85,12 @@ class DataVolumes:
         return total
 
     def _synthesised(self, name: str, entry: SynthesisedSet) -> Volume:
-        pixels = self._pixel_bytes(entry.source, entry.limit)
-        if pixels is None:
-            return Volume(unknown=frozenset({name}))
-        share = self._png_share.get(entry.degradation, self._png_share["other"])
-        return Volume(round(pixels * entry.variants * share))
-
-    def _pixel_bytes(self, name: str, limit: int | None) -> int | None:
-        """Bytes of the decoded images of a set; None where no manifest tells their sizes."""
-        prepared = self._root / SETS / name / FILE_NAME
-        for path in (prepared, self._catalogue.committed_manifest(name)):
+        """From the sizes of its sources' images; unknown where no manifest tells them."""
+        prepared = self.root / SETS / entry.source / FILE_NAME
+        for path in (prepared, self.catalogue.committed_manifest(entry.source)):
             if path.is_file():
-                rows = Manifest.read(path).rows[:limit]
-                return sum(3 * row.width * row.height for row in rows)
-        return None
+                rows = Manifest.read(path).rows[: entry.limit]
+                pixels = sum(3 * row.width * row.height for row in rows)
+                share = self.png_share.get(entry.degradation, self.png_share["other"])
+                return Volume(round(pixels * entry.variants * share))
+        return Volume(unknown=frozenset({name}))

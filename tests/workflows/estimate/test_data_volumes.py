@@ -45,7 +45,7 @@ def catalogue(tmp_path: Path) -> Catalogue:
 
 
 def volumes(root: Path, catalogue: Catalogue, *mirrors: Path) -> DataVolumes:
-    return DataVolumes(root, catalogue, map(str, mirrors), SHARES)
+    return DataVolumes(root, catalogue, tuple(map(str, mirrors)), SHARES)
 
 
 def test_downloads_are_added_and_a_shared_file_counts_once(
