@@ -7,10 +7,13 @@ it, or inside it with `--single-file`. Equal results give an equal page, byte fo
 from __future__ import annotations
 
 import argparse
+import base64
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup
 
 from ndr.atomic_file import write_text
 from ndr.metrics.metric import MAIN, METRICS
@@ -21,7 +24,7 @@ from ndr.specs.report_description import ReportDescription
 from reports import number_format
 from reports.analysis.origin import origin_of, runs_of
 from reports.analysis.quality import merge_entries
-from reports.page.picture_store import PictureStore, content_security_policy, joined
+from reports.page.picture_store import PictureStore
 from reports.page.sections.cells import CellPanels, as_script, cell_id
 from reports.page.sections.claims import claims_section
 from reports.page.sections.curves import curve_drawings
@@ -37,6 +40,7 @@ from reports.paper.arithmetic import exact, finding_text, signed
 from reports.paper.printed_values import block_title, column_text, table_label, with_symbols
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
+STATIC = Path(__file__).resolve().parent / "static"
 
 
 class ReportError(ValueError):
@@ -78,6 +82,42 @@ def environment() -> jinja2.Environment:
         "t": t,
     }
     return env
+
+
+class StaticFileError(ValueError):
+    """A style or script that would break out of its element."""
+
+
+def joined(suffix: str, folder: Path = STATIC) -> Markup:
+    """All files of `static/` with a suffix as one text: `report` first, then by name.
+
+    Args:
+        suffix: `.css` or `.js`.
+        folder: where the files are.
+
+    Raises:
+        StaticFileError: a file has `</`, which ends the element that it is inlined into.
+    """
+    paths = sorted(folder.glob(f"*{suffix}"), key=lambda path: (path.stem != "report", path.name))
+    texts = []
+    for path in paths:
+        text = path.read_text(encoding="utf-8")
+        if "</" in text:
+            raise StaticFileError(f"{path} must not contain '</': it is inlined as it is")
+        texts.append(text)
+    return Markup("\n".join(texts))
+
+
+def content_security_policy(script: str) -> str:
+    """A policy under which the browser itself refuses every request to a host.
+
+    `'self'` lets a page that was opened as a file show the pictures beside it.
+    """
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return (
+        "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
 
 
 def check_tiers(description: ReportDescription, tables: Sequence[TableResult]) -> None:

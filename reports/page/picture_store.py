@@ -10,7 +10,6 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from markupsafe import Markup
 from PIL import Image
 
 from ndr.atomic_file import atomic_path
@@ -108,44 +107,3 @@ class PictureStore:
         for path in self._folder.iterdir():
             if NAME.fullmatch(path.name) and path.name not in self._addresses:
                 path.unlink()
-
-
-FOLDER = Path(__file__).resolve().parent.parent / "static"
-FIRST = "report"
-"""Stem of the files that stand before the others of their kind."""
-
-
-class StaticFileError(ValueError):
-    """A style or script that would break out of its element."""
-
-
-def joined(suffix: str, folder: Path = FOLDER) -> Markup:
-    """All files of `static/` with a suffix as one text: `report` first, then by name.
-
-    Args:
-        suffix: `.css` or `.js`.
-        folder: where the files are.
-
-    Raises:
-        StaticFileError: a file has `</`, which ends the element that it is inlined into.
-    """
-    paths = sorted(folder.glob(f"*{suffix}"), key=lambda path: (path.stem != FIRST, path.name))
-    texts = []
-    for path in paths:
-        text = path.read_text(encoding="utf-8")
-        if "</" in text:
-            raise StaticFileError(f"{path} must not contain '</': it is inlined as it is")
-        texts.append(text)
-    return Markup("\n".join(texts))
-
-
-def content_security_policy(script: str) -> str:
-    """A policy under which the browser itself refuses every request to a host.
-
-    `'self'` lets a page that was opened as a file show the pictures beside it.
-    """
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return (
-        "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    )

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from reports.page.picture_store import FOLDER, StaticFileError, content_security_policy, joined
+from reports.build import STATIC, StaticFileError, content_security_policy, joined
 
-STYLE = (FOLDER / "report.css").read_text(encoding="utf-8")
+STYLE = (STATIC / "report.css").read_text(encoding="utf-8")
 PAIRS = [
     *((text, ground) for text in ("ink", "muted", "accent") for ground in ("paper", "surface")),
     ("ink", "tint"),
