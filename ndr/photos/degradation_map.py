@@ -8,7 +8,6 @@ for most.
 from __future__ import annotations
 
 import colorsys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,16 +22,6 @@ from ndr.photos.tile_stream import Progress, Tiles, tile_tensor
 _BRIGHTEST = 0.999
 """Quantile of the norm that the brightest colour stands for: single pixels would darken all."""
 _GOLDEN_RATIO = 0.6180339887498949
-
-
-@dataclass(frozen=True, slots=True)
-class DegradationMaps:
-    """U and S of a photograph at the size of the network's largest features."""
-
-    strength: NDArray[np.float32]
-    """(h, w), norm of U over its channels."""
-    vectors: NDArray[np.uint16]
-    """(h, w), number of the vector of D with the largest affinity, 0 to N - 1."""
 
 
 def check_has_maps(method: Method, device: torch.device) -> None:
@@ -53,13 +42,17 @@ def degradation_maps(
     tiles: Tiles,
     device: torch.device,
     progress: Progress = lambda: None,
-) -> DegradationMaps:
+) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
     """Run NDR-Restore and keep U and S of its largest level.
 
     Each pixel is taken from the tile that it lies deepest in. Nothing is blended: a number of a
     vector cannot be, and a seam in U shows what cutting into tiles changes.
+
+    Returns:
+        At the size of the network's largest features, (h, w): the norm of U over its channels, and
+        the number of the vector of D with the largest affinity, 0 to N - 1.
     """
-    maps: DegradationMaps | None = None
+    maps: tuple[NDArray[np.float32], NDArray[np.uint16]] | None = None
     for row in range(len(tiles.rows.starts)):
         for column in range(len(tiles.columns.starts)):
             rows, columns = tiles.rows.slice_of(row), tiles.columns.slice_of(column)
@@ -70,32 +63,32 @@ def degradation_maps(
             enlarged = norm.shape[0] // (rows.stop - rows.start)
             if maps is None:
                 shape = (enlarged * pixels.shape[0], enlarged * pixels.shape[1])
-                maps = DegradationMaps(np.zeros(shape, np.float32), np.zeros(shape, np.uint16))
+                maps = (np.zeros(shape, np.float32), np.zeros(shape, np.uint16))
             owned = (tiles.rows.owned(row), tiles.columns.owned(column))
             here = tuple(slice(enlarged * part.start, enlarged * part.stop) for part in owned)
             inside = tuple(
                 slice(place.start - enlarged * start, place.stop - enlarged * start)
                 for place, start in zip(here, (rows.start, columns.start), strict=True)
             )
-            maps.strength[here], maps.vectors[here] = norm[inside], best[inside]
+            maps[0][here], maps[1][here] = norm[inside], best[inside]
             progress()
     assert maps is not None  # there is a tile at least
     return maps
 
 
-def write_strength(path: str | Path, maps: DegradationMaps) -> None:
+def write_strength(path: str | Path, strength: NDArray[np.float32]) -> None:
     """Write the norm of U as PNG: dark blue is zero, yellow the photograph's largest."""
     from matplotlib import colormaps
 
-    scale = float(np.quantile(maps.strength, _BRIGHTEST))
+    scale = float(np.quantile(strength, _BRIGHTEST))
     table = np.rint(255 * colormaps["viridis"](np.arange(256))[:, :3]).astype(np.uint8)
-    levels = np.clip(maps.strength * (255 / max(scale, 1e-12)), 0, 255).astype(np.uint8)
+    levels = np.clip(strength * (255 / max(scale, 1e-12)), 0, 255).astype(np.uint8)
     write_png(path, table[levels])
 
 
-def write_vectors(path: str | Path, maps: DegradationMaps) -> None:
+def write_vectors(path: str | Path, vectors: NDArray[np.uint16]) -> None:
     """Write the vectors of D as PNG; a vector has one colour in all photographs."""
-    write_png(path, vector_colours(int(maps.vectors.max()) + 1)[maps.vectors])
+    write_png(path, vector_colours(int(vectors.max()) + 1)[vectors])
 
 
 def vector_colours(count: int) -> NDArray[np.uint8]:

@@ -29,6 +29,8 @@ Samples = NDArray[np.unsignedinteger[Any]]
 
 logger = logging.getLogger(__name__)
 
+EXIF_MARKER = b"Exif\x00\x00"
+"""What stands before the TIFF header of an EXIF block in JPEG files."""
 ORIENTATION = int(ExifTags.Base.Orientation)
 EXIF_FOLDERS = (int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo))
 """Entries that are folders of further entries: exposure and lens, and the place."""
@@ -143,16 +145,7 @@ def _kept_exif(found: Image.Exif) -> bytes:
         if entries:
             kept.get_ifd(folder).update(entries)
             empty = False
-    return b"" if empty else without_marker(kept.tobytes())
-
-
-def without_marker(block: bytes) -> bytes:
-    r"""The EXIF block from its TIFF header on.
-
-    >>> without_marker(b"Exif\x00\x00II*\x00")
-    b'II*\x00'
-    """
-    return block.removeprefix(b"Exif\x00\x00")
+    return b"" if empty else kept.tobytes().removeprefix(EXIF_MARKER)
 
 
 def _resolution(image: Image.Image) -> tuple[float, float] | None:
@@ -169,7 +162,7 @@ def loaded_exif(block: bytes) -> Image.Exif:
     """The entries of an EXIF block that `read_metadata` returned."""
     exif = Image.Exif()
     if block:
-        exif.load(b"Exif\x00\x00" + block)
+        exif.load(EXIF_MARKER + block)
     return exif
 
 
@@ -180,7 +173,7 @@ def exif_for_size(block: bytes, width: int, height: int) -> bytes:
     if not any(tag in folder for tag in _SIZE_ENTRIES):
         return block
     folder.update(zip(_SIZE_ENTRIES, (width, height), strict=True))
-    return without_marker(exif.tobytes())
+    return exif.tobytes().removeprefix(EXIF_MARKER)
 
 
 def turned_upright(samples: Samples, orientation: int) -> Samples:

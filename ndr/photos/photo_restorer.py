@@ -65,8 +65,18 @@ class PhotoRestorer:
         progress = open_progress((2 if self.degradation_map else 1) * tiles.count)
         with fixed_arithmetic(self.precision, self.threads, self.device):
             if self.degradation_map:
-                self._write_maps(job, photo, tiles, progress)
-            restored = self._restored(photo, tiles, progress)
+                strength, vectors = degradation_maps(
+                    self.method, photo.pixels, tiles, self.device, progress
+                )
+                write_strength(job.extra(STRENGTH), strength)
+                write_vectors(job.extra(VECTORS), vectors)
+            pixels = restore_pixels(
+                self.method, photo.pixels, tiles, self.device, side=self.side, progress=progress
+            )
+        alpha = photo.alpha
+        if alpha is not None and self.method.scale > 1:
+            alpha = enlarged(alpha, self.method.scale)
+        restored = Photo(pixels, alpha, photo.metadata)
         if self.compare:
             write_comparison(job.extra(COMPARISON), photo, restored)
         write_photo(job.target, restored, self.quality)
@@ -77,20 +87,6 @@ class PhotoRestorer:
         for target in (job.target, *job.extras):
             if target.exists() and not self.overwrite:
                 raise PhotoError(f"{target} exists already; pass --overwrite to replace it")
-
-    def _restored(self, photo: Photo, tiles: Tiles, progress: Progress) -> Photo:
-        pixels = restore_pixels(
-            self.method, photo.pixels, tiles, self.device, side=self.side, progress=progress
-        )
-        alpha = photo.alpha
-        if alpha is not None and self.method.scale > 1:
-            alpha = enlarged(alpha, self.method.scale)
-        return Photo(pixels, alpha, photo.metadata)
-
-    def _write_maps(self, job: PhotoJob, photo: Photo, tiles: Tiles, progress: Progress) -> None:
-        maps = degradation_maps(self.method, photo.pixels, tiles, self.device, progress)
-        write_strength(job.extra(STRENGTH), maps)
-        write_vectors(job.extra(VECTORS), maps)
 
 
 def enlarged(samples: Samples, scale: int) -> Samples:

@@ -17,6 +17,7 @@ from PIL import TiffImagePlugin as Tiff
 from ndr.atomic_file import atomic_path
 from ndr.photos.photo_reading import (
     EXIF_FOLDERS,
+    EXIF_MARKER,
     Photo,
     PhotoError,
     Samples,
@@ -257,7 +258,7 @@ def _as_image(photo: Photo, kind: str) -> Image.Image:
 def _options(kind: str, photo: Photo, exif: bytes, quality: int) -> dict[str, Any]:
     options: dict[str, Any] = {}
     if exif:
-        options["exif"] = b"Exif\x00\x00" + exif
+        options["exif"] = EXIF_MARKER + exif
     if photo.metadata.icc_profile:
         options["icc_profile"] = photo.metadata.icc_profile
     if photo.metadata.dots_per_inch and kind != "WEBP":

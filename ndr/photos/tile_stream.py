@@ -6,12 +6,11 @@ photograph nor the result exists in floating point: a band of tiles does, as hig
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ndr.evaluation.tiling import TileGrid, TilingError, blending_weights, tile_grid, tile_starts
@@ -134,7 +133,7 @@ def restore_pixels(
     Raises:
         RestorationError: the output holds NaN or infinity, or is of another size.
     """
-    scale = method.scale
+    scale, highest = method.scale, np.iinfo(pixels.dtype).max
     height, width = pixels.shape[:2]
     restored = np.empty((scale * height, scale * width, *pixels.shape[2:]), dtype=pixels.dtype)
     rows, columns = tiles.rows, tiles.columns
@@ -159,8 +158,11 @@ def restore_pixels(
         top = rows.starts[row]
         last = row + 1 == len(rows.starts)
         final = scale * ((height if last else rows.starts[row + 1]) - top)
-        for start, values in _rounded(band[:, :final], pixels):
-            restored[scale * top + start : scale * top + start + len(values)] = values
+        for start in range(0, final, 64):  # rounded in pieces, which take little memory
+            piece = band[:, start : min(start + 64, final)].clamp(0, 1).mul(highest).round()
+            values = piece.permute(1, 2, 0).numpy().astype(pixels.dtype)
+            here = slice(scale * top + start, scale * top + start + len(values))
+            restored[here] = values.reshape(restored[here].shape)
         band = torch.cat([band[:, final:], torch.zeros_like(band[:, :final])], dim=1)
     return restored
 
@@ -184,15 +186,6 @@ def _restored_tile(method: Method, tile: Tensor, side: SideInformation | None) -
             "weights of another training"
         )
     return output
-
-
-def _rounded(band: Tensor, pixels: Samples) -> Iterator[tuple[int, NDArray[np.generic]]]:
-    """Pieces of a band (C, h, w) as whole numbers (rows, w[, C]), each with its first row."""
-    highest = np.iinfo(pixels.dtype).max
-    for start in range(0, band.shape[1], 64):
-        piece = band[:, start : start + 64].clamp(0, 1).mul(highest).round()
-        values = piece.permute(1, 2, 0).numpy().astype(pixels.dtype)
-        yield start, values if pixels.ndim == 3 else values[..., 0]
 
 
 @dataclass(slots=True)
