@@ -211,11 +211,7 @@ def synthesised_manifest(
 
 
 def subset_manifest(
-    name: str,
-    entry: SubsetSet,
-    source: Manifest,
-    without: Mapping[str, Manifest],
-    folder: Path,
+    name: str, entry: SubsetSet, source: Manifest, without: Mapping[str, Manifest], folder: Path
 ) -> Manifest:
     """Take the images of a set that no other set holds as a clean image, pixel by pixel.
 

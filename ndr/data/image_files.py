@@ -49,15 +49,15 @@ def _refuse(path: Path, found: str, advice: str) -> ImageFileError:
     return ImageFileError(f"{path}: expected an 8-bit RGB image, found {found}; {advice}")
 
 
-def _check_size(path: Path, image: Image.Image) -> None:
-    """Refuse where Pillow warns: turning its warning into an error is not safe with threads."""
+def _check_header(path: Path, image: ImageFile.ImageFile) -> None:
+    """Refuse what Pillow would only warn of, or cut to 8 bits or one frame without a word."""
     limit = Image.MAX_IMAGE_PIXELS
+    # To turn Pillow's warning into an error is not safe with threads.
     if limit is not None and image.width * image.height > limit:
         raise _refuse(path, f"too many pixels (more than {limit})", "cut it into parts")
-
-
-def _check_depth(path: Path, image: ImageFile.ImageFile) -> None:
-    """Refuse more than 8 bits: Pillow would cut a 16-bit PNG to 8 bits without a word."""
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise _refuse(path, f"{frames} frames", "save the frame that you mean as PNG")
     raw_modes = [str(tile[3]) for tile in image.tile]
     if image.mode.startswith(("I", "F")) or any(";16" in mode for mode in raw_modes):
         raise _refuse(
@@ -97,11 +97,7 @@ def _read_image(path: Path, content: bytes | None) -> Image.Image:
         raise _refuse(path, "an empty file", "copy or download it again")
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            _check_size(path, image)
-            frames = getattr(image, "n_frames", 1)
-            if frames > 1:
-                raise _refuse(path, f"{frames} frames", "save the frame that you mean as PNG")
-            _check_depth(path, image)
+            _check_header(path, image)
             image.load()
             return _to_rgb(path, image)
     except ImageFileError:

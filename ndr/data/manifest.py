@@ -64,13 +64,6 @@ def package_file(location: str, requirement: str | None = None) -> Path:
     return path
 
 
-def resolve(location: str, folder: Path) -> Path:
-    """Path of a manifest's `clean` or `degraded` entry; `folder` is the manifest's."""
-    if location.startswith(PACKAGE_PREFIX):
-        return package_file(location)
-    return folder / location
-
-
 def location_from(path: Path, folder: Path) -> str:
     """Write `path` as a manifest in `folder` shall hold it.
 
@@ -206,7 +199,9 @@ class Manifest:
 
     def path(self, location: str) -> Path:
         """File behind a row's `clean` or `degraded`."""
-        return resolve(location, self.folder)
+        if location.startswith(PACKAGE_PREFIX):
+            return package_file(location)
+        return self.folder / location
 
     def text(self) -> str:
         """The file's content: notes as `# key: value` lines, a header, one line per row."""

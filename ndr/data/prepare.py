@@ -98,30 +98,28 @@ def prepare_set(
     """
     entry = catalogue.entry(name)
     folder = places.sets / name
+    sources = {source: places.manifest(source) for source in entry.made_from}
     committed_path = catalogue.committed_manifest(name)
+    committed = None
+    if isinstance(entry, PackagedSet) or (
+        isinstance(entry, FolderSet) and committed_path.is_file()
+    ):
+        committed = Manifest.read(committed_path), committed_path
+    earlier = earlier_manifest(folder) if isinstance(entry, FolderSet) else None
+    remove_manifest(folder)
     if isinstance(entry, SynthesisedSet):
-        source = places.manifest(entry.source)
-        remove_manifest(folder)
         for written in ("clean", "degraded"):
             if (folder / written).exists():
                 shutil.rmtree(folder / written)
-        manifest = synthesised_manifest(name, entry, source, folder, suite_seed)
+        manifest = synthesised_manifest(name, entry, sources[entry.source], folder, suite_seed)
     elif isinstance(entry, SubsetSet):
-        source = places.manifest(entry.source)
-        without = {other: places.manifest(other) for other in entry.without}
-        remove_manifest(folder)
-        manifest = subset_manifest(name, entry, source, without, folder)
+        without = {other: sources[other] for other in entry.without}
+        manifest = subset_manifest(name, entry, sources[entry.source], without, folder)
     elif isinstance(entry, PackagedSet):
-        committed = Manifest.read(committed_path)
-        remove_manifest(folder)
         manifest = photograph_manifest(entry, folder)
-        check_photographs(committed, manifest, committed_path)
+        assert committed is not None  # it was read above
+        check_photographs(committed[0], manifest, committed_path)
     else:
-        earlier = earlier_manifest(folder)
-        remove_manifest(folder)
-        known = (
-            (Manifest.read(committed_path), committed_path) if committed_path.is_file() else None
-        )
         manifest = folder_manifest(
             name,
             entry,
@@ -129,7 +127,7 @@ def prepare_set(
             originals=places.originals,
             mirrors=places.mirrors,
             partial=partial,
-            committed=known,
+            committed=committed,
             earlier=earlier,
         )
     identity = {"identity": catalogue.identity(name, suite_seed)}

@@ -64,10 +64,7 @@ def guided_filter(
 
 
 def generated_depth(
-    height: int,
-    width: int,
-    generator: np.random.Generator,
-    guide: np.ndarray | None = None,
+    height: int, width: int, generator: np.random.Generator, guide: np.ndarray | None = None
 ) -> np.ndarray:
     """Invent the depth of an outdoor scene as RESIDE's depth network sees it.
 

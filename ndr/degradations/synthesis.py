@@ -13,12 +13,7 @@ from ndr.degradations.exposure import ExposureParameters, draw_exposure_paramete
 from ndr.degradations.gaussian_noise import add_gaussian_noise
 from ndr.degradations.haze import HazeParameters, add_haze, draw_haze_parameters, transmission
 from ndr.degradations.image_check import check_image
-from ndr.degradations.rain_streaks import (
-    RAIN_RATES,
-    RainParameters,
-    add_rain,
-    draw_rain_parameters,
-)
+from ndr.degradations.rain_streaks import RAIN_RATES, RainParameters, add_rain, draw_rain_parameters
 from ndr.degradations.scene_depth import depth_from_disparity, generated_depth
 from ndr.nearest_name import check_names
 from ndr.seeds import numpy_generator
@@ -203,19 +198,6 @@ def apply_sequence(
     return image, record
 
 
-def _planned_steps(
-    kind: str, parameters: Mapping[str, Any]
-) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """The steps of a kind in order, and the parameters of each."""
-    if kind in STEPS:
-        return KINDS[kind], {kind: parameters}
-    steps, per_step = KINDS[kind], dict(parameters)
-    if kind == "down_x2":
-        steps = x2_steps(per_step.pop("degradations", ()), per_step.pop("order", X2_ORDERS[0]))
-    check_names(f"parameter of {kind}", per_step, steps)
-    return steps, per_step
-
-
 def synthesise(
     kind: str,
     image: np.ndarray,
@@ -260,13 +242,19 @@ def synthesise(
             f"synthesis: the image is {image.shape[:2]}, its disparity {disparity.shape}; "
             "equal sizes needed"
         )
-    steps, per_step = _planned_steps(kind, parameters)
+    steps = KINDS[kind]
+    if kind == "down_x2":
+        order = parameters.pop("order", X2_ORDERS[0])
+        steps = x2_steps(parameters.pop("degradations", ()), order)
+    if kind in STEPS:
+        parameters = {kind: parameters}
+    check_names(f"parameter of {kind}", parameters, steps)
     degraded, record = apply_sequence(
         image,
         steps,
         generator,
         disparity=disparity,
         disparity_offset=disparity_offset,
-        parameters=per_step,
+        parameters=parameters,
     )
     return degraded, record[kind] if kind in STEPS else record

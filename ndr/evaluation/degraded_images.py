@@ -296,8 +296,5 @@ def centre_crop(
     height, width = (min(length, side // scale) for length in degraded.shape[:2])
     top, left = (degraded.shape[0] - height) // 2, (degraded.shape[1] - width) // 2
     if clean is not None:
-        clean = clean[
-            scale * top : scale * (top + height),
-            scale * left : scale * (left + width),
-        ]
+        clean = clean[scale * top : scale * (top + height), scale * left : scale * (left + width)]
     return degraded[top : top + height, left : left + width], clean

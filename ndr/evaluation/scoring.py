@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from ndr.evaluation.running import Restoration, fixed_arithmetic
 from ndr.evaluation.tiling import TileGrid, tile_grid
 from ndr.method import MethodInfo, RestorationError
 from ndr.metrics.no_reference import NAMES, score, unavailable
-from ndr.metrics.protocol import NO_REFERENCE, Protocol, protocol
+from ndr.metrics.protocol import NO_REFERENCE, protocol
 from ndr.nearest_name import check_names
 from ndr.records.per_image import ImageScore
 from ndr.specs.run_spec import EvaluationSpec, TestSetSpec
@@ -83,8 +83,8 @@ def evaluate(
         EvaluationError: sizes that do not fit, or an output that is no finite image.
     """
     device = torch.device(device)
-    for name in spec.protocols:
-        protocol(name)  # a misspelt name is reported before anything is restored
+    # A misspelt name is reported before anything is restored.
+    protocols = tuple(protocol(name) for name in spec.protocols)
     check_names("test set to keep pictures of", spec.pictures_of, [s.name for s in spec.test_sets])
     info = loaded.method.info
     grid = tile_grid(info, spec.tile, spec.tile_overlap)
@@ -97,14 +97,22 @@ def evaluate(
     pictures.mkdir(parents=True, exist_ok=True)
     scores: list[ImageScore] = []
     failures: dict[str, str] = {}
-    judged = any(not test_set.reference for test_set in spec.test_sets)
-    missing = unavailable(NAMES, Path(metric_weights)) if judged else {}
-    judges = _Judges(
-        tuple(protocol(name) for name in spec.protocols),
-        tuple(name for name in NAMES if name not in missing),
-        Path(metric_weights),
-        str(device),
-    )
+    unreferenced = any(not test_set.reference for test_set in spec.test_sets)
+    missing = unavailable(NAMES, Path(metric_weights)) if unreferenced else {}
+    metrics = tuple(name for name in NAMES if name not in missing)
+
+    def judged(
+        restored: NDArray[np.float32], image: DegradedImage
+    ) -> Iterator[tuple[str, str, float]]:
+        """Protocol, metric and value: against the ground truth, or without one."""
+        if image.clean is None:
+            found = score(restored, metrics, Path(metric_weights), str(device))
+            yield from ((NO_REFERENCE, metric, value) for metric, value in found.items())
+            return
+        for each in protocols:
+            for metric, value in each.compare(restored, image.clean).items():
+                yield each.name, metric, value
+
     with (
         fixed_arithmetic(spec.precision, spec.cpu_threads, device),
         # Not drawn where nobody looks: in a log file each step would be a line.
@@ -113,7 +121,7 @@ def evaluate(
         for images in test_sets:
             try:
                 scores += _scores_of_set(
-                    spec, images, restoration, judges, pictures=pictures, progress=progress
+                    spec, images, restoration, judged, pictures=pictures, progress=progress
                 )
             except RestorationError as error:
                 failures[images.spec.name] = str(error)
@@ -121,10 +129,7 @@ def evaluate(
     return Evaluation(
         tuple(scores),
         {
-            images.spec.name: (
-                0 if images.spec.name in failures else len(images),
-                images.total,
-            )
+            images.spec.name: (0 if images.spec.name in failures else len(images), images.total)
             for images in test_sets
         },
         failures,
@@ -135,35 +140,11 @@ def evaluate(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Judges:
-    """What turns a restored image into numbers."""
-
-    protocols: tuple[Protocol, ...]
-    no_reference: tuple[str, ...]
-    weights: Path
-    device: str
-
-    def judge(
-        self, restored: NDArray[np.float32], image: DegradedImage
-    ) -> Iterator[tuple[str, str, float]]:
-        """Protocol, metric and value: against the ground truth, or without one."""
-        if image.clean is None:
-            for metric, value in score(
-                restored, self.no_reference, self.weights, self.device
-            ).items():
-                yield NO_REFERENCE, metric, value
-            return
-        for each in self.protocols:
-            for metric, value in each.compare(restored, image.clean).items():
-                yield each.name, metric, value
-
-
 def _scores_of_set(
     spec: EvaluationSpec,
     images: DegradedImages,
     restoration: Restoration,
-    judges: _Judges,
+    judged: Callable[[NDArray[np.float32], DegradedImage], Iterable[tuple[str, str, float]]],
     *,
     pictures: Path,
     progress: tqdm[Any],
@@ -178,7 +159,7 @@ def _scores_of_set(
             write_png(pictures / name / f"{image.name}.png", to_uint8(restored))
         scores.extend(
             ImageScore(spec.run, name, image.name, image.scene, under, metric, value)
-            for under, metric, value in judges.judge(restored, image)
+            for under, metric, value in judged(restored, image)
         )
         progress.update()
     return scores

@@ -90,8 +90,7 @@ def _axis(length: int, grid: TileGrid | None, method: Method) -> Axis:
     starts = tile_starts(padded, grid)
     weights = blending_weights(padded, starts, grid)
     return Axis(
-        starts,
-        [weight[: length - start] for start, weight in zip(starts, weights, strict=True)],
+        starts, [weight[: length - start] for start, weight in zip(starts, weights, strict=True)]
     )
 
 

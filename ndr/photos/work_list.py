@@ -39,10 +39,7 @@ class WorkList:
 
 
 def work_list(
-    inputs: Sequence[str],
-    out: str | Path,
-    endings: Sequence[str] = (),
-    suffix: str | None = None,
+    inputs: Sequence[str], out: str | Path, endings: Sequence[str] = (), suffix: str | None = None
 ) -> WorkList:
     """Plan what is read and written.
 

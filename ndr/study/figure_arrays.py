@@ -17,12 +17,7 @@ from ndr.data.image_files import to_uint8
 from ndr.evaluation.degraded_images import DegradedImage, PreparedSets, centre_crop
 from ndr.method import Method
 from ndr.specs.run_spec import EvaluationSpec
-from ndr.study.network_responses import (
-    LEVELS,
-    network_of,
-    to_images,
-    to_tensor,
-)
+from ndr.study.network_responses import LEVELS, network_of, to_images, to_tensor
 
 PICTURES = 4
 """Images per test set, at most, unless the command says otherwise."""

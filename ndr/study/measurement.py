@@ -38,13 +38,7 @@ from ndr.study.classifiers import (
 )
 from ndr.study.clean_views import CONDITIONS, SIGMAS, TYPES, WEAK_NOISE, Views
 from ndr.study.measured_numbers import mean_over_pictures, missing, single
-from ndr.study.network_responses import (
-    LEVELS,
-    MAPS,
-    Responses,
-    network_of,
-    responses,
-)
+from ndr.study.network_responses import LEVELS, MAPS, Responses, network_of, responses
 
 TASKS: Mapping[str, tuple[str, ...]] = {
     "noise, rain or haze": TYPES,
@@ -60,9 +54,7 @@ Found = Mapping[str, Mapping[str, Responses]]
 
 
 def settling_rows(
-    steps: Sequence[int],
-    history: NDArray[np.floating],
-    learning_rate: Callable[[int], float],
+    steps: Sequence[int], history: NDArray[np.floating], learning_rate: Callable[[int], float]
 ) -> tuple[SettlingRow, ...]:
     """Changes of D (T, N, M) between the snapshots that were kept after so many steps.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, cast
@@ -20,9 +21,6 @@ LEVELS = (1, 2, 3)
 BATCH = 8
 MAPS = ("U", "F", "change")
 """Norm over the channels of U, of F, and of what injection adds to F."""
-
-_Parts = list[NDArray[np.float64]]
-"""One array per batch of views."""
 
 
 class NetworkWithRepresentation(Protocol):
@@ -128,25 +126,27 @@ def responses(
     """
     degraded = to_tensor(views.degraded[condition], device)
     residual = (degraded - to_tensor(views.reference, device)).abs().mean(dim=1, keepdim=True)
-    affinity: list[_Parts] = [[] for _ in LEVELS]
-    sharpness: list[_Parts] = [[] for _ in LEVELS]
-    degradation: list[list[Tensor]] = [[] for _ in LEVELS]
-    correlations: dict[str, list[_Parts]] = {name: [[] for _ in LEVELS] for name in MAPS}
+    parts: dict[tuple[str, int], list[NDArray[np.float64]]] = defaultdict(list)
+    degradation: dict[int, list[Tensor]] = defaultdict(list)
     for part in batches(len(degraded)):
         tensors = network.figure_tensors(degraded[part])
-        for index, level in enumerate(LEVELS):
+        for level in LEVELS:
             S, U = tensors[f"affinity_{level}"], tensors[f"degradation_{level}"]  # noqa: N806
             before, after = tensors[f"features_{level}"], tensors[f"injected_{level}"]
-            affinity[index].append(S.double().mean(dim=(2, 3)).cpu().numpy())
-            sharpness[index].append(entropy(S.double()).mean(dim=(1, 2)).cpu().numpy())
-            degradation[index].append(U)
+            parts["affinity", level].append(S.double().mean(dim=(2, 3)).cpu().numpy())
+            parts["sharpness", level].append(entropy(S.double()).mean(dim=(1, 2)).cpu().numpy())
+            degradation[level].append(U)
             beside = F.interpolate(residual[part], size=U.shape[-2:], mode="area")[:, 0]
             maps = (channel_norm(U), channel_norm(before), channel_norm(after - before))
             for name, values in zip(MAPS, maps, strict=True):
-                correlations[name][index].append(correlation(values, beside))
+                parts[name, level].append(correlation(values, beside))
+
+    def joined(name: str) -> list[NDArray[np.float64]]:
+        return [np.concatenate(parts[name, level]) for level in LEVELS]
+
     return Responses(
-        [np.concatenate(parts) for parts in affinity],
-        [np.concatenate(parts) for parts in sharpness],
-        [torch.cat(parts) for parts in degradation],
-        {name: [np.concatenate(parts) for parts in kept] for name, kept in correlations.items()},
+        joined("affinity"),
+        joined("sharpness"),
+        [torch.cat(degradation[level]) for level in LEVELS],
+        {name: joined(name) for name in MAPS},
     )

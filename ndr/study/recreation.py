@@ -71,9 +71,7 @@ def feeds(
 
 
 def recreated(
-    network: NetworkWithRepresentation,
-    clean: NDArray[np.float32],
-    degradations: Sequence[Tensor],
+    network: NetworkWithRepresentation, clean: NDArray[np.float32], degradations: Sequence[Tensor]
 ) -> NDArray[np.float32]:
     """Output of NDR-Degrad for clean views and U, (V, h, w, 3) in [0, 1]."""
     assert network.degradation is not None

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from ndr.data.manifest import PackageFileError, location_from, package_file, resolve
+from ndr.data.manifest import PackageFileError, location_from, package_file
 from tests.conftest import REPOSITORY
 
 
@@ -45,11 +46,12 @@ def test_locations_that_leave_a_package_are_refused(location: str) -> None:
         package_file(location)
 
 
-def test_locations_lead_back_to_the_file(tmp_path: Path) -> None:
+def test_locations_lead_back_to_the_file(tmp_path: Path, project) -> None:
     folder = tmp_path / "data" / "sets" / "kodak"
+    manifest = dataclasses.replace(project.prepare("tiny"), folder=folder)
     near = tmp_path / "data" / "originals" / "kodak" / "1.png"
     assert location_from(near, folder) == "../../originals/kodak/1.png"
-    assert resolve("../../originals/kodak/1.png", folder).resolve() == near
+    assert manifest.path("../../originals/kodak/1.png").resolve() == near
     far = tmp_path / "mirror" / "1.png"
     assert location_from(far, folder) == far.as_posix()
-    assert resolve(far.as_posix(), folder) == far
+    assert manifest.path(far.as_posix()) == far

@@ -103,15 +103,17 @@ def size_text(count: int) -> str:
     return f"{count} B" if units[0] == "B" else f"{value:.2f} {units[0]}"
 
 
+MAKE_ROOM = (
+    "make room, or move data/ to a larger disk, and run again: a download goes on where it stopped"
+)
+
+
 def disk_error(path: Path, error: OSError) -> DiskError:
     """Explain a failed write; what was written stays for the next run."""
     if error.errno not in DISK_FULL:
         return DiskError(f"cannot write {path}: {error.strerror or error}")
     free = shutil.disk_usage(path.parent).free
-    return DiskError(
-        f"cannot write {path}: {error.strerror} ({size_text(free)} free); make room, or move data/ "
-        "to a larger disk, and run again: a download goes on where it stopped"
-    )
+    return DiskError(f"cannot write {path}: {error.strerror} ({size_text(free)} free); {MAKE_ROOM}")
 
 
 def check_room(path: Path, needed: int) -> None:
@@ -119,7 +121,6 @@ def check_room(path: Path, needed: int) -> None:
     free = shutil.disk_usage(path.parent).free
     if needed > free:
         raise DiskError(
-            f"{path}: needs {size_text(needed)} more, the disk has {size_text(free)} free; make "
-            "room, or move data/ to a larger disk, and run again: a download goes on where it "
-            "stopped"
+            f"{path}: needs {size_text(needed)} more, the disk has {size_text(free)} free; "
+            f"{MAKE_ROOM}"
         )

@@ -53,10 +53,7 @@ def new_session() -> requests.Session:
     """A session that asks for files as they are: compressed answers would break resuming."""
     session = requests.Session()
     session.headers.update(
-        {
-            "User-Agent": f"ndr-restore-benchmark/{ndr.__version__}",
-            "Accept-Encoding": "identity",
-        }
+        {"User-Agent": f"ndr-restore-benchmark/{ndr.__version__}", "Accept-Encoding": "identity"}
     )
     return session
 

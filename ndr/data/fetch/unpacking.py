@@ -354,11 +354,7 @@ def _unpack_member(member: Member, folder: Path, only: tuple[str, ...], count: _
 
 
 def unpack(
-    archive: Path,
-    name: str,
-    folder: Path,
-    only: tuple[str, ...] = (),
-    limits: Limits | None = None,
+    archive: Path, name: str, folder: Path, only: tuple[str, ...] = (), limits: Limits | None = None
 ) -> int:
     """Unpack an archive into a folder of its own; returns the number of files.
 

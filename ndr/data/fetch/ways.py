@@ -251,11 +251,7 @@ def _folder_way(
 
 
 def ways_of(
-    file: Download,
-    place: str,
-    mirrors: tuple[str, ...],
-    waits: Waits,
-    session: requests.Session,
+    file: Download, place: str, mirrors: tuple[str, ...], waits: Waits, session: requests.Session
 ) -> Iterator[Way]:
     """All ways of a file that need no hand, in the order in which they are tried.
 

@@ -93,18 +93,8 @@ def oriented(thumbnails: np.ndarray) -> np.ndarray:
         (8, N, S, S), in the order of `ORIENTATIONS`.
     """
     transposed = thumbnails.transpose(0, 2, 1)
-    return np.stack(
-        [
-            thumbnails,
-            thumbnails[:, :, ::-1],
-            thumbnails[:, ::-1],
-            thumbnails[:, ::-1, ::-1],
-            transposed,
-            transposed[:, ::-1],
-            transposed[:, :, ::-1],
-            transposed[:, ::-1, ::-1],
-        ]
-    )
+    flips = [np.flip(thumbnails, axes) for axes in ((), (2,), (1,), (1, 2))]
+    return np.stack(flips + [np.flip(transposed, axes) for axes in ((), (1,), (2,), (1, 2))])
 
 
 def perceptual_hashes(thumbnails: np.ndarray) -> np.ndarray:
