@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import os
 import resource
 import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from ndr.atomic_file import atomic_path, write_json, write_text
+from ndr.atomic_file import atomic_path, usual_mode, write_json, write_text
 
 
 def test_file_appears_complete_and_alone(tmp_path: Path) -> None:
@@ -52,3 +55,19 @@ def test_full_disk_names_the_file(tmp_path: Path) -> None:
         signal.signal(signal.SIGXFSZ, handler)
     assert caught.value.errno == errno.EFBIG
     assert not list(tmp_path.iterdir())
+
+
+def test_threads_keep_the_umask_of_the_process() -> None:
+    """Pictures of a page are written by several threads."""
+    interval = sys.getswitchinterval()
+    usual = os.umask(0o027)
+    sys.setswitchinterval(1e-9)
+    try:
+        with ThreadPoolExecutor(16) as pool:
+            found = pool.map(lambda _: {usual_mode() for _ in range(1000)}, range(200))
+            modes = set().union(*found)
+    finally:
+        sys.setswitchinterval(interval)
+        left = os.umask(usual)
+    assert left == 0o027
+    assert modes == {0o640}

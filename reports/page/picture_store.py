@@ -6,7 +6,6 @@ import base64
 import hashlib
 import io
 import re
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +66,6 @@ class PictureStore:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._addresses: dict[str, str] = {}
-        self._lock = threading.Lock()
 
     def add(self, path: Path, long_side: int) -> tuple[Thumbnail, str]:
         """A picture's thumbnail and the address of its full crop, relative to the page.
@@ -82,13 +80,10 @@ class PictureStore:
 
     def _address(self, content: bytes, picture: Image.Image) -> str:
         name = f"{hashlib.sha256(content).hexdigest()[:16]}.webp"
-        with self._lock:
-            known = self._addresses.get(name)
-        if known is None:
-            known = self._keep(name, picture)
-            with self._lock:
-                self._addresses[name] = known
-        return known
+        if name not in self._addresses:
+            # Two threads may both get here: they write the same file, each in one step.
+            self._addresses[name] = self._keep(name, picture)
+        return self._addresses[name]
 
     def _keep(self, name: str, picture: Image.Image) -> str:
         if self._folder is None:
