@@ -318,21 +318,20 @@ class Catalogue:
         """Where the committed manifest of a set lies, if it has one."""
         return self.manifests / f"{name}.csv"
 
-    def sources(self, name: str) -> list[str]:
-        """All sets that must be prepared before this one, in an order that serves."""
-        order: dict[str, None] = {}
-        self._add_sources(name, (name,), order)
-        return list(order)
+    def sources(self, name: str, above: tuple[str, ...] = ()) -> list[str]:
+        """All sets that must be prepared before this one, in an order that serves.
 
-    def _add_sources(self, name: str, above: tuple[str, ...], order: dict[str, None]) -> None:
+        `above` are the sets that are made from this one.
+        """
+        order: dict[str, None] = {}
+        above = (*above, name)
         for source in self.entry(name).made_from:
             if source in above:
                 raise CatalogueError(
                     f"set {source!r} is made from itself: {', '.join((*above, source))}"
                 )
-            if source not in order:
-                self._add_sources(source, (*above, source), order)
-                order[source] = None
+            order.update(dict.fromkeys([*self.sources(source, above), source]))
+        return list(order)
 
     def identity(self, name: str, suite_seed: int) -> str:
         """Hash of everything that decides the images of a set (64 hexadecimal digits).

@@ -87,10 +87,8 @@ def find_source(
             would do, and where it is published.
     """
     candidates = [(originals / (layout.dataset or name), layout) for layout in entry.layouts]
-    for mirror in mirrors:
-        candidates += [
-            (mirror / layout.dataset, layout) for layout in entry.layouts if layout.dataset
-        ]
+    mirrored = [layout for layout in entry.layouts if layout.dataset]
+    candidates += [(mirror / str(each.dataset), each) for mirror in mirrors for each in mirrored]
     for root, layout in candidates:
         if root.is_dir() and layout_is_there(root, layout):
             return root, layout

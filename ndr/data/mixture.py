@@ -92,7 +92,8 @@ class Mixture:
             name: PairedSet(Path(sets_folder), name, cache_bytes=share, identity=identity)
             for name, identity in sorted(identities.items())
         }
-        self.data_sha256 = _joint_hash(sets)
+        manifests = "".join(f"{name} {pairs.manifest.sha256}\n" for name, pairs in sets.items())
+        self.data_sha256 = hashlib.sha256(manifests.encode()).hexdigest()
         """Hash of the manifests, and so of every image file of the mix."""
         self._tasks = [_TaskImages(task, sets) for task in spec.setting.tasks]
         for task in spec.setting.tasks:
@@ -151,13 +152,6 @@ class Mixture:
             np.ascontiguousarray(degraded, dtype=np.float32),
             np.ascontiguousarray(clean, dtype=np.float32),
         )
-
-
-def _joint_hash(sets: dict[str, PairedSet]) -> str:
-    digest = hashlib.sha256()
-    for name, pairs in sets.items():
-        digest.update(f"{name} {pairs.manifest.sha256}\n".encode())
-    return digest.hexdigest()
 
 
 def _check_degraded(task: TaskSpec, setting: SettingSpec, sets: dict[str, PairedSet]) -> None:

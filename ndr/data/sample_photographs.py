@@ -21,33 +21,27 @@ from ndr.data.manifest import PACKAGE_PREFIX, Manifest, ManifestError, ManifestR
 log = logging.getLogger(__name__)
 
 
-def photograph_row(name: str, location: str, requirement: str | None = None) -> ManifestRow:
-    """Read one packaged photograph and describe it; arguments as for `package_file`."""
-    facts = read_facts(package_file(location, requirement))
-    return ManifestRow(
-        name=name,
-        scene=name,
-        clean=PACKAGE_PREFIX + location.removeprefix(PACKAGE_PREFIX),
-        degraded="",
-        width=facts.width,
-        height=facts.height,
-        clean_sha256=facts.sha256,
-        degraded_sha256="",
-        clean_pixels_sha256=facts.pixels_sha256,
-        degraded_pixels_sha256="",
-        clean_bytes=facts.bytes,
-    )
-
-
 def photograph_manifest(entry: PackagedSet, folder: Path) -> Manifest:
     """Describe all photographs of a packaged set as this installation holds them."""
-    rows = tuple(
-        photograph_row(name, location, entry.packages.get(location.split("/")[0]))
-        for name, location in tqdm(
-            entry.images.items(), desc="photographs", unit="image", disable=None
+    rows = []
+    for name, location in tqdm(entry.images.items(), "photographs", unit="image", disable=None):
+        facts = read_facts(package_file(location, entry.packages.get(location.split("/")[0])))
+        rows.append(
+            ManifestRow(
+                name=name,
+                scene=name,
+                clean=PACKAGE_PREFIX + location.removeprefix(PACKAGE_PREFIX),
+                degraded="",
+                width=facts.width,
+                height=facts.height,
+                clean_sha256=facts.sha256,
+                degraded_sha256="",
+                clean_pixels_sha256=facts.pixels_sha256,
+                degraded_pixels_sha256="",
+                clean_bytes=facts.bytes,
+            )
         )
-    )
-    return Manifest(rows, folder, {"decoder": decoder_version()})
+    return Manifest(tuple(rows), folder, {"decoder": decoder_version()})
 
 
 def check_photographs(committed: Manifest, found: Manifest, where: Path) -> None:

@@ -232,7 +232,14 @@ class DegradedImages:
         degraded = pair.clean if pair.degraded is None else pair.degraded
         assert degraded is not None  # every row of a manifest names an image
         if clean is not None:
-            self._check_sizes(pair.name, degraded, clean)
+            expected = (self._scale * degraded.shape[0], self._scale * degraded.shape[1], 3)
+            if clean.shape != expected:
+                raise EvaluationError(
+                    f"test set {self.spec.name!r}, image {pair.name!r}: expected a clean image of "
+                    f"{expected[1]} x {expected[0]} pixels, {self._scale} times the degraded "
+                    f"image's, found {clean.shape[1]} x {clean.shape[0]}; evaluate a method of "
+                    f"scale {self._scale} on a set of that scale"
+                )
         elif self.spec.reference:
             raise EvaluationError(
                 f"test set {self.spec.name!r}, image {pair.name!r}: set {self.spec.set!r} has no "
@@ -245,16 +252,6 @@ class DegradedImages:
         return DegradedImage(
             pair.name, pair.scene, degraded, clean, None if noise is None else noise.sigmas[0]
         )
-
-    def _check_sizes(self, name: str, degraded: Image, clean: Image) -> None:
-        expected = (self._scale * degraded.shape[0], self._scale * degraded.shape[1], 3)
-        if clean.shape != expected:
-            raise EvaluationError(
-                f"test set {self.spec.name!r}, image {name!r}: expected a clean image of "
-                f"{expected[1]} x {expected[0]} pixels, {self._scale} times the degraded image's, "
-                f"found {clean.shape[1]} x {clean.shape[0]}; evaluate a method of scale "
-                f"{self._scale} on a set of that scale"
-            )
 
 
 def noisy(image: Image, noise: NoiseSpec, suite_seed: int, set_name: str, name: str) -> Image:

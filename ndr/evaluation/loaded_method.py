@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -78,7 +77,13 @@ def load_method(
         source = "retrained"
     elif official_weights is not None:
         state = cls.read_official_state(official_weights)
-        _check_network(spec, cls.official_changes(state), official_weights)
+        for name, value in cls.official_changes(state).items():
+            if spec.arguments[name] != value:
+                raise CheckpointError(
+                    f"{spec.run}: {official_weights} is of a network with {name}={value!r}, but "
+                    f"the evaluation asks for {spec.arguments[name]!r}; plan it with "
+                    f"{name}={value!r}"
+                )
         method.load_official_state(state, str(official_weights))
         source = "official_weights"
     file = checkpoint or official_weights
@@ -92,17 +97,6 @@ def load_method(
         if isinstance(module, torch.nn.Conv2d):
             module.to(memory_format=torch.channels_last)
     return LoadedMethod(method, source, sha256, known)
-
-
-def _check_network(
-    spec: EvaluationSpec, official_changes: dict[str, Any], official_weights: str | Path
-) -> None:
-    for name, value in official_changes.items():
-        if spec.arguments[name] != value:
-            raise CheckpointError(
-                f"{spec.run}: {official_weights} is of a network with {name}={value!r}, but the "
-                f"evaluation asks for {spec.arguments[name]!r}; plan it with {name}={value!r}"
-            )
 
 
 def _check_weights(

@@ -23,12 +23,12 @@ from ndr.evaluation.degraded_images import (
 from ndr.evaluation.loaded_method import LoadedMethod
 from ndr.evaluation.running import Restoration, fixed_arithmetic
 from ndr.evaluation.tiling import TileGrid, tile_grid
-from ndr.method import MethodInfo, RestorationError
+from ndr.method import RestorationError
 from ndr.metrics.no_reference import NAMES, score, unavailable
 from ndr.metrics.protocol import NO_REFERENCE, protocol
 from ndr.nearest_name import check_names
 from ndr.records.per_image import ImageScore
-from ndr.specs.run_spec import EvaluationSpec, TestSetSpec
+from ndr.specs.run_spec import EvaluationSpec
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,11 @@ def evaluate(
     restoration = Restoration(loaded.method, grid, device, spec.self_ensemble)
     test_sets = []
     for test_set in spec.test_sets:
-        _check_side_information(spec.run, info, test_set)
+        if "sigma" in info.side_information and test_set.noise is None:
+            raise EvaluationError(
+                f"{spec.run}: {info.name} needs the noise level, but test set {test_set.name!r} "
+                "adds no noise; leave it out of this method's test sets"
+            )
         test_sets.append(sets.images(spec, test_set, loaded.method.scale))
     pictures = Path(pictures)
     pictures.mkdir(parents=True, exist_ok=True)
@@ -163,11 +167,3 @@ def _scores_of_set(
         )
         progress.update()
     return scores
-
-
-def _check_side_information(run: str, info: MethodInfo, test_set: TestSetSpec) -> None:
-    if "sigma" in info.side_information and test_set.noise is None:
-        raise EvaluationError(
-            f"{run}: {info.name} needs the noise level, but test set {test_set.name!r} adds no "
-            "noise; leave it out of this method's test sets"
-        )

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ndr.evaluation.loaded_method import LoadedMethod, load_method
-from ndr.method import TIERS, CheckpointError, OfficialWeights
+from ndr.method import TIERS, CheckpointError
 from ndr.nearest_name import unknown_name
 from ndr.records.checkpoint_header import CheckpointHeader
 from ndr.records.downloads import FetchedWeights
@@ -126,7 +126,10 @@ def _of_authors(
         raise FileNotFoundError(f"{path}: no such file of weights")
     if not cls.info.trainable:
         raise CheckpointError(f"{name} is not trained and takes no weights; leave {path} out")
-    known = _published(cls.info.official_weights, path)
+    published, sha256 = cls.info.official_weights, file_sha256(path)
+    by_hash = [entry for entry in published if entry.sha256 == sha256]
+    by_name = [entry for entry in published if entry.file == path.name]
+    known = next(iter(by_hash or by_name), None)
     # The published file says its sizes by its hash or name; any other is taken for the paper's.
     changes = dict(known.changes) if known else {}
     sizes = preset or (known.preset if known else "paper")
@@ -136,13 +139,6 @@ def _of_authors(
     loaded = load_method(evaluation, official_weights=path, device=device)
     words = "published weights" if loaded.official_weights else "weights (not a published file)"
     return loaded, f"{cls.info.paper_label} with {words} {loaded.official_weights or path.name}"
-
-
-def _published(weights: Sequence[OfficialWeights], path: Path) -> OfficialWeights | None:
-    sha256 = file_sha256(path)
-    by_hash = [entry for entry in weights if entry.sha256 == sha256]
-    by_name = [entry for entry in weights if entry.file == path.name]
-    return next(iter(by_hash or by_name), None)
 
 
 def _without_weights(request: WeightRequest, device: torch.device) -> tuple[LoadedMethod, str]:

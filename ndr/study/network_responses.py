@@ -106,11 +106,6 @@ def channel_norm(features: Tensor) -> Tensor:
     return torch.linalg.vector_norm(features.float(), dim=1)
 
 
-def entropy(weights: Tensor) -> Tensor:
-    """Entropy over dimension 1 in nats; weights sum to one over it."""
-    return torch.special.entr(weights).sum(dim=1)
-
-
 def responses(
     network: NetworkWithRepresentation, views: Views, condition: str, device: torch.device
 ) -> Responses:
@@ -134,7 +129,8 @@ def responses(
             S, U = tensors[f"affinity_{level}"], tensors[f"degradation_{level}"]  # noqa: N806
             before, after = tensors[f"features_{level}"], tensors[f"injected_{level}"]
             parts["affinity", level].append(S.double().mean(dim=(2, 3)).cpu().numpy())
-            parts["sharpness", level].append(entropy(S.double()).mean(dim=(1, 2)).cpu().numpy())
+            entropy = torch.special.entr(S.double()).sum(dim=1)
+            parts["sharpness", level].append(entropy.mean(dim=(1, 2)).cpu().numpy())
             degradation[level].append(U)
             beside = F.interpolate(residual[part], size=U.shape[-2:], mode="area")[:, 0]
             maps = (channel_norm(U), channel_norm(before), channel_norm(after - before))

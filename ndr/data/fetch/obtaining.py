@@ -123,11 +123,11 @@ def verify(path: Path, name: str, expected: Sequence[Expected]) -> str:
     return sha256
 
 
-def set_aside(path: Path, target: Path) -> Path:
+def set_aside(path: Path, target: Path, error: BadFileError) -> BadFileError:
     """Keep a wrong file as `<file>.rejected`, where nobody takes it for the right one."""
     rejected = target.with_name(f"{target.name}.rejected")
     path.replace(rejected)
-    return rejected
+    return BadFileError(f"{error}; it is kept aside as {rejected}")
 
 
 def _record_path(target: Path) -> Path:
@@ -198,8 +198,7 @@ def _by(
         accept(partial.path)
     except BadFileError as error:
         partial.note_path.unlink(missing_ok=True)
-        rejected = set_aside(partial.path, target)
-        raise BadFileError(f"{error}; it is kept aside as {rejected}") from error
+        raise set_aside(partial.path, target, error) from error
     partial.path.replace(target)
     for left in target.parent.glob(f"{target.name}.*.partial*"):
         if left.is_file():
@@ -268,8 +267,7 @@ def obtain(
                 accept(target)
                 return _kept(_what_is_here(target, sha256), download)
             except BadFileError as error:
-                rejected = set_aside(target, target)
-                failures.append(BadFileError(f"{error}; it is kept aside as {rejected}"))
+                failures.append(set_aside(target, target, error))
         for way in ways_of(download, place, mirrors, waits, session):
             try:
                 return _kept(_by(way, target, download, claims, accept), download)
