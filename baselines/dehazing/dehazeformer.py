@@ -29,28 +29,17 @@ _WIDE = (48, 96, 192, 96, 48)
 _NARROW = (24, 48, 96, 48, 24)
 _SHARES = (1 / 4, 1 / 2, 3 / 4, 0, 0)
 
-SIZES: Mapping[str, tuple[Sequence[int], Sequence[int], Sequence[float], str]] = {
-    "T": (_NARROW, (4, 4, 4, 2, 2), (0, 1 / 2, 1, 0, 0), "depthwise"),
-    "S": (_NARROW, (8, 8, 8, 4, 4), _SHARES, "depthwise"),
-    "B": (_NARROW, (16, 16, 16, 8, 8), _SHARES, "depthwise"),
-    "D": (_NARROW, (32, 32, 32, 16, 16), _SHARES, "depthwise"),
-    "W": (_WIDE, (16, 16, 16, 8, 8), _SHARES, "depthwise"),
-    "M": (_NARROW, (12, 12, 12, 6, 6), _SHARES, "plain"),
-    "L": (_WIDE, (16, 16, 16, 12, 12), _SHARES, "plain"),
+SIZES: Mapping[str, tuple[Sequence[int], Sequence[int], Sequence[float], str, int]] = {
+    "T": (_NARROW, (4, 4, 4, 2, 2), (0, 1 / 2, 1, 0, 0), "depthwise", 687_404),
+    "S": (_NARROW, (8, 8, 8, 4, 4), _SHARES, "depthwise", 1_284_884),
+    "B": (_NARROW, (16, 16, 16, 8, 8), _SHARES, "depthwise", 2_517_612),
+    "D": (_NARROW, (32, 32, 32, 16, 16), _SHARES, "depthwise", 4_983_068),
+    "W": (_WIDE, (16, 16, 16, 8, 8), _SHARES, "depthwise", 9_686_724),
+    "M": (_NARROW, (12, 12, 12, 6, 6), _SHARES, "plain", 4_635_952),
+    "L": (_WIDE, (16, 16, 16, 12, 12), _SHARES, "plain", 25_451_652),
 }
 """The authors' networks: channels, blocks and share of blocks with attention per stage, kind of
-the parallel convolution."""
-
-PARAMETERS: Mapping[str, int] = {
-    "T": 687_404,
-    "S": 1_284_884,
-    "B": 2_517_612,
-    "D": 4_983_068,
-    "W": 9_686_724,
-    "M": 4_635_952,
-    "L": 25_451_652,
-}
-"""Size of each, counted from the authors' code."""
+the parallel convolution, and parameters, counted from the authors' code."""
 
 _HEADS = (2, 4, 6, 1, 1)
 _EXPANSIONS = (2.0, 4.0, 4.0, 2.0, 2.0)
@@ -289,7 +278,7 @@ class DehazeFormer(Method):
         narrow={"size": "T", "zero_init_output": True},
         sizes=SizeRequirements(minimum=32, multiple_of=4),
         tiling=Tiling.DISCOURAGED,
-        published_parameters=PARAMETERS["B"],
+        published_parameters=SIZES["B"][-1],
         official_weights=tuple(
             OfficialWeights(
                 name=f"dehazeformer_{size.lower()}_{haze}",
@@ -346,7 +335,7 @@ class DehazeFormer(Method):
         super().__init__()
         if size not in SIZES:
             raise unknown_name("size of dehazeformer", size, SIZES)
-        usual_channels, usual_blocks, shares, convolution = SIZES[size]
+        usual_channels, usual_blocks, shares, convolution, _ = SIZES[size]
         widths, depths = channels or usual_channels, blocks or usual_blocks
         if (
             len(widths) != STAGES
@@ -422,7 +411,7 @@ class DehazeFormer(Method):
         )
         width = len(state.get("patch_embed.proj.bias", ()))
         plain = any(key.endswith("attn.conv.0.weight") for key in state)
-        for size, (widths, known, _, convolution) in SIZES.items():
+        for size, (widths, known, _, convolution, _) in SIZES.items():
             if (tuple(known), widths[0], convolution == "plain") == (depths, width, plain):
                 return {"size": size}
         return {}

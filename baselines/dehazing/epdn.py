@@ -186,13 +186,6 @@ class TwoScaleDiscriminator(nn.Module):
         return [self.scales[0](pair), self.scales[1](self.halving(pair))]
 
 
-def start_normally(module: nn.Module) -> None:
-    """Initialise the weights of convolutions by a normal distribution of deviation 0.02."""
-    for layer in module.modules():
-        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
-            nn.init.normal_(layer.weight, std=0.02)
-
-
 @register_method
 class EPDN(Method):
     """A generator of two scales, then two enhancers that see its output and the image.
@@ -274,10 +267,7 @@ class EPDN(Method):
         (r"\.refine1\.", ".first."),
         (r"\.refine2\.", ".second."),
         (r"\.refine3\.", ".last."),
-        (r"\.conv1010\.", ".pooled.0."),
-        (r"\.conv1020\.", ".pooled.1."),
-        (r"\.conv1030\.", ".pooled.2."),
-        (r"\.conv1040\.", ".pooled.3."),
+        (r"\.conv10([1-4])0\.", lambda match: f".pooled.{int(match[1]) - 1}."),
     )
     official_unused = r"dehaze2?\.batch1\."
 
@@ -301,7 +291,9 @@ class EPDN(Method):
             PerceptualDistance("vgg19", VGG_LAYERS, VGG_WEIGHTS) if perceptual else None
         )
         self.start_at_input = start_at_input
-        start_normally(self)
+        for layer in self.modules():
+            if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+                nn.init.normal_(layer.weight, std=0.02)
         if start_at_input:
             start_at_zero(*(enhancer.last for enhancer in enhancers))
 
@@ -334,7 +326,12 @@ class EPDN(Method):
         """Terms of the group whose turn it is."""
         hazy, clean = 2 * batch.degraded - 1, 2 * batch.clean - 1
         if context.optimiser == "discriminator":
-            return self._discriminator_losses(hazy, clean)
+            with torch.no_grad():
+                generated = self.generator(hazy)
+            return {
+                "real": 0.5 * least_squares(self.discriminator(hazy, clean), 1.0),
+                "generated": 0.5 * least_squares(self.discriminator(hazy, generated), 0.0),
+            }
         generated, enhanced = self.generated_and_enhanced(hazy)
         judged = self.discriminator(hazy, generated)
         with torch.no_grad():
@@ -347,14 +344,6 @@ class EPDN(Method):
         if self.perceptual is not None:
             losses["perceptual"] = FEATURE_WEIGHT * self.perceptual(enhanced, clean)
         return losses
-
-    def _discriminator_losses(self, hazy: Tensor, clean: Tensor) -> dict[str, Tensor]:
-        with torch.no_grad():
-            generated = self.generator(hazy)
-        return {
-            "real": 0.5 * least_squares(self.discriminator(hazy, clean), 1.0),
-            "generated": 0.5 * least_squares(self.discriminator(hazy, generated), 0.0),
-        }
 
 
 def least_squares(judged: list[list[Tensor]], target: float) -> Tensor:

@@ -199,17 +199,12 @@ class MSCNN(Method):
     def training_losses(self, batch: Batch, context: TrainingContext) -> dict[str, Tensor]:
         """Squared error of the network whose turn it is; the coarse one has the first half."""
         truth = transmission_of_pair(batch.degraded, batch.clean)
-        airlight = airlight_of_pair(batch.degraded, batch.clean, truth)
-        return self._stage_loss(batch.degraded / airlight, truth, context)
-
-    def _stage_loss(
-        self, balanced: Tensor, truth: PairedTransmission, context: TrainingContext
-    ) -> dict[str, Tensor]:
+        balanced = batch.degraded / airlight_of_pair(batch.degraded, batch.clean, truth)
         height, width = (size - size % 2 for size in balanced.shape[-2:])
-        balanced = balanced[..., :height, :width]
-        truth = PairedTransmission(
-            truth.value[..., :height, :width], truth.weight[..., :height, :width]
+        balanced, *parts = (
+            part[..., :height, :width] for part in (balanced, truth.value, truth.weight)
         )
+        truth = PairedTransmission(*parts)
         if 2 * context.step < context.total_steps:
             estimate = self.coarse(balanced) / self.clear_value
             return {"coarse_transmission": truth.distance(estimate)}

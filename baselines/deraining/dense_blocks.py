@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,14 @@ from ndr.layers.initialisation import start_at_zero
 from ndr.nearest_name import check_names
 
 RESIZES = ("same", "halve", "double")
+RECIPE: Mapping[str, Any] = {
+    "patch": 512,
+    "batch": 1,
+    "learning_rate": 2e-4,
+    "betas": (0.5, 0.999),
+    "weight_decay": 5e-5,
+}
+"""How the authors train DID-MDN and UMRL."""
 
 
 class DenseBlock(nn.Module):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines.deraining.dense_blocks import Refinement, Stage
+from baselines.deraining.dense_blocks import RECIPE, Refinement, Stage
 from baselines.loss_terms import PerceptualDistance
 from ndr.layers.initialisation import start_at_zero
 from ndr.method import (
@@ -241,13 +241,7 @@ class DIDMDN(Method):
         sizes=SizeRequirements(minimum=32, multiple_of=32),
         tiling=Tiling.DISCOURAGED,
         published_parameters=372_839 + 182_947,
-        own_recipe={
-            "patch": 512,
-            "batch": 1,
-            "learning_rate": 2e-4,
-            "betas": (0.5, 0.999),
-            "weight_decay": 5e-5,
-        },
+        own_recipe=RECIPE,
     )
 
     def __init__(

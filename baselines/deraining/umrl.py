@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines.deraining.dense_blocks import Refinement, Stage, map_dense_state
+from baselines.deraining.dense_blocks import RECIPE, Refinement, Stage, map_dense_state
 from baselines.loss_terms import PerceptualDistance
 from ndr.layers.initialisation import start_at_zero
 from ndr.method import (
@@ -31,6 +31,12 @@ CONFIDENCE_WEIGHT = 0.1
 LEAST_PENALTY = 0.25
 """Below this penalty the confidence is high enough, and its weight falls."""
 _REPOSITORY = "https://github.com/rajeevyasarla/UMRL--using-Cycle-Spinning/raw/master/pre_trained"
+_FILES = {
+    "JORDER": (4_003_048, "4bde66db92364e14f4e33e13924f4f46df422638ddfa4f9f5879565aed47cae9"),
+    "DIDMDN": (4_003_060, "7e985ef46c20ca261cd1a0503c2c038af397d01217069ed905e57cb22c29c6d7"),
+    "Rain800": (4_003_052, "59f7dd2a608ea6c7313563bd0d262841b8923087fdec2348c7a0d556696d2e54"),
+}
+"""Bytes and hash of the weights by the data that they were trained on."""
 
 
 class RainEstimate(nn.Module):
@@ -113,31 +119,9 @@ class UMRL(Method):
                 bytes=size,
                 settings=("derain",) if data == "JORDER" else (),
             )
-            for data, size, sha256 in (
-                (
-                    "JORDER",
-                    4_003_048,
-                    "4bde66db92364e14f4e33e13924f4f46df422638ddfa4f9f5879565aed47cae9",
-                ),
-                (
-                    "DIDMDN",
-                    4_003_060,
-                    "7e985ef46c20ca261cd1a0503c2c038af397d01217069ed905e57cb22c29c6d7",
-                ),
-                (
-                    "Rain800",
-                    4_003_052,
-                    "59f7dd2a608ea6c7313563bd0d262841b8923087fdec2348c7a0d556696d2e54",
-                ),
-            )
+            for data, (size, sha256) in _FILES.items()
         ),
-        own_recipe={
-            "patch": 512,
-            "batch": 1,
-            "learning_rate": 2e-4,
-            "betas": (0.5, 0.999),
-            "weight_decay": 5e-5,
-        },
+        own_recipe=RECIPE,
     )
 
     official_unused = r"(batchnorm20|batchnorm1|conf_res\.conv_refin)\."

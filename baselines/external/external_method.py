@@ -30,6 +30,7 @@ from ndr.method import (
     register_method,
 )
 from ndr.nearest_name import check_names
+from ndr.specs.typed_file import read_yaml
 
 DEFAULT_FILE = Path(__file__).resolve().parents[2] / "config" / "external_methods.yaml"
 
@@ -74,9 +75,8 @@ def _keys(kind: type, content: Any, where: str, given: frozenset[str] = frozense
     fields = [field for field in dataclasses.fields(kind) if field.name not in given]
     check_names(f"key of {where}", map(str, content), [field.name for field in fields])
     for field in fields:
-        no_default = dataclasses.MISSING
-        optional = field.default is not no_default or field.default_factory is not no_default
-        if not optional and field.name not in content:
+        required = field.default is field.default_factory is dataclasses.MISSING
+        if required and field.name not in content:
             raise ValueError(f"{where}: expected a value for {field.name!r}, found none")
 
 
@@ -109,12 +109,7 @@ def read_external_settings(path: Path = DEFAULT_FILE) -> list[ExternalSettings]:
         UnknownNameError: a misspelt key, with the nearest one.
         ValueError: no valid YAML, or a value of the wrong kind.
     """
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is no valid YAML: {error}") from error
+    content = read_yaml(path) or {}
     where = f"config/{path.name}"
     if not isinstance(content, Mapping):
         raise ValueError(f"{where}: expected methods by name, found {content!r}")

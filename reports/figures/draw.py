@@ -95,7 +95,9 @@ def draw_figure(plan: FigurePlan, results: Path) -> DrawnFigure:
     status, reason = DRAWN, ""
     with house_style():
         try:
-            _check_rows(plan, results)
+            if plan.rows and not any(row.run for row in plan.rows):
+                reasons = "; ".join(dict.fromkeys(row.reason for row in plan.rows if row.reason))
+                raise MissingFigureInput(results, f"none of its systems was run ({reasons}).")
             drawing = kind.draw(plan, results)
         except MissingFigureInput as missing:
             status, reason = NOT_DRAWN, missing.reason
@@ -120,13 +122,6 @@ def draw_figure(plan: FigurePlan, results: Path) -> DrawnFigure:
         svg=svg is not None,
     )
     return DrawnFigure(record, png, svg)
-
-
-def _check_rows(plan: FigurePlan, results: Path) -> None:
-    """Stop where the configuration leaves out all systems of a figure."""
-    if plan.rows and not any(row.run for row in plan.rows):
-        reasons = "; ".join(dict.fromkeys(row.reason for row in plan.rows if row.reason))
-        raise MissingFigureInput(results, f"none of its systems was run ({reasons}).")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

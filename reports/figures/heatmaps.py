@@ -61,8 +61,13 @@ def draw(plan: FigurePlan, results: Path) -> Drawing:
     check_names("content of heat maps", [plan.content], CONTENTS)
     with representation_arrays(plan, results) as arrays:
         groups = arrays.images(plan, STRIPS)
-        columns = _pair_columns(groups)
-        tile = _tile_side(len(columns))
+        # Images with their U: a column per degradation, or per image of one degradation alone.
+        columns = [group[:PAIRS] for group in groups]
+        if len(groups) == 1:
+            columns = [(image,) for image in groups[0][:PAIRS_ALONE]]
+        # The pairs fill the width, but are no taller than the strips.
+        room = style.TEXT_WIDTH - MARGIN - BAR_PLACE - (len(columns) - 1) * GROUP_GAP
+        tile = min((room - len(columns) * GAP) / (2 * len(columns)), 1.5)
         rows = max(len(column) for column in columns)
         top = HEAD + STRIP_HEIGHT + 0.62
         sheet = Sheet(style.TEXT_WIDTH, top + rows * (tile + GAP) + 0.06)
@@ -81,19 +86,6 @@ def draw(plan: FigurePlan, results: Path) -> Drawing:
         alt="Heat maps of affinities and degradation. Largest affinity of a pixel, mean over "
         f"pixels and images: {'; '.join(parts)}.",
     )
-
-
-def _pair_columns(groups: list[tuple[ShownImage, ...]]) -> list[tuple[ShownImage, ...]]:
-    """Images that are shown with their U: a column per degradation, or per image of one alone."""
-    if len(groups) == 1:
-        return [(image,) for image in groups[0][:PAIRS_ALONE]]
-    return [group[:PAIRS] for group in groups]
-
-
-def _tile_side(columns: int) -> float:
-    """Side of a picture, so that the pairs fill the width but are no taller than the strips."""
-    room = style.TEXT_WIDTH - MARGIN - BAR_PLACE - (columns - 1) * GROUP_GAP
-    return min((room - columns * GAP) / (2 * columns), 1.5)
 
 
 def _draw_matrix(sheet: Sheet, arrays: RepresentationArrays) -> float:

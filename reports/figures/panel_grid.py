@@ -96,6 +96,10 @@ class _Band:
     def bottom(self) -> float:
         return self.top + self.inner + WORDS + GAP
 
+    @property
+    def inset(self) -> float:
+        return (self.panel - self.wide) / 2
+
     def left(self, index: int) -> float:
         return LABEL_WIDTH + index * (self.panel + GAP)
 
@@ -183,7 +187,11 @@ def _draw_row(page: _Page, row: PanelRow, band: _Band, scale: Scale | None) -> N
         if panel.image is None:
             _draw_reason(page, panel.reason, left, band)
         else:
-            _draw_picture(page, panel.image, left, band, scale)
+            inset = left + band.inset
+            shown = page.picture(panel.image, inset, band.top, band.wide, band.tall)
+            if panel.image.ndim == 2 and scale:
+                shown.set_cmap(ERRORS)
+                shown.set_clim(0, scale.highest)
             if row.frame:
                 _draw_detail(page, panel.image, row.frame, left, band)
         page.text(
@@ -210,25 +218,12 @@ def _draw_reason(page: _Page, reason: str, left: float, band: _Band) -> None:
     )
 
 
-def _draw_picture(
-    page: _Page, image: NDArray[np.generic], left: float, band: _Band, scale: Scale | None
-) -> None:
-    shown = page.picture(image, left + _indent(band), band.top, band.wide, band.tall)
-    if image.ndim == 2 and scale:
-        shown.set_cmap(ERRORS)
-        shown.set_clim(0, scale.highest)
-
-
-def _indent(band: _Band) -> float:
-    return (band.panel - band.wide) / 2
-
-
 def _draw_detail(
     page: _Page, image: NDArray[np.generic], frame: Frame, left: float, band: _Band
 ) -> None:
     """The frame in a picture, and what it holds enlarged below."""
     pixel = band.wide / image.shape[1]
-    corner = (left + _indent(band) + frame.left * pixel, band.top + frame.top * pixel)
+    corner = (left + band.inset + frame.left * pixel, band.top + frame.top * pixel)
     side = frame.side * pixel
     for colour, width in (("black", 1.8), (YELLOW, 0.9)):  # seen on dark and on bright ground
         page.box(*corner, side, side, fill=False, edgecolor=colour, linewidth=width)

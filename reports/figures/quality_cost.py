@@ -294,7 +294,7 @@ def draw(plan: FigurePlan, results: Path) -> Drawing:
         _write_names(axes, group[group["cost"].notna()], figure.dpi)
     sets = " ".join(f"{_title(group)}: {group['group'].iloc[0]}." for group in groups)
     timed = plan.content != "parameters"
-    machines = f" Measured on {'; '.join(_machines(plan, results))}." if timed else ""
+    machines = f" Measured on {_machines(plan, results)}." if timed else ""
     words = " ".join(_words(group, plan.content) for group in groups)
     return Drawing(
         figure,
@@ -303,13 +303,10 @@ def draw(plan: FigurePlan, results: Path) -> Drawing:
     )
 
 
-def _machines(plan: FigurePlan, results: Path) -> list[str]:
-    found = set()
-    for row in plan.rows:
-        job = _provenance(results, row.run) if row.run else None
-        if job is not None:
-            found.add(", ".join([job.hardware.processor, *job.hardware.gpus]))
-    return sorted(found) or ["a machine that is not recorded"]
+def _machines(plan: FigurePlan, results: Path) -> str:
+    jobs = [_provenance(results, row.run) for row in plan.rows if row.run]
+    found = {", ".join([job.hardware.processor, *job.hardware.gpus]) for job in jobs if job}
+    return "; ".join(sorted(found)) or "a machine that is not recorded"
 
 
 def _words(group: pd.DataFrame, content: str) -> str:

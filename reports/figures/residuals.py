@@ -23,19 +23,6 @@ def residual(picture: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np
     return np.abs(picture.astype(np.float64) - truth.astype(np.float64)).mean(axis=2)
 
 
-def _truth_and_maps(
-    pictures: EvaluatedPictures, test_set: str
-) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.float64]]]:
-    """The truth, and the maps of the degraded input and of the systems by run."""
-    shown = pictures.pictures(test_set, pictures.shown_image(test_set))
-    truth = shown.pop(pictures.plan.truth_run, None)
-    if truth is None:
-        raise MissingFigureInput(
-            pictures.results / "evaluations", f"{test_set} has no ground truth to compare with."
-        )
-    return truth, {run: residual(picture, truth) for run, picture in shown.items()}
-
-
 def draw(plan: FigurePlan, results: Path) -> Drawing:
     """Draw the maps.
 
@@ -45,12 +32,18 @@ def draw(plan: FigurePlan, results: Path) -> Drawing:
     pictures = EvaluatedPictures(plan, results)
     rows, ends = [], [1.0]
     for test_set, label in zip(plan.test_sets, plan.test_set_labels, strict=True):
-        truth, maps = _truth_and_maps(pictures, test_set)
+        image = pictures.shown_image(test_set)
+        shown = pictures.pictures(test_set, image)
+        truth = shown.pop(plan.truth_run, None)
+        if truth is None:
+            raise MissingFigureInput(
+                results / "evaluations", f"{test_set} has no ground truth to compare with."
+            )
+        maps = {run: residual(picture, truth) for run, picture in shown.items()}
         ends.append(float(np.percentile(maps[plan.input_run], PERCENTILE)))
         means = {run: float(each.mean()) for run, each in maps.items()}
         numbers = {run: (f"mean {mean:.2f}", -mean) for run, mean in means.items()}
         panels = system_panels(pictures, test_set, maps, numbers)
-        image = pictures.shown_image(test_set)
         rows.append(PanelRow(label, image, (*panels, Panel(truth))))
     columns = [INPUT, *(row.label for row in plan.rows), TRUTH]
     words = rows_in_words(columns[:-1], rows)

@@ -26,12 +26,8 @@ def finite_psnr(
     evaluation: Evaluation | None, test_set: str, protocol: str
 ) -> Mapping[str, float] | None:
     """PSNR per image; None where it is missing, has a problem or is infinite."""
-    if evaluation is None:
-        return None
-    values = evaluation.sound(SeriesKey(test_set, protocol, MAIN))
-    if not values or not all(map(math.isfinite, values.values())):
-        return None
-    return values
+    values = evaluation.sound(SeriesKey(test_set, protocol, MAIN)) if evaluation else None
+    return values if values and all(map(math.isfinite, values.values())) else None
 
 
 def mean_psnr(
@@ -39,11 +35,8 @@ def mean_psnr(
 ) -> float | None:
     """Mean over images per test set, then over the sets; None unless all of them are there."""
     sets = [finite_psnr(evaluation, name, protocol) for name in test_sets]
-    if not sets or any(values is None for values in sets):
-        return None
-    return statistics.fmean(
-        METRICS[MAIN].aggregate(values.values()) for values in sets if values is not None
-    )
+    means = [METRICS[MAIN].aggregate(values.values()) for values in sets if values]
+    return statistics.fmean(means) if means and len(means) == len(sets) else None
 
 
 OUR_METHOD = "ndr_restore"

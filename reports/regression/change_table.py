@@ -27,10 +27,6 @@ def _number(change: Change, value: float | None, sign: str = "") -> str:
     return "" if value is None else f"{value:{sign}.{METRICS[change.key.metric].digits + 2}f}"
 
 
-def _gain(change: Change) -> float:
-    return METRICS[change.key.metric].goodness(change.difference or 0.0)
-
-
 def _cells(change: Change) -> tuple[str, ...]:
     interval = change.interval
     between = ""
@@ -55,8 +51,10 @@ def _listed(comparison: Comparison) -> tuple[list[tuple[str, ...]], list[str]]:
     rows: list[tuple[str, ...]] = []
     remarks = []
     for verdict in LISTED:
-        changes = comparison.of(verdict)
-        changes.sort(key=_gain)
+        changes = sorted(
+            comparison.of(verdict),
+            key=lambda change: METRICS[change.key.metric].goodness(change.difference or 0.0),
+        )
         rows += map(_cells, changes[:MOST_ROWS])
         if len(changes) > MOST_ROWS:
             remarks.append(f"{verdict.value}: {len(changes) - MOST_ROWS} more cells")

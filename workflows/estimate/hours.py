@@ -62,12 +62,6 @@ def _count_deformable_convolution(
     return 2 * out_val.numel() * math.prod(weight.shape[1:])
 
 
-def _to_processor(tensor: Any, keywords: Mapping[str, Any]) -> bool:
-    """Whether a few values are to be copied to where they can be looked at."""
-    device = keywords.get("device")
-    return tensor.is_meta and device is not None and device.type == "cpu" and tensor.numel() < 100
-
-
 def _counting_mode() -> Any:
     """A mode that adds up operations and gives `answer` to questions about contents."""
     import torch
@@ -88,10 +82,11 @@ def _counting_mode() -> Any:
             if func is torch.ops.aten._local_scalar_dense.default and args[0].is_meta:
                 kind = args[0].dtype
                 return self.answer if kind is torch.bool else 1.0 if kind.is_floating_point else 1
-            if func is torch.ops.aten._to_copy.default and _to_processor(args[0], kwargs):
-                return torch.zeros(
-                    args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype, device="cpu"
-                )
+            if func is torch.ops.aten._to_copy.default and args[0].is_meta:
+                device = kwargs.get("device")
+                if device and device.type == "cpu" and args[0].numel() < 100:  # to be looked at
+                    kind = kwargs.get("dtype") or args[0].dtype
+                    return torch.zeros(args[0].shape, dtype=kind, device="cpu")
             result = func(*args, **kwargs)
             packet = func._overloadpacket
             count = counts.get(packet)
