@@ -118,7 +118,15 @@ class Synthesis:
         """
         number, row = numbered
         clean = _source_image(self.source, row, "clean")
-        given = clean if self.entry.apply_to == "clean" else self._given(row)
+        given = clean
+        if self.entry.apply_to == "degraded":
+            if self.source.scale != 1:
+                raise ManifestError(
+                    f"{self.name}: the degraded images of {self.source.folder.name!r} are 1/"
+                    f"{self.source.scale} as large as the clean ones; degrade sets of pairs of "
+                    "one size"
+                )
+            given = _source_image(self.source, row, "degraded")
         location = moved_location(row.clean, self.source.folder, self.folder)
         row = dataclasses.replace(row, clean=location)
         if self.entry.degradation == HALVING:
@@ -132,14 +140,6 @@ class Synthesis:
             self._version(number, row, variant, given.astype(np.float32) / np.float32(255), clean)
             for variant in range(self.entry.variants)
         ]
-
-    def _given(self, row: ManifestRow) -> np.ndarray:
-        if self.source.scale != 1:
-            raise ManifestError(
-                f"{self.name}: the degraded images of {self.source.folder.name!r} are 1/"
-                f"{self.source.scale} as large as the clean ones; degrade sets of pairs of one size"
-            )
-        return _source_image(self.source, row, "degraded")
 
     def _written(self, side: str, name: str, pixels: np.ndarray) -> dict[str, Any]:
         """Write a clean or degraded image; returns what its row says of the file."""

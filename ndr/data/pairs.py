@@ -100,7 +100,8 @@ class ImageCache:
             raise ValueError(f"cache: expected bytes, 0 for none, found {limit_bytes}")
         self.limit_bytes = limit_bytes
         self._images: OrderedDict[str, np.ndarray] = OrderedDict()
-        self._bytes = 0
+        self.used_bytes = 0
+        """Bytes of the images held."""
         self._lock = threading.Lock()
         self._process = os.getpid()
 
@@ -116,13 +117,8 @@ class ImageCache:
             self._lock = threading.Lock()
             self._process = os.getpid()
             self._images = OrderedDict(self._images)
-            self._bytes = sum(image.nbytes for image in self._images.values())
+            self.used_bytes = sum(image.nbytes for image in self._images.values())
         return self._lock
-
-    @property
-    def used_bytes(self) -> int:
-        """Bytes of the images held."""
-        return self._bytes
 
     def get(self, location: str) -> np.ndarray | None:
         """The image, if it is held."""
@@ -140,10 +136,10 @@ class ImageCache:
             if location in self._images:
                 return
             self._images[location] = image
-            self._bytes += image.nbytes
-            while self._bytes > self.limit_bytes:
+            self.used_bytes += image.nbytes
+            while self.used_bytes > self.limit_bytes:
                 _, oldest = self._images.popitem(last=False)
-                self._bytes -= oldest.nbytes
+                self.used_bytes -= oldest.nbytes
 
 
 def _to_float(image: np.ndarray | None) -> np.ndarray | None:

@@ -124,7 +124,9 @@ def _check_targets(jobs: Sequence[PhotoJob]) -> None:
     for job in jobs:
         for target in (job.target, *job.extras):
             place = target.resolve()
-            if place in read or _same_file(target, job.source):
+            exist = target.exists() and job.source.exists()
+            # One file may have two names: hard links.
+            if place in read or (exist and target.samefile(job.source)):
                 raise PhotoError(
                     f"{target} is one of the photographs to restore; a photograph is never written "
                     "over, choose another --out"
@@ -135,8 +137,3 @@ def _check_targets(jobs: Sequence[PhotoJob]) -> None:
                     "into different folders"
                 )
             owners[place] = job.source
-
-
-def _same_file(target: Path, source: Path) -> bool:
-    """Whether both names are one file, also by hard links."""
-    return target.exists() and source.exists() and target.samefile(source)

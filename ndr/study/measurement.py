@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -73,11 +74,9 @@ def settling_rows(
         raise ValueError(f"expected a D per step, found {len(history)} for {len(steps)} steps")
     rows = []
     values = history.astype(np.float64)
-    for index in range(1, len(steps)):
-        first, last = int(steps[index - 1]), int(steps[index])
+    for (first, before), (last, after) in itertools.pairwise(zip(steps, values, strict=True)):
         rates = np.array([learning_rate(step) for step in range(first, last)])
-        change = np.linalg.norm(values[index] - values[index - 1])
-        change /= np.linalg.norm(values[index - 1])
+        change = np.linalg.norm(after - before) / np.linalg.norm(before)
         rows.append(
             SettlingRow(
                 first,

@@ -129,13 +129,6 @@ def measure_recreation(
     return pooled, by_type
 
 
-def residual_statistics(
-    images: NDArray[np.floating], reference: NDArray[np.floating]
-) -> NDArray[np.float64]:
-    """Plain statistics of what is added to the clean views, (V, 12)."""
-    return statistics_of(images.astype(np.float64) - reference.astype(np.float64))
-
-
 def swap_accuracy(
     outputs: Mapping[str, NDArray[np.float32]], views: Views, partner: NDArray[np.intp] | None
 ) -> Measured:
@@ -153,10 +146,9 @@ def swap_accuracy(
     needed = MINIMUM_PICTURES + (partner is not None)
     if len(names) < needed:
         return missing(f"the swap test needs at least {needed} pictures, found {len(names)}")
-    real = {
-        name: residual_statistics(views.degraded[name].clip(0, 1), views.reference)
-        for name in TYPES
-    }
-    made = {name: residual_statistics(outputs[name], views.reference) for name in TYPES}
+    # Statistics of what is added to the clean views, (V, 12).
+    clean = views.reference.astype(np.float64)
+    real = {name: statistics_of(views.degraded[name].clip(0, 1) - clean) for name in TYPES}
+    made = {name: statistics_of(outputs[name] - clean) for name in TYPES}
     sources = None if partner is None else [views.pictures[view] for view in partner]
     return accuracy_over_pictures(real, views.pictures, tested=made, sources=sources)

@@ -105,14 +105,14 @@ def folder_files(folder_id: str) -> dict[str, str]:
         raise SourceError(f"Google Drive folder {folder_id}: {error}") from error
 
 
-def file_in_folder(folder_id: str, path: str) -> str:
-    """Id of one file of a folder; `SourceError` where it is not there."""
+def file_in_folder(folder_id: str, path: str, session: requests.Session) -> Address:
+    """Where the bytes of one file of a folder are; `SourceError` where it is not there."""
     files = folder_files(folder_id)
     if path not in files:
         raise SourceError(
             f"Google Drive folder {folder_id}: expected {path}, found {', '.join(list(files)[:10])}"
         )
-    return files[path]
+    return file_address(files[path], session)
 
 
 def hub_address(source: HuggingFaceFile, session: requests.Session) -> Address:
@@ -174,10 +174,6 @@ def _copy(source: Path, target: Partial) -> None:
         raise disk_error(target.path, error) from error
 
 
-def _local_way(source: Path) -> Way:
-    return Way(str(source), partial(_copy, source))
-
-
 def _web_way(label: str, file: Download, waits: Waits, locate: Callable[[], Address]) -> Way:
     bring = partial(download, locate, name=file.file, wanted_bytes=file.bytes, waits=waits)
     return Way(label, bring)
@@ -220,34 +216,28 @@ def _whole_folder_way(label: str, folder_id: str, waits: Waits, session: request
 def _source_way(
     source: Source, file: Download, waits: Waits, session: requests.Session
 ) -> Way | None:
+    locate: Callable[[], Address]
     if isinstance(source, UrlSource):
         here = local_folder(source.url)
         if here is not None:
-            return _local_way(here)
-        return _web_way(source.url, file, waits, partial(Address, source.url, session))
-    if isinstance(source, GoogleDriveFile):
+            return Way(str(here), partial(_copy, here))
+        label, locate = source.url, partial(Address, source.url, session)
+    elif isinstance(source, GoogleDriveFile):
         label = f"Google Drive file {source.google_drive}"
-        return _web_way(label, file, waits, partial(file_address, source.google_drive, session))
-    if isinstance(source, GoogleDriveFolder):
-        return _folder_way(source, file, waits, session)
-    if isinstance(source, HuggingFaceFile):
+        locate = partial(file_address, source.google_drive, session)
+    elif isinstance(source, GoogleDriveFolder):
+        folder, path = source.google_drive_folder, source.path
+        label = f"Google Drive folder {folder}"
+        if path is None:
+            return _whole_folder_way(label, folder, waits, session)
+        label = f"{label}, {path}"
+        locate = partial(file_in_folder, folder, path, session)
+    elif isinstance(source, HuggingFaceFile):
         label = f"Hugging Face {source.repository_type} {source.hugging_face}, {source.path}"
-        return _web_way(label, file, waits, partial(hub_address, source, session))
-    return None
-
-
-def _folder_way(
-    source: GoogleDriveFolder, file: Download, waits: Waits, session: requests.Session
-) -> Way:
-    label = f"Google Drive folder {source.google_drive_folder}"
-    path = source.path
-    if path is None:
-        return _whole_folder_way(label, source.google_drive_folder, waits, session)
-
-    def locate() -> Address:
-        return file_address(file_in_folder(source.google_drive_folder, path), session)
-
-    return _web_way(f"{label}, {path}", file, waits, locate)
+        locate = partial(hub_address, source, session)
+    else:
+        return None
+    return _web_way(label, file, waits, locate)
 
 
 def ways_of(
@@ -268,7 +258,8 @@ def ways_of(
             url = f"{mirror.rstrip('/')}/{quote(place)}/{quote(file.file)}"
             yield _web_way(url, file, waits, partial(Address, url, session))
         elif (folder / place / file.file).is_file():
-            yield _local_way(folder / place / file.file)
+            here = folder / place / file.file
+            yield Way(str(here), partial(_copy, here))
     for source in file.sources:
         way = _source_way(source, file, waits, session)
         if way is not None:
