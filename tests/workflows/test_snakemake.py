@@ -10,6 +10,22 @@ from pathlib import Path
 
 import pytest
 
+from ndr.records.checkpoint_header import CheckpointHeader
+from ndr.records.claim_results import ClaimResults
+from ndr.records.figure_record import FigureRecord
+from ndr.records.leak_findings import LeakFindings
+from ndr.records.network_layout import NetworkLayout
+from ndr.records.parameter_counts import ParameterCounts
+from ndr.records.per_image import read_evaluation
+from ndr.records.provenance import (
+    EvaluationProvenance,
+    TrainingProvenance,
+    evaluation_provenance,
+)
+from ndr.records.record import Record
+from ndr.records.representation import RepresentationFile
+from ndr.records.table_result import TableResult
+from reports.analysis.sensitivity import Sensitivity
 from tests.project_copy import copy_project, jobs, run_in, succeeded
 
 TRAININGS = 97
@@ -18,6 +34,21 @@ NUMERALS = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "
 LAMBDA = "ndr_restore__noise_rain_haze__lambda_degrad_0.5__seed_0"
 
 PAGE = "reports/all_tables.html"
+
+RECORDS: dict[str, type[Record]] = {
+    "runs/*/provenance.json": TrainingProvenance,
+    "runs/*/checkpoint.safetensors": CheckpointHeader,
+    "evaluations/*/provenance.json": EvaluationProvenance,
+    "tables/*.json": TableResult,
+    "figures/*.json": FigureRecord,
+    "representation/*.json": RepresentationFile,
+    "claims.json": ClaimResults,
+    "leaks.json": LeakFindings,
+    "network_layout.json": NetworkLayout,
+    "parameter_counts.json": ParameterCounts,
+    "sensitivity.json": Sensitivity,
+}
+"""Every kind of file of a tier's results."""
 
 pytestmark = pytest.mark.slow
 
@@ -78,6 +109,45 @@ def test_report_is_complete(project: Path, report: str) -> None:
             ".tex",
         }
         assert json.loads((folder / f"{name}.json").read_text())
+
+
+def test_every_file_of_results_is_read_by_its_record(project: Path, report: str) -> None:
+    results = project / "results" / "smoke"
+    read = set()
+    for pattern, kind in RECORDS.items():
+        paths = sorted(results.glob(pattern))
+        assert paths, pattern
+        for path in paths:
+            record = kind.read(path)
+            if path.suffix == ".json":
+                assert record.content() == json.loads(path.read_text(encoding="utf-8")), path
+                read.add(path)
+    assert set(results.rglob("*.json")) == read
+    for path in sorted(results.glob("evaluations/*/per_image.csv")):
+        run = path.parent.name
+        found = read_evaluation(path, run, may_be_empty=True)
+        assert not found.problems
+        job = evaluation_provenance(results, run)
+        assert job is not None
+        failed = set(job.failures)
+        assert {key.test_set for key in found.series} == set(job.images) - failed
+
+
+def left_of(project: Path) -> tuple[int, int]:
+    """Trainings and scores that the estimate says are left."""
+    arguments = ["-m", "workflows.estimate", "--config", "tier=smoke", "--json"]
+    total = json.loads(run_in(project, [sys.executable, *arguments]).stdout)["sum"]
+    return total["left"], total["scores_left"]
+
+
+def test_the_estimate_counts_what_is_left(project: Path, report: str) -> None:
+    assert left_of(project) == (0, 0)
+    path = project / "config" / "tables" / "table_11.yaml"
+    edit(path, "lambda_degrad: 0.5}", "lambda_degrad: 0.7}")
+    try:
+        assert left_of(project) == (1, 1)
+    finally:
+        edit(path, "lambda_degrad: 0.7}", "lambda_degrad: 0.5}")
 
 
 def test_what_one_table_made_is_not_made_again(one_table: str, report: str) -> None:
