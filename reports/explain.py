@@ -12,9 +12,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ndr.data.catalogue import CatalogueError
 from ndr.nearest_name import UnknownNameError
 from ndr.records.record import ResultFileError
+from ndr.specs.typed_file import SpecError, read_yaml
 from reports.explanation.cell_choice import (
     AmbiguousCellError,
     DryRunError,
@@ -24,7 +24,7 @@ from reports.explanation.cell_choice import (
 from reports.explanation.cell_explanation import Explanation, as_text
 from reports.paper.printed_values import with_symbols
 from workflows import ROOT
-from workflows.configuration import CONFIG, ConfigurationError, read_yaml, suite_config
+from workflows.configuration import CONFIG, suite_config
 from workflows.suite import Suite
 from workflows.targets import PlannedCell, planned_cells
 
@@ -76,8 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (
         UnknownNameError,
         AmbiguousCellError,
-        ConfigurationError,
-        CatalogueError,
+        SpecError,
         ResultFileError,
         DryRunError,
     ) as error:

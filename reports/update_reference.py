@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ndr.specs.typed_file import SpecError
 from reports.regression.change_table import as_text
 from reports.regression.comparison import compare
 from reports.regression.measured_values import (
@@ -19,7 +20,6 @@ from reports.regression.measured_values import (
     read_reference,
     write_reference,
 )
-from workflows.configuration import ConfigurationError
 from workflows.targets import reference_runs
 
 
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         measured = wanted_values(options.new, options.reference)
-    except (ReferenceError, ConfigurationError) as error:
+    except (ReferenceError, SpecError) as error:
         print(error, file=sys.stderr)
         return 2
     print(changes_text(measured, options.reference))

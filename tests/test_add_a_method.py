@@ -48,7 +48,8 @@ def run(project: Path, *command: str) -> str:
 def table_row(project: Path, label: str) -> dict:
     """A row of Table V, from what has been evaluated so far."""
     script = (
-        "from workflows.configuration import read_yaml, suite_config\n"
+        "from ndr.specs.typed_file import read_yaml\n"
+        "from workflows.configuration import suite_config\n"
         "from workflows.suite import Suite\n"
         "from pathlib import Path\n"
         "content = read_yaml(Path('config/config.yaml')) | {'tier': 'smoke'}\n"

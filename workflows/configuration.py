@@ -12,17 +12,13 @@ from ndr.data.fetch.fetch_errors import check_address
 from ndr.method import TIERS
 from ndr.metrics.metric import METRICS
 from ndr.nearest_name import check_names, unknown_name
-from ndr.specs.run_spec import BALANCES, NOISE_VARIANTS, X2_ORDERS, Name
-from ndr.specs.typed_file import SpecError, at_least, build, filled, one_of, read_yaml
+from ndr.specs.run_spec import BALANCES, NOISE_VARIANTS, X2_ORDERS, Name, Recipe
+from ndr.specs.typed_file import SpecError, at_least, build, filled, one_of, read_yaml_spec
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 
 Address = Annotated[str, check_address]
 Balance = Annotated[str, one_of(*BALANCES)]
-
-
-class ConfigurationError(SpecError):
-    """A value in the configuration that is of the wrong kind or contradicts another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,25 +58,6 @@ class SuiteConfig:
 
 
 LISTS = tuple(each.name for each in dataclasses.fields(SuiteConfig) if "tuple[" in str(each.type))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TierRecipe:
-    """The part of a `Recipe` that a tier sets; the rest are its defaults."""
-
-    steps: int
-    batch: int
-    patch: int
-    learning_rate: float
-    optimiser: str = "adam"
-    betas: tuple[float, ...] = (0.9, 0.999)
-    weight_decay: float = 1e-8
-    schedule: str
-    milestones: tuple[int, ...] = ()
-    gamma: float = 0.5
-    warmup_steps: int = 0
-    minimum_learning_rate: float = 0.0
-    ema_decay: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +101,7 @@ class Tier:
     """How tasks are mixed where neither the configuration nor the setting says."""
     allow_partial_sets: bool = False
     """Whether a published set of which a mirror holds only a part may be used."""
-    recipe: TierRecipe
+    recipe: Recipe
     precision: str = "fp32"
     cpu_threads: int = 1
     train_sets: Mapping[str, tuple[str, ...]]
@@ -253,18 +230,6 @@ class Figure:
 KindT = TypeVar("KindT")
 
 
-def validated(kind: type[KindT], content: Any, source: str) -> KindT:
-    """Build `kind` from parsed YAML.
-
-    Raises:
-        ConfigurationError: where in `source`, what was expected, what was found.
-    """
-    try:
-        return build(kind, content)
-    except SpecError as error:
-        raise ConfigurationError(f"{source}: {error}") from error
-
-
 def names_in(folder: str, config: Path = CONFIG) -> list[str]:
     """Names of the YAML files in a folder of the configuration."""
     return sorted(path.stem for path in (config / folder).glob("*.yaml"))
@@ -274,8 +239,7 @@ def _read_named(what: str, folder: str, name: str, kind: type[KindT], config: Pa
     known = names_in(folder, config)
     if name not in known:
         raise unknown_name(what, name, known)
-    path = config / folder / f"{name}.yaml"
-    return validated(kind, read_yaml(path), f"config/{folder}/{name}.yaml")
+    return read_yaml_spec(kind, config / folder / f"{name}.yaml")
 
 
 def suite_config(content: Mapping[str, Any]) -> SuiteConfig:
@@ -284,7 +248,7 @@ def suite_config(content: Mapping[str, Any]) -> SuiteConfig:
     for key in LISTS:  # --config tables=table_11: one value stands for a list of one
         if isinstance(content.get(key), (str, int)):
             content[key] = [content[key]]
-    return validated(SuiteConfig, content, "config/config.yaml")
+    return build(SuiteConfig, content, "config/config.yaml")
 
 
 def read_tier(name: str, config: Path = CONFIG) -> Tier:
@@ -304,7 +268,7 @@ def read_figure(name: str, config: Path = CONFIG) -> Figure:
 
 def read_settings(config: Path = CONFIG) -> Settings:
     """Read the training mixes; every task they name must exist."""
-    settings = validated(Settings, read_yaml(config / "settings.yaml"), "config/settings.yaml")
+    settings = read_yaml_spec(Settings, config / "settings.yaml")
     for name, setting in settings.settings.items():
         for task in setting.tasks:
             if task not in settings.tasks:

@@ -17,9 +17,9 @@ from ndr.nearest_name import check_names
 from ndr.registry import method_names
 from ndr.specs.run_spec import OFFICIAL, EvaluationSpec, RunSpec
 from ndr.specs.table_plan import PlannedColumn, PlannedRow, TablePlan
+from ndr.specs.typed_file import SpecError
 from workflows.configuration import (
     CONFIG,
-    ConfigurationError,
     Figure,
     SuiteConfig,
     Table,
@@ -131,7 +131,7 @@ class Plan:
             for system in figure.rows:
                 run = self.rows.training_of(system.row, self.seed)
                 if run is not None and run not in self.runs:
-                    raise ConfigurationError(
+                    raise SpecError(
                         f"{figure.label}: expected a system of a table, found {system.method} in "
                         f"{system.setting} ({run}); add the row to a table, or name one that has "
                         "a row"
@@ -174,7 +174,7 @@ class Plan:
         """Scale of the test sets of a table or figure, which must be one."""
         scales = {self.rows.test_set(column).scale for column in columns}
         if len(scales) != 1:
-            raise ConfigurationError(
+            raise SpecError(
                 f"{label}: expected columns of one scale, found scales {sorted(scales)}"
             )
         return scales.pop()
@@ -258,7 +258,7 @@ def make_plan(config: SuiteConfig, catalogue: SetIdentities, folder: Path = CONF
     for name in config.tables:
         tiers = read_table(name, folder).tiers
         if config.tier not in tiers:
-            raise ConfigurationError(
+            raise SpecError(
                 f"{name}: the tier {config.tier!r} does not have this table; leave it out of "
                 f"`tables`, or take the tier {' or '.join(tiers)}"
             )

@@ -39,7 +39,7 @@ def figure_plan(plan: Plan, name: str) -> FigurePlan:
 
     Raises:
         UnknownNameError: unknown figure, kind, setting, method or column, with the nearest names.
-        ConfigurationError: test sets of two scales, or a system that no table has.
+        SpecError: test sets of two scales, or a system that no table has.
     """
     figure = named_entry("figure", name, plan.all_figures)
     check_names(f"kind of {name}", [figure.kind], KINDS)

@@ -23,8 +23,8 @@ from ndr.specs.run_spec import (
     TestSetSpec,
     run_id,
 )
+from ndr.specs.typed_file import SpecError
 from workflows.configuration import (
-    ConfigurationError,
     Figure,
     FigureSystem,
     Setting,
@@ -145,7 +145,7 @@ class RowSpecs:
         scale = 1 if row.setting == UNTRAINED else self.setting(row.setting).scale
         if scale > method_info(row).scale:
             if "upscale" not in preset:
-                raise ConfigurationError(
+                raise SpecError(
                     f"setting {row.setting!r} has scale 2, but {row.method!r} has no x2 head; "
                     "choose a method whose constructor takes `upscale`, or one of scale 2"
                 )
@@ -175,21 +175,20 @@ class RowSpecs:
         """The tier's recipe, or with `recipe: own` what the method's authors published.
 
         Raises:
-            ConfigurationError: the authors' recipe at a tier of another budget.
+            SpecError: the authors' recipe at a tier of another budget.
             UnknownNameError: a method's own recipe names a field that a recipe does not have.
         """
-        common = dataclasses.asdict(self.tier.recipe)
         if self.config.recipe == "common":
-            return Recipe(**common)
+            return self.tier.recipe
         if not self.tier.comparable_with_paper:
-            raise ConfigurationError(
+            raise SpecError(
                 "recipe: own holds for the authors' budgets, not for the tier "
                 f"{self.config.tier!r}; take recipe: common, or a tier of the paper's size"
             )
         own = method_class(method).info.own_recipe
         fields = [field.name for field in dataclasses.fields(Recipe)]
         check_names(f"field of {method}'s own recipe", own, fields)
-        return Recipe(**{**common, **own})
+        return dataclasses.replace(self.tier.recipe, **own)
 
     def run_spec(self, row: TableRow, seed: int) -> RunSpec:
         """The training behind a row."""
@@ -292,7 +291,7 @@ class RowSpecs:
     def _task_spec(self, setting: str, task: str) -> TaskSpec:
         key = self.setting(setting).train_sets.get(task, task)
         if key not in self.tier.train_sets:
-            raise ConfigurationError(
+            raise SpecError(
                 f"config/tiers/{self.config.tier}.yaml: setting {setting!r} needs train_sets."
                 f"{key}; found only {', '.join(self.tier.train_sets)}"
             )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ndr.specs.run_spec import OFFICIAL
 from ndr.specs.table_plan import PlannedColumn, PlannedRow, TablePlan
-from workflows.configuration import ConfigurationError, read_yaml
+from ndr.specs.typed_file import SpecError, read_yaml
 from workflows.planning import Plan
 
 SEPARATOR = "__"
@@ -138,12 +138,12 @@ def reference_runs(folder: Path) -> tuple[str, ...]:
     """Ids of the runs of a reference, each once; none where there is no `runs.yaml`.
 
     Raises:
-        ConfigurationError: the file holds no list of names.
+        SpecError: the file holds no list of names.
     """
     path = folder / "runs.yaml"
     if not path.is_file():
         return ()
     names = read_yaml(path)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ConfigurationError(f"{path}: expected a list of run ids, found {names!r}")
+        raise SpecError(f"{path}: expected a list of run ids, found {names!r}")
     return tuple(dict.fromkeys(names))

@@ -269,10 +269,6 @@ def _format_fields(text: str) -> list[str]:
     return [field for _, field, _, _ in Formatter().parse(text) if field is not None]
 
 
-class CatalogueError(SpecError):
-    """A catalogue that contradicts itself; the message names the entry and the key."""
-
-
 SetEntry = PackagedSet | SynthesisedSet | SubsetSet | FolderSet
 
 
@@ -297,18 +293,18 @@ class Catalogue:
     def __post_init__(self) -> None:
         for name, entry in self.entries.items():
             if not re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", name):
-                raise CatalogueError(
+                raise SpecError(
                     f"set {name!r}: expected lower-case letters and digits, joined by single '_'"
                 )
             try:
                 self.sources(name)
             except UnknownNameError as error:
-                raise CatalogueError(f"set {name!r}: from: {error}") from error
+                raise SpecError(f"set {name!r}: from: {error}") from error
             if isinstance(entry, FolderSet) and entry.terms is not None:
                 try:
                     check_names("licence", [entry.terms], self.terms)
                 except UnknownNameError as error:
-                    raise CatalogueError(f"set {name!r}: terms: {error}") from error
+                    raise SpecError(f"set {name!r}: terms: {error}") from error
 
     def entry(self, name: str) -> SetEntry:
         """The entry of a set; raises `UnknownNameError` with the nearest names."""
@@ -327,7 +323,7 @@ class Catalogue:
         above = (*above, name)
         for source in self.entry(name).made_from:
             if source in above:
-                raise CatalogueError(
+                raise SpecError(
                     f"set {source!r} is made from itself: {', '.join((*above, source))}"
                 )
             order.update(dict.fromkeys([*self.sources(source, above), source]))
@@ -380,14 +376,11 @@ def load_catalogue(path: str | Path) -> Catalogue:
 
     Raises:
         FileNotFoundError: no such file.
-        CatalogueError: no YAML, a misspelt key (with the nearest valid one), a wrong value.
+        SpecError: no YAML, a misspelt key (with the nearest valid one), a wrong value.
     """
     path = Path(path)
-    try:
-        file = read_yaml_spec(_File, path)
-    except SpecError as error:
-        raise CatalogueError(str(error)) from error
+    file = read_yaml_spec(_File, path)
     try:
         return Catalogue(file.sets, path.parent / "manifests", file.terms)
-    except CatalogueError as error:
-        raise CatalogueError(f"{path}: {error}") from error
+    except SpecError as error:
+        raise SpecError(f"{path}: {error}") from error

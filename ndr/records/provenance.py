@@ -229,6 +229,16 @@ class TrainingProvenance(Job):
     precision: str
     cpu_threads: int
 
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it was trained on a graphics card."""
+        return self.device.startswith("cuda")
+
+    @property
+    def place(self) -> str:
+        """The graphics card, or the processor, that it was trained on."""
+        return (self.on_gpu and next(iter(self.hardware.gpus), "")) or self.hardware.processor
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tiles:

@@ -101,16 +101,6 @@ def at_least(bound: float) -> Check:
     return check
 
 
-def more_than(bound: float) -> Check:
-    """For `Annotated`: a number above `bound`."""
-
-    def check(value: float) -> None:
-        if value <= bound:
-            raise SpecError(f"expected more than {bound:g}, found {value}")
-
-    return check
-
-
 def like(pattern: str) -> Check:
     """For `Annotated`: text that a regular expression matches from end to end."""
     compiled = re.compile(pattern)
@@ -144,8 +134,8 @@ PLAIN: Mapping[Any, tuple[str, tuple[type, ...]]] = {
 }
 
 
-def build(kind: type[KindT], value: Any) -> KindT:
-    """Turn parsed JSON or YAML into a dataclass.
+def build(kind: type[KindT], value: Any, source: str = "") -> KindT:
+    """Turn parsed JSON or YAML, from `source`, into a dataclass.
 
     Fields may be plain types, `Any`, `Literal`, tuples, mappings, other dataclasses, unions of
     these, and `Annotated` with checks. Members of a union of dataclasses are told apart by the
@@ -156,10 +146,8 @@ def build(kind: type[KindT], value: Any) -> KindT:
     """
     try:
         return typing.cast(KindT, _reader(typing.cast(Any, kind))(value))
-    except SpecError:
-        raise
-    except ValueError as error:  # what a dataclass says of itself, without a place
-        raise SpecError(str(error)) from error
+    except ValueError as error:
+        raise SpecError(f"{source}: {error}" if source else str(error)) from error
 
 
 def _inside(part: object, error: ValueError) -> SpecError:
@@ -391,8 +379,4 @@ KindT = TypeVar("KindT")
 
 def read_yaml_spec(kind: type[KindT], path: Path) -> KindT:
     """Build `kind` from a YAML file; raises `SpecError`, which names the file."""
-    content = read_yaml(path)
-    try:
-        return build(kind, content)
-    except SpecError as error:
-        raise SpecError(f"{path}: {error}") from error
+    return build(kind, read_yaml(path), str(path))

@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from ndr.data.catalogue import (
-    CatalogueError,
     FolderSet,
     PackagedSet,
     SynthesisedSet,
@@ -17,6 +16,7 @@ from ndr.data.catalogue import (
 from ndr.data.manifest import Manifest
 from ndr.degradations.synthesis import KINDS
 from ndr.nearest_name import UnknownNameError
+from ndr.specs.typed_file import SpecError
 from tests.conftest import REPOSITORY
 
 ROOT = REPOSITORY
@@ -291,18 +291,18 @@ def test_unknown_set_names_the_nearest() -> None:
     ],
 )
 def test_mistakes_are_named_with_the_file(project, old: str, new: str, message: str) -> None:
-    with pytest.raises(CatalogueError, match=message) as caught:
+    with pytest.raises(SpecError, match=message) as caught:
         edited(project, old, new)
     assert str(project.config) in str(caught.value)
 
 
 @pytest.mark.parametrize("values", ["3", "[]"])
 def test_a_cycle_is_a_list(project, values: str) -> None:
-    with pytest.raises(CatalogueError, match="angle_cycle: expected a list of values"):
+    with pytest.raises(SpecError, match="angle_cycle: expected a list of values"):
         edited(project, "variants: 2", f"parameters: {{angle_cycle: {values}}}")
 
 
 def test_disparity_serves_haze_only(project) -> None:
     disparity = "variants: 2, disparity: {apple: {file: x/y, sha256: '" + "0" * 64 + "'}}"
-    with pytest.raises(CatalogueError, match="disparity serves haze, not 'rain'"):
+    with pytest.raises(SpecError, match="disparity serves haze, not 'rain'"):
         edited(project, "variants: 2", disparity)

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ndr.data.catalogue import CatalogueError, load_catalogue
+from ndr.data.catalogue import load_catalogue
 from ndr.data.image_files import write_png
 from ndr.data.manifest import Manifest, ManifestError
 from ndr.data.pairs import PairedSet
 from ndr.data.prepare import Places, prepare_set
 from ndr.nearest_name import UnknownNameError
+from ndr.specs.typed_file import SpecError
 from tests.conftest import REPOSITORY
 from tests.data.textured_images import textured_image, write_pairs
 
@@ -73,10 +74,10 @@ def test_sources_of_sources_come_first(leaking) -> None:
     leaking.config.write_text(text)
     assert leaking.catalogue.sources("rainy_part") == ["tiny", "tiny_pairs", "clean_part"]
     leaking.config.write_text(text.replace("without: [tiny_pairs]", "without: [rainy_part]"))
-    with pytest.raises(CatalogueError, match="'clean_part' is made from itself"):
+    with pytest.raises(SpecError, match="'clean_part' is made from itself"):
         _ = leaking.catalogue
     leaking.config.write_text(text.replace("without: [tiny_pairs]", "without: [tiny_pears]"))
-    with pytest.raises((CatalogueError, UnknownNameError), match="did you mean 'tiny_pairs'"):
+    with pytest.raises((SpecError, UnknownNameError), match="did you mean 'tiny_pairs'"):
         _ = leaking.catalogue
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ndr.data.catalogue import CatalogueError, load_catalogue
+from ndr.data.catalogue import load_catalogue
 from ndr.data.image_files import ImageFileError, write_png
 from ndr.data.manifest import Manifest
 from ndr.data.pairs import PairedSet
 from ndr.data.prepare import Places, prepare_set
+from ndr.specs.typed_file import SpecError
 from tests.data.textured_images import textured_image
 
 CATALOGUE = """
@@ -117,5 +118,5 @@ def test_contradictions_are_named(places: Places, old: str, new: str, message: s
     text = CATALOGUE.replace(old, new)
     assert text != CATALOGUE
     (places.sets.parent / "datasets.yaml").write_text(text)
-    with pytest.raises(CatalogueError, match=message):
+    with pytest.raises(SpecError, match=message):
         load_catalogue(places.sets.parent / "datasets.yaml")

@@ -12,6 +12,7 @@ import pytest
 
 from ndr.nearest_name import UnknownNameError
 from ndr.specs.run_spec import EvaluationSpec, RunSpec
+from ndr.specs.typed_file import read_yaml
 from reports.explain import main
 from reports.explanation.cell_choice import (
     AmbiguousCellError,
@@ -22,7 +23,7 @@ from reports.explanation.cell_choice import (
     planned_jobs,
 )
 from tests.conftest import REPOSITORY
-from workflows.configuration import CONFIG, read_yaml, suite_config
+from workflows.configuration import CONFIG, suite_config
 from workflows.suite import Suite
 from workflows.targets import PlannedCell, ablation_targets, cell_targets, planned_cells
 

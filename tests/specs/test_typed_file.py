@@ -17,7 +17,6 @@ from ndr.specs.typed_file import (
     build,
     filled,
     like,
-    more_than,
     named,
     plain,
     read_yaml,
@@ -28,7 +27,7 @@ from ndr.specs.typed_file import (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disc:
     kind: Literal["disc"]
-    radius: Annotated[float, more_than(0)]
+    radius: Annotated[float, at_least(0.5)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +101,7 @@ def test_a_later_field_at_its_default_changes_no_identity() -> None:
         ({"shapes": [{"kind": "cube"}]}, r"shapes\.0\.kind: expected one of .*, found 'cube'"),
         ({"shapes": [{**SQUARE, "side": 0}]}, r"^shapes\.0\.side: expected at least 1, found 0$"),
         ({"shapes": [{**SQUARE, "side": True}]}, r"side: expected a whole number, found True"),
-        ({"shapes": [{"kind": "disc", "radius": 0}]}, "radius: expected more than 0, found 0"),
+        ({"shapes": [{"kind": "disc", "radius": 0}]}, "radius: expected at least 0.5, found 0"),
         ({"shapes": [{"kind": "disc"}]}, r"shapes\.0: expected the key 'radius' of Disc"),
         ({"shapes": [{**SQUARE, "sid": 1}]}, r"shapes\.0: unknown key 'sid': did you mean 'side'"),
         ({"places": {"a": {"ur": 1}}}, r"places\.a: unknown kind 'ur': did you mean 'url'"),

@@ -6,18 +6,16 @@ import pytest
 
 from ndr.data.catalogue import load_catalogue
 from ndr.nearest_name import UnknownNameError
+from ndr.specs.typed_file import SpecError, build, read_yaml
 from workflows.configuration import (
     CONFIG,
-    ConfigurationError,
     Table,
     Tier,
     names_in,
     read_settings,
     read_table,
     read_tier,
-    read_yaml,
     suite_config,
-    validated,
 )
 
 
@@ -59,7 +57,7 @@ def test_every_table_names_known_settings_and_columns(table: str) -> None:
 
 
 def test_misspelt_key_stops_with_the_nearest() -> None:
-    with pytest.raises(ConfigurationError, match=r"'teir'.*did you mean 'tier'"):
+    with pytest.raises(SpecError, match=r"'teir'.*did you mean 'tier'"):
         suite_config({**committed(), "teir": "smoke"})
 
 
@@ -79,14 +77,14 @@ def test_misspelt_key_deep_inside(model: type, file: str, path: tuple, nearest: 
     place[path[-1]] = 1
     where = ".".join(map(str, path[:-1]))
     message = f"{file}: {where}: unknown key '{path[-1]}': did you mean '{nearest}'"
-    with pytest.raises(ConfigurationError, match=message):
-        validated(model, content, file)
+    with pytest.raises(SpecError, match=message):
+        build(model, content, file)
 
 
 def test_wrong_kind_of_value_says_what_was_found() -> None:
-    with pytest.raises(ConfigurationError, match=r"seeds.*found 'many'"):
+    with pytest.raises(SpecError, match=r"seeds.*found 'many'"):
         suite_config({**committed(), "seeds": "many"})
-    with pytest.raises(ConfigurationError, match=r"balance: unknown choice 'fair'.*task_uniform"):
+    with pytest.raises(SpecError, match=r"balance: unknown choice 'fair'.*task_uniform"):
         suite_config({**committed(), "balance": "fair"})
 
 
@@ -97,8 +95,8 @@ def test_metrics_of_a_table_exist() -> None:
         (["PSNR"], ["SSIM"], "unknown metric of the table 'SSIM'"),
     ):
         changed = {**content, "metrics": metrics, "own_metrics": own}
-        with pytest.raises(ConfigurationError, match=message):
-            validated(Table, changed, "tables/table_05.yaml")
+        with pytest.raises(SpecError, match=message):
+            build(Table, changed, "tables/table_05.yaml")
 
 
 def test_unknown_tier_and_table_name_the_nearest() -> None:
@@ -116,7 +114,7 @@ def test_one_table_on_the_command_line_may_stand_without_brackets() -> None:
 @pytest.mark.parametrize("key", ["data_mirrors", "weights_mirrors"])
 @pytest.mark.parametrize("mirror", ["https://user:s3cret@host/sets", "http://h/?token=s3cret"])
 def test_a_password_in_a_mirror_is_refused_and_not_repeated(key: str, mirror: str) -> None:
-    with pytest.raises(ConfigurationError, match=rf"{key}\.0: .*netrc") as error:
+    with pytest.raises(SpecError, match=rf"{key}\.0: .*netrc") as error:
         suite_config({**committed(), key: [mirror]})
     assert "s3cret" not in str(error.value)
 
@@ -126,8 +124,8 @@ def test_a_password_in_a_mirror_is_refused_and_not_repeated(key: str, mirror: st
 def test_a_test_set_has_a_name_that_is_a_name(key: str, name: str) -> None:
     content = read_yaml(CONFIG / "tiers" / "smoke.yaml")
     next(iter(content["test_sets"].values()))[key] = name
-    with pytest.raises(ConfigurationError, match=rf"{key}: expected"):
-        validated(Tier, content, "config/tiers/smoke.yaml")
+    with pytest.raises(SpecError, match=rf"{key}: expected"):
+        build(Tier, content, "config/tiers/smoke.yaml")
 
 
 def test_one_seed_stands_for_a_list() -> None:

@@ -7,8 +7,9 @@ import re
 import yaml
 
 from ndr.data.catalogue import load_catalogue
+from ndr.specs.typed_file import read_yaml
 from tests.conftest import REPOSITORY
-from workflows.configuration import CONFIG, names_in, read_yaml, suite_config
+from workflows.configuration import CONFIG, names_in, suite_config
 from workflows.planning import make_plan
 
 ROOT = REPOSITORY

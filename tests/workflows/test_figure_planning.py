@@ -11,9 +11,10 @@ import yaml
 from ndr.method import TIERS
 from ndr.nearest_name import UnknownNameError
 from ndr.specs.figure_plan import FigurePlan
+from ndr.specs.typed_file import SpecError, read_yaml
 from workflows import ROOT
 from workflows import suite as suite_module
-from workflows.configuration import CONFIG, ConfigurationError, read_figure, read_yaml, suite_config
+from workflows.configuration import CONFIG, read_figure, suite_config
 from workflows.planning import Plan, make_plan
 from workflows.report_parts import (
     figure_plan,
@@ -146,9 +147,9 @@ def test_a_report_of_few_tables_asks_for_no_further_authors_weights() -> None:
     [
         ({"kind": "picture_gird"}, UnknownNameError, "picture_grid"),
         ({"test_sets": ["Rain100H"]}, UnknownNameError, "Rain100L"),
-        ({"test_sets": ["Rain100L", "Rain100L_x2"]}, ConfigurationError, "one scale"),
-        ({"rows": [{"setting": "denoise", "method": "nafnet"}]}, ConfigurationError, "of a table"),
-        ({"captoin": "x"}, ConfigurationError, "'captoin': did you mean 'caption'"),
+        ({"test_sets": ["Rain100L", "Rain100L_x2"]}, SpecError, "one scale"),
+        ({"rows": [{"setting": "denoise", "method": "nafnet"}]}, SpecError, "of a table"),
+        ({"captoin": "x"}, SpecError, "'captoin': did you mean 'caption'"),
     ],
 )
 def test_a_wrong_figure_names_the_nearest_right_one(

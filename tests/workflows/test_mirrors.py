@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ndr.specs.typed_file import read_yaml
 from tests.conftest import REPOSITORY
-from workflows.configuration import CONFIG, read_yaml, suite_config
+from workflows.configuration import CONFIG, suite_config
 from workflows.suite import Suite
 
 RULES = REPOSITORY / "workflows" / "rules"

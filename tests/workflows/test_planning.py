@@ -12,7 +12,8 @@ import yaml
 from ndr.method import Tiling
 from ndr.nearest_name import UnknownNameError
 from ndr.registry import method_arguments, method_class
-from workflows.configuration import CONFIG, ConfigurationError, names_in, read_yaml, suite_config
+from ndr.specs.typed_file import SpecError, read_yaml
+from workflows.configuration import CONFIG, names_in, suite_config
 from workflows.planning import Plan, make_plan
 
 
@@ -119,7 +120,7 @@ def test_tiles_go_to_methods_that_allow_them() -> None:
         else:
             assert (spec.tile, spec.tile_overlap) == (32, 8)
             assert spec.sha256() != usual[run].sha256()
-    with pytest.raises(ConfigurationError, match="at most half of the tile of 32 pixels, found 17"):
+    with pytest.raises(SpecError, match="at most half of the tile of 32 pixels, found 17"):
         plan(tile=32, tile_overlap=17)
 
 
@@ -248,14 +249,14 @@ def test_own_recipes_hold_at_the_papers_tier_only() -> None:
     for field, value in method_class("nafnet").info.own_recipe.items():
         assert getattr(own, field) == value
         assert getattr(common, field) != value
-    with pytest.raises(ConfigurationError, match=r"not for the tier 'smoke'"):
+    with pytest.raises(SpecError, match=r"not for the tier 'smoke'"):
         _ = plan(recipe="own").runs
 
 
 def test_a_table_of_some_tiers_is_refused_at_others() -> None:
     assert "table_leaks" not in plan().all_tables
     assert "table_leaks" in plan(tier="paper").all_tables
-    with pytest.raises(ConfigurationError, match="table_leaks: the tier 'smoke' does not have"):
+    with pytest.raises(SpecError, match="table_leaks: the tier 'smoke' does not have"):
         plan(tables="table_leaks")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ndr.nearest_name import UnknownNameError
-from workflows.configuration import CONFIG, read_yaml, suite_config
+from ndr.specs.typed_file import read_yaml
+from workflows.configuration import CONFIG, suite_config
 from workflows.suite import Suite
 
 MAIN = "ndr_restore__noise_rain_haze__seed_0"

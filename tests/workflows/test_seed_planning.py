@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from workflows.configuration import CONFIG, read_yaml, suite_config
+from ndr.specs.typed_file import read_yaml
+from workflows.configuration import CONFIG, suite_config
 from workflows.planning import Plan
 from workflows.suite import Suite
 

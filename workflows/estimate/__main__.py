@@ -15,9 +15,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from ndr.data.catalogue import CatalogueError
-from ndr.nearest_name import UnknownNameError
-from workflows.configuration import CONFIG, ConfigurationError, read_yaml
+from ndr.specs.typed_file import read_yaml
+from workflows.configuration import CONFIG
 from workflows.estimate.hours import COUNTED, GPU_HOURS
 from workflows.estimate.tables import TableEstimate, estimate, total_of
 from workflows.estimate.volumes import Volume
@@ -125,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         content = {**read_yaml(CONFIG / "config.yaml"), **parse_config(options.config)}
         estimates = estimate(content, card=options.card)
-    except (UnknownNameError, ConfigurationError, CatalogueError, ValueError) as error:
+    except ValueError as error:
         print(error, file=sys.stderr)
         return 2
     print(as_json(estimates) if options.json else as_text(estimates, options.config))

@@ -27,7 +27,7 @@ from ndr.records.provenance import TrainingProvenance
 from ndr.records.record import ResultFileError
 from ndr.registry import method_class
 from ndr.specs.run_spec import RunSpec
-from ndr.specs.typed_file import more_than, read_yaml, read_yaml_spec
+from ndr.specs.typed_file import at_least, read_yaml, read_yaml_spec
 from workflows.configuration import CONFIG, suite_config
 from workflows.planning import make_plan
 
@@ -189,7 +189,7 @@ class Card:
     """A graphics card as `config/costs.yaml` describes it."""
 
     label: str
-    teraflops: Annotated[float, more_than(0)]
+    teraflops: Annotated[float, at_least(0.01)]
     """Rate while training, 10^12 counted operations per second."""
     basis: str
 
@@ -213,31 +213,14 @@ def read_assumptions(config: Path = CONFIG) -> CostAssumptions:
     return read_yaml_spec(CostAssumptions, config / "costs.yaml")
 
 
-@dataclass(frozen=True, slots=True)
-class MeasuredRun:
-    """A finished training of a tier."""
-
-    spec_sha256: str
-    seconds_per_step: float
-    place: str
-    """The graphics card, or the processor, that it ran on."""
-    on_gpu: bool
-
-
-def finished_runs(results: Path) -> dict[str, MeasuredRun]:
+def finished_runs(results: Path) -> dict[str, TrainingProvenance]:
     """Finished trainings by run, from `results/<tier>/runs/<run>/provenance.json`."""
     found = {}
     for path in sorted((results / "runs").glob("*/provenance.json")):
         try:
-            record = TrainingProvenance.read(path)
+            found[path.parent.name] = TrainingProvenance.read(path)
         except ResultFileError as error:
             log.warning("%s; counts as not run", error)
-            continue
-        machine, on_gpu = record.hardware, record.device.startswith("cuda")
-        place = machine.gpus[0] if on_gpu and machine.gpus else machine.processor
-        found[path.parent.name] = MeasuredRun(
-            record.spec_sha256, record.seconds_per_step, place, on_gpu
-        )
     return found
 
 
@@ -269,7 +252,7 @@ class RunTimes:
     def __init__(
         self,
         specs: Mapping[str, RunSpec],
-        finished: Mapping[str, MeasuredRun],
+        finished: Mapping[str, TrainingProvenance],
         costs: StepCosts,
         card: Card,
         step_over_forward: float,
@@ -277,7 +260,7 @@ class RunTimes:
         self._costs = costs
         self._card = card
         self._factor = step_over_forward
-        self._measured: dict[str, tuple[RunSpec, MeasuredRun]] = {}
+        self._measured: dict[str, tuple[RunSpec, TrainingProvenance]] = {}
         # A time on a GPU says more of the trainings to come than one on a processor.
         for run, measured in sorted(finished.items(), key=lambda item: not item[1].on_gpu):
             if run in specs:

@@ -154,7 +154,7 @@ def estimate(
         card: name in `config/costs.yaml`; None: its default.
 
     Raises:
-        UnknownNameError, ConfigurationError: see `make_plan`.
+        UnknownNameError, SpecError: see `make_plan`.
     """
     config = suite_config(content)
     catalogue = load_catalogue(CONFIG / "datasets.yaml")
@@ -165,7 +165,7 @@ def estimate(
     chosen, factor = assumptions.card_named(card), assumptions.step_over_forward
     times = RunTimes(plan.runs, finished, StepCosts(), chosen, factor)
     volumes = DataVolumes(root, catalogue, config.data_mirrors, assumptions.png_share)
-    done = {run: measured.spec_sha256 for run, measured in finished.items()}
+    done = {run: record.spec_sha256 for run, record in finished.items()}
     return Estimator(plan, times, volumes, done, finished_evaluations(results)).tables()
 
 

@@ -18,7 +18,7 @@ from ndr.records.claim_results import (
 )
 from ndr.records.parameter_counts import ParameterCounts, PartCounts
 from ndr.records.record import ResultFileError
-from ndr.specs.typed_file import SpecError
+from ndr.specs.typed_file import SpecError, read_yaml
 from reports.build import environment
 from reports.claims.parts import averaged_columns, parts_of
 from reports.claims.specs import KINDS, Claim, Claims, Comparison, read_claims
@@ -30,7 +30,7 @@ from tests.reports import fabricated_results as made
 from tests.reports.claims.fabricated_claims import BLOCK, HAZE, everywhere, judge, table_10, values
 from tests.reports.fabricated_report import NASTY, VARIANT
 from tests.reports.page_elements import parsed
-from workflows.configuration import CONFIG, names_in, read_yaml, suite_config
+from workflows.configuration import CONFIG, names_in, suite_config
 from workflows.planning import make_plan
 
 CLAIMS = CONFIG / "claims.yaml"

@@ -13,9 +13,10 @@ import pytest
 
 from ndr.data.catalogue import load_catalogue
 from ndr.records.provenance import Hardware
+from ndr.specs.typed_file import read_yaml
 from tests.conftest import REPOSITORY
 from tests.reports import fabricated_results as made
-from workflows.configuration import CONFIG, read_yaml, suite_config
+from workflows.configuration import CONFIG, suite_config
 from workflows.estimate.__main__ import as_json, as_text, main
 from workflows.estimate.hours import TABLE, cost_key
 from workflows.estimate.tables import TableEstimate, estimate, total_of

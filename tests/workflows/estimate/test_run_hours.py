@@ -9,12 +9,11 @@ import pytest
 
 from ndr.atomic_file import write_text
 from ndr.nearest_name import UnknownNameError
-from ndr.records.provenance import Hardware
+from ndr.records.provenance import Hardware, TrainingProvenance
 from ndr.specs.run_spec import Recipe, RunSpec, SettingSpec, TaskSpec
 from tests.reports import fabricated_results as made
 from workflows.estimate.hours import (
     Card,
-    MeasuredRun,
     RunTimes,
     StepCosts,
     cost_key,
@@ -29,6 +28,12 @@ SETTING = SettingSpec("denoise", (TaskSpec("noise", ("set",), ("0",)),))
 def spec(method: str = "ndr_restore", steps: int = 1_000_000, **changes: object) -> RunSpec:
     recipe = Recipe(steps=steps, batch=4, patch=128, learning_rate=1e-4)
     return RunSpec("paper", method, dict(changes), dict(changes), SETTING, recipe, 0, 9)
+
+
+def trained(seconds_per_step: float, device: str) -> TrainingProvenance:
+    machine = Hardware(processor="EPYC", cores=2, system="Linux", gpus=("H100",))
+    facts = {"seconds_per_step": seconds_per_step, "device": device, "hardware": machine}
+    return made.training_record("a_run", **facts)
 
 
 @pytest.fixture
@@ -52,7 +57,7 @@ def test_counted_hours_are_those_of_the_protocol(costs: StepCosts) -> None:
 
 def test_measured_hours_come_before_counted_ones(costs: StepCosts) -> None:
     specs = {"main": spec(), "small": spec(N=8)}
-    finished = {"main": MeasuredRun("0", 0.36, "H100", on_gpu=True)}
+    finished = {"main": trained(0.36, "cuda")}
     times = RunTimes(specs, finished, costs, CARD, 3)
     assert times.of(spec(steps=10_000)).hours == pytest.approx(1.0)
     assert times.of(spec(N=8, steps=10_000)).hours == pytest.approx(0.5)  # half the operations
@@ -64,8 +69,8 @@ def test_measured_hours_come_before_counted_ones(costs: StepCosts) -> None:
 def test_a_processor_is_no_gpu(costs: StepCosts) -> None:
     specs = {"main": spec(), "small": spec(N=8)}
     finished = {
-        "main": MeasuredRun("0", 10.0, "EPYC", on_gpu=False),
-        "small": MeasuredRun("0", 0.1, "H100", on_gpu=True),
+        "main": trained(10.0, "cpu"),
+        "small": trained(0.1, "cuda"),
     }
     assert RunTimes(specs, finished, costs, CARD, 3).of(spec()).basis.endswith("H100")
     del finished["small"]
@@ -74,15 +79,14 @@ def test_a_processor_is_no_gpu(costs: StepCosts) -> None:
 
 
 def test_finished_runs_are_read_and_damaged_records_are_not_counted(tmp_path: Path) -> None:
-    machine = Hardware(processor="EPYC", cores=2, system="Linux", gpus=("H100",))
     for run, device in (("on_gpu", "cuda:0"), ("on_cpu", "cpu")):
-        facts = {"spec_sha256": "abc", "seconds_per_step": 0.5, "hardware": machine}
-        made.write_training(tmp_path, run, device=device, **facts)
+        trained(0.5, device).write(tmp_path / "runs" / run / "provenance.json")
     for run, content in (("cut_off", "{"), ("old", json.dumps({"device": "cpu"}))):
         write_text(tmp_path / "runs" / run / "provenance.json", content)
-    assert finished_runs(tmp_path) == {
-        "on_gpu": MeasuredRun("abc", 0.5, "H100", on_gpu=True),
-        "on_cpu": MeasuredRun("abc", 0.5, "EPYC", on_gpu=False),
+    found = finished_runs(tmp_path)
+    assert {run: (record.on_gpu, record.place) for run, record in found.items()} == {
+        "on_gpu": (True, "H100"),
+        "on_cpu": (False, "EPYC"),
     }
     assert finished_runs(tmp_path / "nowhere") == {}
 
