@@ -24,15 +24,13 @@ def _line(groups: Mapping[str, str], published: PublishedList) -> str:
     fields = dict(groups)
     for field, ranges in published.ranges.items():
         number = int(groups["key"])
-        for value, (first, last) in ranges.items():
-            if first <= number <= last:
-                fields[field] = value
-                break
-        else:
+        values = [value for value, (first, last) in ranges.items() if first <= number <= last]
+        if not values:
             raise PublishedListError(
                 f"{field} of {groups['key']!r}: expected a number in one of the ranges "
                 f"{', '.join(f'{first}-{last}' for first, last in ranges.values())}"
             )
+        fields[field] = values[0]
     return published.line.format_map(fields)
 
 

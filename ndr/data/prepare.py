@@ -6,6 +6,7 @@ Run it as `python -m ndr.data.prepare --set photographs_test --suite-seed 9 --se
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import logging
 import shutil
@@ -77,14 +78,6 @@ def remove_manifest(folder: Path) -> None:
         partial.unlink()
 
 
-def earlier_manifest(folder: Path) -> Manifest | None:
-    """What an earlier preparation found, where it was finished and can be read."""
-    try:
-        return Manifest.read(folder / FILE_NAME)
-    except (FileNotFoundError, ManifestError):
-        return None
-
-
 def prepare_set(
     catalogue: Catalogue, name: str, places: Places, suite_seed: int, partial: bool = False
 ) -> Manifest:
@@ -105,7 +98,11 @@ def prepare_set(
         isinstance(entry, FolderSet) and committed_path.is_file()
     ):
         committed = Manifest.read(committed_path), committed_path
-    earlier = earlier_manifest(folder) if isinstance(entry, FolderSet) else None
+    earlier = None
+    if isinstance(entry, FolderSet):
+        # What an earlier preparation found, where it was finished and can be read.
+        with contextlib.suppress(FileNotFoundError, ManifestError):
+            earlier = Manifest.read(folder / FILE_NAME)
     remove_manifest(folder)
     if isinstance(entry, SynthesisedSet):
         for written in ("clean", "degraded"):

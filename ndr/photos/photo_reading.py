@@ -309,10 +309,7 @@ def _shallow(path: Path, image: Image.Image) -> NDArray[np.uint8]:
     """Samples of 8 bits: (H, W), or (H, W, 2, 3 or 4)."""
     image.load()
     transparent = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
-    if image.mode in GREY_MODES:
-        wanted = "LA" if transparent else "L"
-    else:
-        wanted = "RGBA" if transparent else "RGB"
+    wanted = ("L" if image.mode in GREY_MODES else "RGB") + ("A" if transparent else "")
     return np.array(image if image.mode == wanted else image.convert(wanted))
 
 

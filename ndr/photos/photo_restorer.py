@@ -56,7 +56,10 @@ class PhotoRestorer:
             PhotoError: the photograph, or what is to become of it, is refused.
             TilingError, RestorationError, OSError: see the modules of this package.
         """
-        self._check_targets(job)
+        output_format(job.target)
+        for target in (job.target, *job.extras):
+            if target.exists() and not self.overwrite:
+                raise PhotoError(f"{target} exists already; pass --overwrite to replace it")
         photo = read_photo(job.source, self.max_megapixels)
         check_writable(job.target, photo, self.method.scale)
         tiles = tiles_of(
@@ -81,12 +84,6 @@ class PhotoRestorer:
             write_comparison(job.extra(COMPARISON), photo, restored)
         write_photo(job.target, restored, self.quality)
         return _summary(job, photo, restored, tiles)
-
-    def _check_targets(self, job: PhotoJob) -> None:
-        output_format(job.target)
-        for target in (job.target, *job.extras):
-            if target.exists() and not self.overwrite:
-                raise PhotoError(f"{target} exists already; pass --overwrite to replace it")
 
 
 def enlarged(samples: Samples, scale: int) -> Samples:
