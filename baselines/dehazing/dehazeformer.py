@@ -74,6 +74,12 @@ class RescaledLayerNorm(nn.Module):
         return normalised, self.scale_of_deviation(deviation), self.shift_of_mean(mean)
 
 
+def reflecting(inputs: int, outputs: int, size: int = 3, groups: int = 1) -> nn.Conv2d:
+    """Convolution of features that are continued by reflection."""
+    padding = size // 2
+    return nn.Conv2d(inputs, outputs, size, padding=padding, groups=groups, padding_mode="reflect")
+
+
 class WindowAttention(nn.Module):
     """Attention between the pixels of windows, in parallel with a convolution of the values.
 
@@ -96,14 +102,12 @@ class WindowAttention(nn.Module):
         self.convolution: nn.Module
         if convolution == "plain":
             self.convolution = nn.Sequential(
-                nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect"),
+                reflecting(channels, channels),
                 nn.ReLU(inplace=True),
-                nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect"),
+                reflecting(channels, channels),
             )
         else:
-            self.convolution = nn.Conv2d(
-                channels, channels, 5, padding=2, groups=channels, padding_mode="reflect"
-            )
+            self.convolution = reflecting(channels, channels, 5, groups=channels)
         self.value = self.projection = None
         if heads or convolution == "depthwise":
             self.value = nn.Conv2d(channels, channels, 1)
@@ -347,9 +351,6 @@ class DehazeFormer(Method):
                 f"found {tuple(widths)} and {tuple(depths)}"
             )
 
-        def reflected(inputs: int, outputs: int) -> nn.Conv2d:
-            return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="reflect")
-
         def stage(index: int) -> nn.Sequential:
             with_attention = shares[index] * depths[index]
             return nn.Sequential(
@@ -366,7 +367,7 @@ class DehazeFormer(Method):
                 )
             )
 
-        self.embedding = reflected(3, widths[0])
+        self.embedding = reflecting(3, widths[0])
         # Numbered from 1 as the authors do.
         self.stages = nn.ModuleDict({str(i + 1): stage(i) for i in range(STAGES)})
         self.downsampling = nn.ModuleDict(
@@ -379,7 +380,7 @@ class DehazeFormer(Method):
             {str(i): nn.Conv2d(widths[i + 1], 4 * widths[i + 2], 1) for i in (1, 2)}
         )
         self.fusion = nn.ModuleDict({str(i): SelectiveFusion(widths[i + 2]) for i in (1, 2)})
-        self.output = reflected(widths[4], 4)
+        self.output = reflecting(widths[4], 4)
         if zero_init_output:
             start_at_zero(self.output)
 

@@ -216,18 +216,14 @@ class UMRL(Method):
             if self.perceptual is not None:
                 perceptual.append(self.perceptual(estimate, target) / step)
         total = torch.stack(penalty).sum()
+        doubted = total.detach()
+        reduced = 0.09 * CONFIDENCE_WEIGHT * (torch.exp(5.4 * doubted) - 0.98)
+        weight = torch.where(doubted < LEAST_PENALTY, reduced, CONFIDENCE_WEIGHT)
         losses = {
             "restore": torch.stack(blended).sum(),
-            "confidence": self._penalty_weight(total.detach()) * total,
+            "confidence": weight * total,
         }
         return {**losses, "perceptual": torch.stack(perceptual).sum()} if perceptual else losses
-
-    @staticmethod
-    def _penalty_weight(penalty: Tensor) -> Tensor:
-        reduced = 0.09 * CONFIDENCE_WEIGHT * (torch.exp(5.4 * penalty) - 0.98)
-        return torch.where(
-            penalty < LEAST_PENALTY, reduced, torch.full_like(penalty, CONFIDENCE_WEIGHT)
-        )
 
     @classmethod
     def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

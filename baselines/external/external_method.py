@@ -15,7 +15,7 @@ from torch import Tensor
 
 from baselines.external.external_program import (
     ExternalProgram,
-    WeightFile,
+    ExternalWeights,
     check_outputs,
     last_lines,
 )
@@ -33,17 +33,6 @@ from ndr.nearest_name import check_names
 from ndr.specs.typed_file import read_yaml
 
 DEFAULT_FILE = Path(__file__).resolve().parents[2] / "config" / "external_methods.yaml"
-
-
-@dataclass(frozen=True, slots=True)
-class ExternalWeights:
-    """A file of weights: where it lies, where it comes from, and its hash."""
-
-    path: str
-    url: str
-    licence: str
-    sha256: str | None = None
-    bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +134,17 @@ class ExternalMethod(Method):
     ) -> None:
         super().__init__()
         self.scale = scale
-        published = self.settings.weights
+        published, unnamed = self.settings.weights, ExternalWeights("", "", "")
         self.program = ExternalProgram(
             name=self.info.paper_label,
             command=tuple(command),
             root=self.root,
             python=python,
             folder=folder,
-            weights=tuple(
-                WeightFile(name, path, sha256, published[name].url if name in published else "")
+            weights={
+                name: dataclasses.replace(published.get(name, unnamed), path=path, sha256=sha256)
                 for name, path, sha256 in weights
-            ),
+            },
             environment=self.settings.environment,
             seconds_to_start=self.settings.seconds_to_start,
             seconds_per_image=self.settings.seconds_per_image,

@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ndr.method import RestorationError
@@ -31,13 +31,14 @@ suite's packages. Its command gives others: `env NAME=value program`."""
 
 
 @dataclass(frozen=True, slots=True)
-class WeightFile:
-    """A file that the program reads, known by its hash."""
+class ExternalWeights:
+    """A file of weights: where it lies, where it comes from, and its hash."""
 
-    name: str
     path: str
-    sha256: str
-    url: str = ""
+    url: str
+    licence: str
+    sha256: str | None = None
+    bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class ExternalProgram:
     """Interpreter of its environment."""
     folder: str = ""
     """Where it runs; empty: in the folder of the project."""
-    weights: tuple[WeightFile, ...] = ()
+    weights: Mapping[str, ExternalWeights] = field(default_factory=dict)
     environment: str = ""
     """File that describes the environment, for messages."""
     seconds_to_start: float = 600.0
@@ -76,9 +77,10 @@ class ExternalProgram:
             "python": str(self._absolute(self.python)),
             "folder": str(self._absolute(self.folder)),
         }
-        values |= {f"weights.{file.name}": str(self._absolute(file.path)) for file in self.weights}
-        if len(self.weights) == 1:
-            values["weights"] = str(self._absolute(self.weights[0].path))
+        paths = {name: str(self._absolute(file.path)) for name, file in self.weights.items()}
+        values |= {f"weights.{name}": path for name, path in paths.items()}
+        if len(paths) == 1:
+            (values["weights"],) = paths.values()
         return values
 
     def _absolute(self, path: str) -> Path:
@@ -103,10 +105,10 @@ class ExternalProgram:
                     f"{self.name} is not installed: its {what} is not at {path}; "
                     f"{advice or 'install it'}, or correct config/external_methods.yaml"
                 )
-        for file in self.weights:
+        for file in self.weights.values():
             self._check_weights(file)
 
-    def _check_weights(self, file: WeightFile) -> None:
+    def _check_weights(self, file: ExternalWeights) -> None:
         path = self._absolute(file.path)
         if not path.is_file():
             origin = f"; it is published at {file.url}" if file.url else ""

@@ -108,12 +108,8 @@ def _measured_entries(row: Row, cell: Cell, entry: Entry) -> Iterator[QualityEnt
     if row.kind == t.METHOD and not cell.ranked:
         message = "other images than the other rows: not compared with them"
         yield entry(t.WARNING, "other_images", message=message)
-    finite = [
-        shown
-        for shown in cell.shown
-        if shown.value is not None and METRICS[shown.metric].has_intervals
-    ]
-    if row.kind == t.METHOD and any(shown.interval is None for shown in finite):
+    without = [shown for shown in cell.shown if shown.value is not None and not shown.interval]
+    if row.kind == t.METHOD and any(METRICS[shown.metric].has_intervals for shown in without):
         message = "fewer than two scenes, or an infinite value: no interval, no comparison"
         yield entry(t.NOTE, "no_interval", message=message)
     for warning in cell.warnings:

@@ -14,7 +14,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from matplotlib.figure import Figure
 
@@ -62,16 +62,8 @@ def _notice(plan: FigurePlan, reason: str) -> Figure:
     lines = textwrap.wrap(f"{plan.label} is not drawn: {reason}", 60)
     height = 0.2 * (len(lines) + 2)
     figure = Figure(figsize=(COLUMN_WIDTH, height))
-    figure.text(
-        0.5,
-        0.5,
-        "\n".join(lines),
-        ha="center",
-        va="center",
-        fontsize=FONT_SIZE,
-        color=GREY,
-        parse_math=False,
-    )
+    look: dict[str, Any] = {"ha": "center", "va": "center", "parse_math": False}
+    figure.text(0.5, 0.5, "\n".join(lines), fontsize=FONT_SIZE, color=GREY, **look)
     return figure
 
 

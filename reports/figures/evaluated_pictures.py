@@ -43,17 +43,13 @@ class EvaluatedPictures:
 
     @functools.cached_property
     def _evaluations(self) -> dict[str, Evaluation | None]:
-        return {}
-
-    def evaluation(self, run: str) -> Evaluation | None:
-        """Values of a run; None where the file is missing or cannot be used."""
-        if run not in self._evaluations:
-            self._evaluations[run] = evaluation_of(self.results, run)
-        return self._evaluations[run]
+        """Values of each run; None where the file is missing or cannot be used."""
+        runs = [self.plan.input_run, self.plan.truth_run, *(row.run for row in self.plan.rows)]
+        return {run: evaluation_of(self.results, run) for run in runs if run}
 
     def value(self, run: str, key: SeriesKey, image: str) -> float | None:
         """One number; None where there is none that can be trusted."""
-        evaluation = self.evaluation(run)
+        evaluation = self._evaluations[run]
         values = evaluation and evaluation.sound(key)
         return values.get(image) if values else None
 

@@ -15,11 +15,7 @@ from numpy.typing import NDArray
 from ndr.specs.figure_plan import FigurePlan
 from reports.figures import style
 from reports.figures.kind import Drawing, MissingFigureInput
-from reports.figures.representation_arrays import (
-    Array,
-    RepresentationArrays,
-    representation_arrays,
-)
+from reports.figures.representation_arrays import Array, RepresentationArrays, representation_arrays
 from reports.figures.sheet import Sheet
 
 MOST_CHANGES = 6

@@ -118,6 +118,7 @@ class _Page:
         self.axes.set_axis_off()
 
     def text(self, left: float, top: float, words: str, **options: Any) -> None:
+        options = {"ha": "center", "va": "center", **options}
         self.axes.text(left, self.height - top, with_symbols(words), parse_math=False, **options)
 
     def box(self, left: float, top: float, width: float, height: float, **options: Any) -> None:
@@ -169,7 +170,7 @@ def draw_panels(
     page = _Page(width, bands[-1].bottom + below)
     for index, words in enumerate(heads):
         middle = bands[0].left(index) + panel / 2
-        page.text(middle, head - 0.04, words, ha="center", va="bottom", fontsize=FONT_SIZE)
+        page.text(middle, head - 0.04, words, va="bottom", fontsize=FONT_SIZE)
     for row, band in zip(rows, bands, strict=True):
         _draw_row(page, row, band, scale)
     if scale:
@@ -179,9 +180,9 @@ def draw_panels(
 
 def _draw_row(page: _Page, row: PanelRow, band: _Band, scale: Scale | None) -> None:
     middle = band.top + band.inner / 2
-    sideways: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "center"}
-    page.text(0.13, middle, row.label, fontsize=FONT_SIZE, **sideways)
-    page.text(0.27, middle, row.detail, fontsize=TINY, color=GREY, **sideways)
+    page.text(0.13, middle, row.label, fontsize=FONT_SIZE, rotation=90)
+    page.text(0.27, middle, row.detail, fontsize=TINY, color=GREY, rotation=90)
+    below = band.top + band.inner + 0.03
     for index, panel in enumerate(row.panels):
         left = band.left(index)
         if panel.image is None:
@@ -194,28 +195,15 @@ def _draw_row(page: _Page, row: PanelRow, band: _Band, scale: Scale | None) -> N
                 shown.set_clim(0, scale.highest)
             if row.frame:
                 _draw_detail(page, panel.image, row.frame, left, band)
-        page.text(
-            left + band.panel / 2,
-            band.top + band.inner + 0.03,
-            panel.text,
-            ha="center",
-            va="top",
-            fontsize=SMALL,
-            fontweight="bold" if panel.best else "normal",
-        )
+        look = {"fontsize": SMALL, "fontweight": "bold" if panel.best else "normal"}
+        page.text(left + band.panel / 2, below, panel.text, va="top", **look)
 
 
 def _draw_reason(page: _Page, reason: str, left: float, band: _Band) -> None:
     page.box(left, band.top, band.panel, band.inner, facecolor="#f0f0f0", linewidth=0)
-    page.text(
-        left + band.panel / 2,
-        band.top + band.inner / 2,
-        _wrapped(reason, band.panel * 1.15, 7),
-        ha="center",
-        va="center",
-        fontsize=TINY,
-        color=GREY,
-    )
+    words = _wrapped(reason, band.panel * 1.15, 7)
+    middle = left + band.panel / 2, band.top + band.inner / 2
+    page.text(*middle, words, fontsize=TINY, color=GREY)
 
 
 def _draw_detail(

@@ -6,17 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from ndr.metrics.metric import COMPARED, METRICS
-from reports.regression.comparison import FAILING, UNIT, Change, Comparison, Verdict
+from reports.regression.comparison import UNIT, Change, Comparison, Verdict
 from reports.tables.markdown_export import escaped
 
-LISTED = (
-    *FAILING,
-    Verdict.INCOMPARABLE,
-    Verdict.WORSE,
-    Verdict.IMPROVED,
-    Verdict.BETTER,
-    Verdict.WITHIN,
-)
+UNLISTED = (Verdict.MISSING, Verdict.EQUAL, Verdict.NEW)
+LISTED = [verdict for verdict in Verdict if verdict not in UNLISTED]
 """Verdicts whose cells are listed one by one, gravest first; of the others runs are named."""
 HEADERS = ("verdict", "run", "test set", "protocol", "metric", "reference", "new", "change", "95 %")
 MOST_ROWS = 200

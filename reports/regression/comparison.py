@@ -27,7 +27,7 @@ UNIT = 10.0**-DIGITS
 
 
 class Verdict(Enum):
-    """What became of a cell; the text is what the report prints."""
+    """What became of a cell, gravest first; the text is what the report prints."""
 
     REGRESSION = "regression"
     CHANGED = "changed, must be exact"

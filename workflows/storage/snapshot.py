@@ -315,7 +315,9 @@ def take_snapshot(root: Path, tier: str, remote: str | None, largest_set: int) -
         raise
     finally:
         folder.remove_copies()
-    write_json(folder.path / "metrics.json", metrics_of(root, tier))
+    tables = sorted((root / "results" / tier / "tables").glob("*.json"))
+    metrics = {path.stem: table_metrics(TableResult.read(path)) for path in tables}
+    write_json(folder.path / "metrics.json", metrics)
     return contents
 
 
@@ -342,12 +344,6 @@ def _place(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
-
-
-def metrics_of(root: Path, tier: str) -> dict[str, object]:
-    """Means of all tables of a tier that exist."""
-    tables = sorted((root / "results" / tier / "tables").glob("*.json"))
-    return {path.stem: table_metrics(TableResult.read(path)) for path in tables}
 
 
 def check_tier(tier: str) -> str:
