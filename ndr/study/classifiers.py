@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ndr.records.representation import Measured
-from ndr.study.measured_numbers import mean_over_pictures, missing, single
+from ndr.records.representation import Measured, mean_over_pictures, missing, single
 
 MINIMUM_PICTURES = 3
 """Fewer leave at most one picture to learn from: its content would be taken for the class."""

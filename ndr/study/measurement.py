@@ -28,6 +28,9 @@ from ndr.records.representation import (
     SwapTest,
     VectorLikeness,
     VectorUse,
+    mean_over_pictures,
+    missing,
+    single,
 )
 from ndr.seeds import numpy_generator
 from ndr.study import recreation
@@ -38,7 +41,6 @@ from ndr.study.classifiers import (
     statistics_of,
 )
 from ndr.study.clean_views import CONDITIONS, SIGMAS, TYPES, WEAK_NOISE, Views
-from ndr.study.measured_numbers import mean_over_pictures, missing, single
 from ndr.study.network_responses import LEVELS, MAPS, Responses, network_of, responses
 
 TASKS: Mapping[str, tuple[str, ...]] = {

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ndr.metrics.full_reference import psnr
-from ndr.records.representation import Measured
+from ndr.records.representation import Measured, mean_over_pictures, missing
 from ndr.seeds import numpy_generator
 from ndr.study.classifiers import MINIMUM_PICTURES, accuracy_over_pictures, statistics_of
 from ndr.study.clean_views import TYPES, Views
-from ndr.study.measured_numbers import mean_over_pictures, missing
 from ndr.study.network_responses import (
     NetworkWithRepresentation,
     Responses,

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from ndr.records.representation import mean_over_pictures, missing, single
 from ndr.study.classifiers import (
     RIDGE,
     STATISTICS,
@@ -15,7 +16,6 @@ from ndr.study.classifiers import (
     image_statistics,
     predicted_classes,
 )
-from ndr.study.measured_numbers import mean_over_pictures, missing, single
 
 PICTURES = tuple(name for name in "abcdef" for _ in range(2))
 
