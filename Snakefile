@@ -10,7 +10,8 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
-if Path(workflow.main_snakefile).resolve().parent != Path.cwd():
+# The Snakefile itself may be a link.
+if Path(workflow.main_snakefile).absolute().parent.resolve() != Path.cwd().resolve():
     raise WorkflowError(
         "run snakemake in the folder of the suite: --directory is not supported"
     )
