@@ -22,12 +22,11 @@ from reports.explanation.cell_choice import (
     parsed_jobs,
     planned_jobs,
 )
-from tests.conftest import REPOSITORY
+from tests.project_copy import copy_project
 from workflows.configuration import CONFIG, suite_config
 from workflows.suite import Suite
 from workflows.targets import PlannedCell, ablation_targets, cell_targets, planned_cells
 
-ROOT = REPOSITORY
 LAMBDA = "ndr_restore__noise_rain_haze__lambda_degrad_0.5__seed_0"
 
 
@@ -150,10 +149,7 @@ def test_explanation_before_anything_has_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In a tree without results: what would run, and commands that can be pasted."""
-    folder = tmp_path / "suite"
-    folder.mkdir()
-    for name in ("ndr", "baselines", "workflows", "reports", "config", "profiles", "Snakefile"):
-        (folder / name).symlink_to(ROOT / name)
+    folder = copy_project(tmp_path / "suite")
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     code = (
         "import reports.explain as e, pathlib, sys; "
