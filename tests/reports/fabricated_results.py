@@ -26,6 +26,7 @@ from ndr.records.provenance import (
 from ndr.specs.run_spec import RunSpec
 from ndr.specs.table_plan import PlannedColumn, PlannedRow, TablePlan
 from ndr.specs.typed_file import canonical_json, plain
+from ndr.training.resume_state import Curve
 from tests.run_headers import header, run_spec
 
 NOISE, RAIN, HAZE = "photographs_sigma25", "photographs_rain", "photographs_haze"
@@ -177,11 +178,11 @@ def write_training(results: Path, run: str, **facts: Any) -> str:
     folder = run_folder(results, run)
     record = training_record(run, **facts)
     record.write(folder / "provenance.json")
-    curve = ["step,learning_rate,restore,total,gradient_norm,seconds"]
-    curve += [
-        f"{step},0.001,{1 / step},{2 / step},1.0,{step}" for step in range(1, record.steps_done + 1)
-    ]
-    (folder / "curve.csv").write_text("\n".join(curve) + "\n", encoding="utf-8")
+    curve = Curve(record.steps_done)
+    for step in range(1, record.steps_done + 1):
+        losses = {"restore": 1 / step, "total": 2 / step, "gradient_norm": 1.0}
+        curve.add(step, 0.001, losses, step)
+    curve.write(folder / "curve.csv")
     write_checkpoint(results, run, run_spec())
     return sha("training " + run)
 

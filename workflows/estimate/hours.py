@@ -27,7 +27,7 @@ from ndr.records.provenance import TrainingProvenance
 from ndr.records.record import ResultFileError
 from ndr.registry import method_class
 from ndr.specs.run_spec import RunSpec
-from ndr.specs.typed_file import at_least, read_yaml, read_yaml_spec
+from ndr.specs.typed_file import at_least, build, read_yaml, read_yaml_spec
 from workflows.configuration import CONFIG, suite_config
 from workflows.planning import make_plan
 
@@ -168,7 +168,7 @@ class StepCosts:
         self._known: dict[str, StepCost | None] = {}
         if table.is_file():
             content = json.loads(table.read_text(encoding="utf-8"))
-            self._known.update({key: StepCost(**cost) for key, cost in content.items()})
+            self._known.update(build(dict[str, StepCost], content, str(table)))
         self._end = time.monotonic() + seconds
 
     def of(self, spec: RunSpec) -> StepCost | None:

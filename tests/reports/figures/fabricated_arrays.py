@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ndr.specs.figure_plan import FigurePlan, FigureRow
+from ndr.study.figure_arrays import write_arrays as write_npz
 
 RUN = "ndr_restore__noise_rain_haze__seed_0"
 TEST_SETS = ("made_sigma25", "made_rain", "made_haze")
@@ -43,8 +44,7 @@ def arrays(images: int = 2) -> dict[str, NDArray[Any]]:
 def write_arrays(results: Path, content: dict[str, NDArray[Any]] | None = None) -> Path:
     """Write the file of the run; returns its path."""
     path = results / "representation" / f"{RUN}.npz"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **(arrays() if content is None else content))
+    write_npz(path, iter((arrays() if content is None else content).items()))
     return path
 
 
