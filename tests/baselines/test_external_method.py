@@ -26,6 +26,7 @@ from ndr import registry
 from ndr.method import ImageError, RestorationError
 from ndr.nearest_name import UnknownNameError
 from ndr.registry import create, method_arguments, method_names
+from ndr.specs.typed_file import SpecError
 
 PROGRAM = """
 import sys
@@ -275,21 +276,21 @@ def test_last_lines_are_short(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"commands": []}, UnknownNameError, "unknown key of .*brighten 'commands': did you mean"),
+        ({"commands": []}, SpecError, "brighten: unknown key 'commands': did you mean"),
         ({"tasks": ["hase"]}, UnknownNameError, "unknown task 'hase'"),
-        ({"tasks": "haze"}, ValueError, "expected tasks as a list of texts, found 'haze'"),
-        ({"command": ["x", 3]}, ValueError, "expected command as a list of texts"),
+        ({"tasks": "haze"}, SpecError, "tasks: expected a list, found 'haze'"),
+        ({"command": ["x", 3]}, SpecError, r"command\.1: expected text, found 3"),
         ({"command": ["x", "{input}"]}, ValueError, r"expected \{output\} in its command"),
         (
             {"command": ["x", "{input}", "{output}", "{weight}"]},
             UnknownNameError,
             "unknown placeholder in the command of Brighten 'weight': did you mean 'weights'",
         ),
-        ({"scale": 0}, ValueError, "expected scale as a number above 0, found 0"),
-        ({"python": None}, ValueError, "expected python as a text, found None"),
+        ({"scale": 0}, SpecError, "scale: expected at least 1, found 0"),
+        ({"python": None}, SpecError, "python: expected text, found None"),
         ({"python": ""}, ValueError, "its command has {python}, but `python` is not given"),
-        ({"weights": {"a": {"path": "b"}}}, ValueError, "expected a value for 'url'"),
-        ({"weights": {"a": "b"}}, ValueError, "expected keys and values, found 'b'"),
+        ({"weights": {"a": {"path": "b"}}}, SpecError, r"weights\.a: expected the key 'url'"),
+        ({"weights": {"a": "b"}}, SpecError, r"weights\.a: expected the keys .*, found 'b'"),
     ],
 )
 def test_mistakes_in_the_list(
@@ -301,13 +302,13 @@ def test_mistakes_in_the_list(
 
 def test_the_list_has_to_be_yaml(tmp_path: Path) -> None:
     path = tmp_path / "external_methods.yaml"
-    for content, message in (("a: [", "is no valid YAML"), ("- a", "expected methods by name")):
+    for content, message in (("a: [", "is no valid YAML"), ("- a", "expected keys with values")):
         path.write_text(content)
         with pytest.raises(ValueError, match=message):
             read_external_settings(path)
     content = entry()
     del content["label"]
-    with pytest.raises(ValueError, match="expected a value for 'label'"):
+    with pytest.raises(ValueError, match="brighten: expected the key 'label'"):
         created_from(tmp_path, content)
 
 
