@@ -125,6 +125,8 @@ def filled(value: Any) -> None:
 
 # ---- From plain content to typed objects ----
 
+LONGEST = 80
+"""Characters of what was found that a message shows."""
 Reader = Callable[[Any], Any]
 PLAIN: Mapping[Any, tuple[str, tuple[type, ...]]] = {
     bool: ("true or false", (bool,)),
@@ -157,6 +159,12 @@ def _inside(part: object, error: ValueError) -> SpecError:
     return SpecError(str(error), (str(part),))
 
 
+def _short(value: Any) -> str:
+    """What was found, for a message of one line."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+
+
 @functools.cache
 def _reader(kind: Any) -> Reader:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
@@ -175,7 +183,7 @@ def _plain_reader(kinds: tuple[Any, ...]) -> Reader:
     def read(value: Any) -> Any:
         # A bool is an int to Python, and to nobody else.
         if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in kinds):
-            raise SpecError(f"expected {words}, found {value!r}")
+            raise SpecError(f"expected {words}, found {_short(value)}")
         if isinstance(value, float) and not math.isfinite(value):
             raise SpecError(f"expected a finite number, found {value!r}")
         return float(value) if to_float and isinstance(value, int) else value
@@ -197,9 +205,10 @@ def _checked_reader(arguments: tuple[Any, ...]) -> Reader:
 
 def _choice_reader(choices: tuple[Any, ...]) -> Reader:
     def read(value: Any) -> Any:
-        if value not in choices:
-            expected = ", ".join(repr(choice) for choice in choices)
-            raise SpecError(f"expected one of {expected}, found {value!r}")
+        # True equals 1 to Python, and to nobody else.
+        if not any(value == each and type(value) is type(each) for each in choices):
+            expected = ", ".join(map(repr, choices))
+            raise SpecError(f"expected one of {expected}, found {_short(value)}")
         return value
 
     return read
@@ -211,9 +220,9 @@ def _tuple_reader(arguments: tuple[Any, ...]) -> Reader:
 
     def read(value: Any) -> Any:
         if not isinstance(value, (list, tuple)):
-            raise SpecError(f"expected a list, found {value!r}")
+            raise SpecError(f"expected a list, found {_short(value)}")
         if not every and len(value) != len(readers):
-            raise SpecError(f"expected {len(readers)} entries, found {value!r}")
+            raise SpecError(f"expected {len(readers)} entries, found {_short(value)}")
         found = []
         for index, item in enumerate(value):
             try:
@@ -230,7 +239,7 @@ def _mapping_reader(arguments: tuple[Any, ...]) -> Reader:
 
     def read(value: Any) -> Any:
         if not isinstance(value, Mapping):
-            raise SpecError(f"expected keys with values, found {value!r}")
+            raise SpecError(f"expected keys with values, found {_short(value)}")
         found = {}
         for key, item in value.items():
             if not isinstance(key, str):
@@ -282,9 +291,10 @@ def _one_of_several(members: tuple[Any, ...]) -> Reader:
         def read_by_value(value: Any) -> Any:
             found = value.get(key) if isinstance(value, Mapping) else None
             try:
-                return by_value[check_value(found)](value)
+                check_value(found)
             except SpecError as error:
-                raise error if found in by_value else _inside(key, error) from None
+                raise _inside(key, error) from None
+            return by_value[found](value)
 
         return read_by_value
 
@@ -305,19 +315,20 @@ def _one_of_several(members: tuple[Any, ...]) -> Reader:
 def _dataclass_reader(kind: Any) -> Reader:
     hints = typing.get_type_hints(kind, include_extras=True)
     fields = {_key(field): field for field in dataclasses.fields(kind)}
-    required = {
-        key: None
+    required = [
+        key
         for key, field in fields.items()
         if field.default is field.default_factory is dataclasses.MISSING
-    }
-    # Made at the first object, so that a dataclass may hold others of its own kind.
-    readers: dict[str, Reader] = {}
+    ]
+
+    @functools.cache  # made at the first object: a dataclass may hold others of its own kind
+    def made_readers() -> Mapping[str, Reader]:
+        return {key: _reader(hints[field.name]) for key, field in fields.items()}
 
     def read(value: Any) -> Any:
         if not isinstance(value, Mapping):
-            raise SpecError(f"expected the keys of {kind.__name__}, found {value!r}")
-        if not readers:
-            readers.update((key, _reader(hints[field.name])) for key, field in fields.items())
+            raise SpecError(f"expected the keys of {kind.__name__}, found {_short(value)}")
+        readers = made_readers()
         content = {}
         for key, item in value.items():
             if key not in readers:

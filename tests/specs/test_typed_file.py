@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -55,6 +57,7 @@ class Whole(CanonicalSpec):
     mean: bool | Mapping[str, float] = False
     change: bool | int | float | str = 0
     anything: Any = None
+    twice: Literal[1, 2] = 1
     source: str = field(default="", metadata=named("from"))
     newer: int = field(default=3, metadata=LATER)
 
@@ -119,11 +122,32 @@ def test_a_later_field_at_its_default_changes_no_identity() -> None:
         ({"change": float("nan")}, "change: expected a finite number, found nan"),
         ({"source": "x"}, "unknown key 'source'"),
         ({"shapes": None}, "shapes: expected a list, found None"),
+        ({"shapes": [{"kind": ["disc"]}]}, r"shapes\.0\.kind: expected one of .*found \['disc'\]"),
+        ({"twice": True}, "twice: expected one of 1, 2, found True"),
+        ({"pair": list(range(100))}, r"pair: expected 2 entries, found \[0, .{70,80} \.\.\.$"),
     ],
 )
 def test_what_does_not_fit_is_named_by_its_place(content: dict[str, Any], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         whole(**content)
+
+
+def test_threads_may_read_the_first_objects_of_a_kind_together() -> None:
+    @dataclass
+    class Wide:
+        a: int
+        b: int
+        c: int
+
+    content = [{"a": 1, "b": 2, "c": number} for number in range(200)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # another thread's turn after almost every step
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda each: build(Wide, each), content))
+    finally:
+        sys.setswitchinterval(interval)
+    assert [each.c for each in found] == list(range(200))
 
 
 def test_files_are_named(tmp_path: Path) -> None:
