@@ -113,6 +113,51 @@ def test_the_pages_policy_stops_what_would_be_slipped_in(
     assert any("Content Security Policy" in complaint for complaint in browser.complaints())
 
 
+def off_target(page: Browser, anchor: str) -> float:
+    """Pixels between the top of the window and what a link points at, once nothing moves.
+
+    What stands too near the end of the page cannot come to the top: then how far the page is from
+    its end.
+    """
+    page.settle()
+    return page.run(
+        f"""(async () => {{
+          for (let last = -1, still = 0; still < 10;) {{
+            await new Promise(requestAnimationFrame);
+            still = scrollY === last ? still + 1 : 0;
+            last = scrollY;
+          }}
+          const away = document.getElementById({anchor!r}).getBoundingClientRect().top;
+          const left = document.documentElement.scrollHeight - innerHeight - scrollY;
+          return Math.min(Math.abs(away), Math.abs(left));
+        }})()"""
+    )
+
+
+@pytest.mark.parametrize("width", [1440, 1024, 390])
+def test_links_of_the_contents_land_where_they_point(
+    browser: Browser, address: str, width: int
+) -> None:
+    browser.view(width, 900)
+    browser.open(address)
+    links = browser.run(
+        "[...document.querySelectorAll('nav.contents a')].map(a => a.hash.slice(1))"
+    )
+    assert len(links) > 10
+    missed = {}
+    for anchor in links:
+        browser.open("about:blank")
+        browser.open(f"{address}#{anchor}")
+        opened = off_target(browser, anchor)
+        browser.open("about:blank")
+        browser.open(address)
+        browser.run(f"document.querySelector('nav.contents a[href=\"#{anchor}\"]').click()")
+        clicked = off_target(browser, anchor)
+        if max(opened, clicked) > 40:
+            missed[anchor] = (opened, clicked)
+    assert not missed
+
+
 def test_a_click_on_a_head_sorts_inside_the_block(page: Browser) -> None:
     first = labels(page)
     assert first == ["Noise + ", "Degraded input", "script", "AirNet", "NDR-Restore"]
