@@ -36,7 +36,7 @@ def psnr(restored: Pixels, clean: Pixels, peak: float = 1.0) -> float:
         Decibels, higher is better; `inf` for identical arrays.
 
     Raises:
-        ValueError: the shapes differ or are empty.
+        ValueError: the shapes differ or are empty, or a value is NaN or infinite.
 
     >>> clean = np.zeros((4, 4, 3))
     >>> round(psnr(clean + 0.1, clean), 6)
@@ -44,7 +44,7 @@ def psnr(restored: Pixels, clean: Pixels, peak: float = 1.0) -> float:
     >>> psnr(clean, clean)
     inf
     """
-    _check_shapes(restored, clean)
+    _check_images(restored, clean)
     difference = restored.astype(np.float64) - clean.astype(np.float64)
     error = float(np.mean(np.square(difference)))
     return math.inf if error == 0.0 else 10.0 * math.log10(peak**2 / error)
@@ -72,7 +72,8 @@ def ssim(restored: Pixels, clean: Pixels, window: str = "gaussian", peak: float 
         At most 1, higher is better; exactly 1 for identical arrays.
 
     Raises:
-        ValueError: the shapes differ, or the image is smaller than the window.
+        ValueError: the shapes differ, a value is NaN or infinite, or the image is smaller than the
+            window.
 
     >>> ramp = np.linspace(0.0, 1.0, 16 * 16).reshape(16, 16)
     >>> ssim(ramp, ramp)
@@ -82,7 +83,7 @@ def ssim(restored: Pixels, clean: Pixels, window: str = "gaussian", peak: float 
     >>> round(ssim(darker, grey) / ((2 * 0.125 + c1) / (0.25 + 0.0625 + c1)), 12)
     1.0
     """
-    _check_shapes(restored, clean)
+    _check_images(restored, clean)
     if restored.ndim == 2:
         restored, clean = restored[..., None], clean[..., None]
     side = WINDOW_SIDES[window]
@@ -163,9 +164,17 @@ def _local_mean(values: NDArray[np.float64], window: str) -> NDArray[np.float64]
     return uniform_filter1d(columns, UNIFORM_SIDE, axis=1)[:, inside]
 
 
-def _check_shapes(restored: Pixels, clean: Pixels) -> None:
+def _check_images(restored: Pixels, clean: Pixels) -> None:
     if restored.shape != clean.shape or restored.size == 0:
         raise ValueError(
             f"expected two images of one size, found {restored.shape} (restored) and "
             f"{clean.shape} (clean)"
         )
+    for name, image in (("restored", restored), ("clean", clean)):
+        bad = image.size - int(np.isfinite(image).sum())
+        if bad:
+            values = "1 value" if bad == 1 else f"{bad} values"
+            raise ValueError(
+                f"{values} of the {name} image {'is' if bad == 1 else 'are'} not finite; expected "
+                "numbers"
+            )

@@ -66,7 +66,15 @@ class Protocol:
 
         Returns:
             (H', W', 3) RGB in [0, 1], or (H', W') luma divided by 255.
+
+        Raises:
+            TypeError: values of another type than floating-point, e.g. 8-bit pixels.
         """
+        if not np.issubdtype(image.dtype, np.floating):
+            raise TypeError(
+                f"expected floating-point values in [0, 1], found {image.dtype}; divide by "
+                f"{np.iinfo(image.dtype).max if image.dtype.kind in 'iu' else 'their maximum'}"
+            )
         pixels = np.clip(self._crop(image).astype(np.float64), 0.0, 1.0)
         if self.eight_bit:
             pixels = np.rint(pixels * 255.0) / 255.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -151,3 +152,14 @@ def test_a_window_is_two_filters_along_one_axis_each(monkeypatch: pytest.MonkeyP
         assert filters == [name] * (3 * 4 * 2)
     small, large = (function_calls(ssim, *images[:, :side]) for side in (16, 64))
     assert small == large
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_pixels_that_are_no_numbers_have_no_quality(metric: Callable, bad: float) -> None:
+    """The similarity of an image with NaN was 1.0: as good as the truth itself."""
+    clean = np.full((16, 16, 3), 0.5)
+    restored = clean.copy()
+    restored[3, 4, 1] = bad
+    with pytest.raises(ValueError, match="1 value of the restored image is not finite"):
+        metric(restored, clean)

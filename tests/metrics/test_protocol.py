@@ -212,3 +212,11 @@ def test_protocols_equal_pyiqa(photograph: np.ndarray, restored: np.ndarray) -> 
     assert scores["rgb_uint8"]["SSIM"] == pytest.approx(
         theirs("ssim", test_y_channel=False), abs=1e-5
     )
+
+
+@pytest.mark.parametrize("name", sorted(PROTOCOLS))
+def test_pixels_of_eight_bits_are_refused(name: str) -> None:
+    """They would be clipped to 0 and 1 without a word."""
+    clean = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    with pytest.raises(TypeError, match=r"found uint8; divide by 255"):
+        protocol(name).compare(clean, clean)
