@@ -194,7 +194,14 @@ def plain_decoders() -> Iterator[tuple[str, Callable[[Path], object]]]:
         pass
     else:
         cv2.setNumThreads(1)
-        yield "OpenCV", lambda path: _crop(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB))
+
+        def opencv(path: Path) -> np.ndarray:
+            image = cv2.imread(str(path))
+            if image is None:
+                raise ValueError(f"{path}: OpenCV cannot read it")
+            return _crop(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+
+        yield "OpenCV", opencv
     try:
         import torch  # noqa: PLC0415
         from torchvision.io import decode_image  # noqa: PLC0415

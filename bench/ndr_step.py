@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -48,7 +49,7 @@ class Contender:
         method = NDRRestoreMethod()
         return method if self.lean else straightforward(method)
 
-    def precision(self) -> contextlib.AbstractContextManager:
+    def precision(self) -> contextlib.AbstractContextManager[Any]:
         """The context in which forward passes run."""
         return torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16)
 
@@ -96,7 +97,9 @@ def check_equal(methods: dict[str, NDRRestoreMethod]) -> float:
     for contender in CONTENDERS[:2]:
         method = methods[contender.name]
         training_step(method, contender)
-        gradients.append({key: value.grad for key, value in method.named_parameters()})
+        gradients.append(
+            {key: value.grad for key, value in method.named_parameters() if value.grad is not None}
+        )
         with torch.no_grad():
             outputs.append(method(images(PATCH, 3), SideInformation()))
     difference = (outputs[0] - outputs[1]).abs().max().item()
@@ -151,7 +154,7 @@ def peak_of_fresh_process(contender: Contender) -> float:
 
 def verdicts(measure: str, values: dict[str, float]) -> tuple[list[tuple[str, ...]], bool]:
     """Rows of the printed table for one measure, and whether all its limits hold."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     within = True
     for contender in CONTENDERS:
         value = values[contender.name]

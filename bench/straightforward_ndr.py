@@ -35,7 +35,9 @@ class HandWrittenLayerNorm(ChannelLayerNorm):
         pixels = features.flatten(2).transpose(1, 2)
         mean = pixels.mean(-1, keepdim=True)
         variance = pixels.var(-1, keepdim=True, unbiased=False)
-        normalised = (pixels - mean) / torch.sqrt(variance + EPSILON) * self.weight + self.bias
+        normalised = (pixels - mean) / torch.sqrt(variance + EPSILON) * self.weight
+        if self.bias is not None:
+            normalised = normalised + self.bias
         return normalised.transpose(1, 2).reshape(features.shape)
 
 

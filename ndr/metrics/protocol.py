@@ -72,8 +72,8 @@ class Protocol:
         """
         if not np.issubdtype(image.dtype, np.floating):
             raise TypeError(
-                f"expected floating-point values in [0, 1], found {image.dtype}; divide by "
-                f"{np.iinfo(image.dtype).max if image.dtype.kind in 'iu' else 'their maximum'}"
+                f"expected floating-point values in [0, 1], found {image.dtype}; divide 8-bit "
+                "pixels by 255"
             )
         pixels = np.clip(self._crop(image).astype(np.float64), 0.0, 1.0)
         if self.eight_bit:

@@ -11,7 +11,8 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 # Colours that stay apart for every kind of colour vision (Okabe and Ito, 2008).
-BLUE, GREEN, VERMILION, YELLOW, BLACK = "#0072b2", "#009e73", "#d55e00", "#f0e442", "#1a1a1a"
+BLUE, ORANGE, GREEN = "#0072b2", "#e69f00", "#009e73"
+VERMILION, YELLOW, BLACK = "#d55e00", "#f0e442", "#1a1a1a"
 OURS = VERMILION
 GREY = "#6b6b6b"
 SEQUENTIAL = "viridis"

@@ -218,5 +218,5 @@ def test_protocols_equal_pyiqa(photograph: np.ndarray, restored: np.ndarray) -> 
 def test_pixels_of_eight_bits_are_refused(name: str) -> None:
     """They would be clipped to 0 and 1 without a word."""
     clean = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-    with pytest.raises(TypeError, match=r"found uint8; divide by 255"):
+    with pytest.raises(TypeError, match=r"found uint8; divide 8-bit pixels by 255"):
         protocol(name).compare(clean, clean)
