@@ -17,7 +17,9 @@ from pathlib import Path, PurePosixPath
 from workflows import ROOT
 
 PRODUCT = ("ndr", "baselines", "workflows", "reports")
-"""Packages whose types are checked."""
+"""Packages of the suite."""
+TYPED = (*PRODUCT, "bench")
+"""Packages whose types are checked: those of `[tool.mypy]`."""
 SNAKEMAKE_LINT = ("snakemake", "--lint")
 
 EXPLAINED = {
@@ -67,7 +69,7 @@ def commands(files: Sequence[str], mend: bool = False) -> list[list[str]]:
     """The tools with the files that each of them looks at."""
     python = [name for name in files if name.endswith(".py")]
     rules = [n for n in files if n.endswith(".smk") or PurePosixPath(n).name == "Snakefile"]
-    product = [name for name in python if PurePosixPath(name).parts[0] in PRODUCT]
+    typed = [name for name in python if PurePosixPath(name).parts[0] in TYPED]
     if mend:
         tools = [
             (["ruff", "check", "--fix"], python),
@@ -80,7 +82,7 @@ def commands(files: Sequence[str], mend: bool = False) -> list[list[str]]:
             (["ruff", "format", "--check"], python),
             (["snakefmt", "--check"], rules),
             (["codespell_lib", "--check-hidden"], list(files)),
-            (["mypy"], product),
+            (["mypy"], typed),
         ]
     return [[*tool, *chosen] for tool, chosen in tools if chosen]
 

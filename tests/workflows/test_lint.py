@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from tests.workflows.storage.stored_checkout import git, write
 from workflows.lint import (
     EXPLAINED,
     OUTSIDE,
+    PRODUCT,
+    TYPED,
     NoCheckoutError,
     check,
     commands,
@@ -89,6 +92,12 @@ def test_files_that_are_not_added_yet_are_named(
 def test_a_deleted_file_is_not_asked_for(checkout: Path) -> None:
     (checkout / "ndr/one.py").unlink()
     assert "ndr/one.py" not in tracked_files(checkout)
+
+
+def test_the_tools_settings_name_the_same_packages() -> None:
+    tools = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    assert tools["mypy"]["packages"] == list(TYPED)
+    assert tools["coverage"]["run"]["source_pkgs"] == list(PRODUCT)
 
 
 def test_formatting_leaves_products_alone() -> None:
