@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -14,6 +16,7 @@ from baselines.all_in_one.airnet import (
     DegradationEncoder,
     GuidedConvolution,
     MomentumContrast,
+    deformable_convolution,
 )
 from ndr.method import Batch, CheckpointError, TrainingContext, load_strictly, parameter_count
 from ndr.registry import create, method_class
@@ -72,6 +75,53 @@ def bilinear(features: torch.Tensor, y: float, x: float) -> torch.Tensor:
                 weight = (1 - abs(y - row)) * (1 - abs(x - column))
                 value += weight * features[:, row, column]
     return value
+
+
+@pytest.mark.parametrize("kind", ["zero", "whole", "bfloat16", "any"])
+@pytest.mark.parametrize(("height", "width"), [(32, 64), (24, 40), (17, 31), (1, 1)])
+def test_deformable_convolution_against_torchvision(height: int, width: int, kind: str) -> None:
+    """Outputs and all gradients, also at whole offsets, where a sample has two derivatives."""
+    from torchvision.ops import deform_conv2d
+
+    torch.manual_seed(0)
+    features = torch.randn(2, 4, height, width, requires_grad=True)
+    offsets = {
+        "zero": torch.zeros(2, 18, height, width),
+        "whole": torch.randint(-3, 4, (2, 18, height, width)).float(),
+        "bfloat16": torch.randn(2, 18, height, width).bfloat16().float(),
+        "any": 3 * torch.randn(2, 18, height, width),
+    }[kind].requires_grad_()
+    mask = torch.rand(2, 9, height, width, requires_grad=True)
+    weight = torch.randn(5, 4, 3, 3, requires_grad=True)
+    inputs = (features, offsets, mask, weight)
+    expected = deform_conv2d(features, offsets, weight, padding=1, mask=mask)
+    found = deformable_convolution(*inputs)
+    with torch.no_grad():
+        unpadded = deformable_convolution(*inputs)
+    above = torch.randn(expected.shape)
+    # Offsets whose bits end in single precision's last may round to a whole pixel on the way.
+    bound = 2e-5 if kind == "any" else 2e-6
+    pairs = [
+        (found, expected),
+        (unpadded, expected),
+        *zip(
+            torch.autograd.grad(found, inputs, above),
+            torch.autograd.grad(expected, inputs, above),
+            strict=True,
+        ),
+    ]
+    for one, other in pairs:
+        assert (one - other).abs().max() <= bound * other.abs().max()
+
+
+def test_no_torchvision_on_a_cpu() -> None:
+    """Importing it costs each evaluation more than a second."""
+    code = (
+        "import sys, torch; from ndr.registry import create; "
+        "create('airnet', 'smoke').restore(torch.rand(1, 3, 8, 8)); "
+        "sys.exit('torchvision' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_contrast_against_its_formula() -> None:
