@@ -139,7 +139,7 @@ def deformable_convolution(
     height, width = features.shape[-2:]
     if torch.is_grad_enabled():
         # A sample at a whole pixel has the derivative to its right and below. Sides that are powers
-        # of two let `F.grid_sample` scale positions without rounding, and so keep to that derivative.
+        # of two let `F.grid_sample` scale positions without rounding: no other side is taken.
         wanted_height, wanted_width = (1 << (side - 1).bit_length() for side in (height, width))
         if (wanted_height, wanted_width) != (height, width):
             features = F.pad(features, (0, wanted_width - width, 0, wanted_height - height))
