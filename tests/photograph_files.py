@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -46,3 +47,20 @@ def write(path: Path, samples: NDArray[np.uint8], **options: object) -> Path:
     """Write 8-bit samples with Pillow; the ending tells the format."""
     Image.fromarray(samples).save(path, **options)
     return path
+
+
+def deep_png(samples: NDArray[np.uint16], transparent: tuple[int, ...] = ()) -> bytes:
+    """A PNG file of 16 bits, written by hand: (H, W, C); `transparent` is one colour of it."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checksum = zlib.crc32(kind + content).to_bytes(4, "big")
+        return len(content).to_bytes(4, "big") + kind + content + checksum
+
+    height, width, channels = samples.shape
+    colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([16, colour, 0, 0, 0])
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
+    key = b"".join(value.to_bytes(2, "big") for value in transparent)
+    chunks = [(b"IHDR", head), (b"tRNS", key), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    wanted = [chunk(*each) for each in chunks if each[1] or each[0] == b"IEND"]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(wanted)

@@ -18,6 +18,7 @@ FLOORS = {
     "ndr.metrics.metric": 1,
     "ndr.method": 1,
     "ndr.image_batch": 1,
+    "ndr.image_decoding": 1,
     "ndr.registry": 1,
     "ndr.specs": 1,
     "ndr.records": 1,

@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from ndr.data.image_files import write_png
+from ndr.image_decoding import Samples
 from ndr.method import Method
-from ndr.photos.photo_reading import PhotoError, Samples
+from ndr.photos.photo_reading import PhotoError
 from ndr.photos.tile_stream import Progress, Tiles, tile_tensor
 
 _BRIGHTEST = 0.999

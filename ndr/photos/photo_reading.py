@@ -1,31 +1,28 @@
-"""Reading a photograph, with 8 or 16 bits per channel; what cannot be read truly is refused.
-
-Pillow holds no colour of 16 bits: it keeps the high byte of each sample without a word. PNG files
-of 16 bits are therefore decoded by torchvision, and TIFF files twice by Pillow: once for the high
-bytes, and once with the opposite byte order for the low bytes.
-"""
+"""Reading a photograph, with 8 or 16 bits per channel; what cannot be read truly is refused."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import struct
-import sys
-import warnings
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile
 
-Samples = NDArray[np.unsignedinteger[Any]]
-"""Of 8 or 16 bits."""
-
+from ndr.image_decoding import (
+    DEEP_GREY_MODES,
+    GREY_MODES,
+    DecodingError,
+    ForeignFormatError,
+    SampleKindError,
+    Samples,
+    check_png,
+    no_limit_of_pixels,
+    opened,
+    samples_of,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -49,12 +46,8 @@ XMP, IPTC, Photoshop and colour profile, which are no EXIF."""
 
 FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "WEBP")
 """Pillow's names; MPO is what many phones write: a JPEG photo, further views behind it."""
-GREY_MODES = ("1", "L", "LA")
 COLOUR_MODES = ("RGB", "RGBA", "P", "PA", "RGBX")
-DEEP_GREY_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
 DEFAULT_MEGAPIXELS = 250.0
-
-_BITS, _PHOTOMETRIC, _PLANES, _SAMPLE_FORMAT = 258, 262, 284, 339
 
 
 class PhotoError(ValueError):
@@ -208,28 +201,21 @@ def read_photo(path: str | Path, max_megapixels: float = DEFAULT_MEGAPIXELS) -> 
     if path.stat().st_size == 0:
         raise PhotoError(f"{path}: the file is empty; copy or download it again")
     try:
-        with _opened(path) as image:
-            _check(path, image, max_megapixels)
-            samples: Samples
-            if not _is_deep(path, image):
-                samples = _shallow(path, image)
-            elif image.format == "PNG":
-                samples = _deep_png(path)
-            else:
-                samples = _deep_tiff(path, image)
+        with no_limit_of_pixels(), opened(path, _OPENED) as image:
+            _check(image, max_megapixels)
+            if image.format == "PNG":
+                check_png(path)
+            samples = samples_of(image, path)
             metadata, orientation = read_metadata(image, str(path))
-    except (PhotoError, MemoryError):
-        raise
-    except UnidentifiedImageError as error:
+    except ForeignFormatError as error:
         raise PhotoError(
             f"{path}: expected a PNG, JPEG, TIFF or WebP file of 8 or 16 bits, found something "
             "else or a damaged file; convert it, or copy it again"
         ) from error
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise PhotoError(
-            f"{path}: truncated or damaged ({reason}); copy or download it again"
-        ) from error
+    except SampleKindError as error:
+        raise PhotoError(f"{path}: {error}") from error
+    except DecodingError as error:
+        raise PhotoError(f"{path}: {error}; copy or download it again") from error
     samples, alpha = turned_upright(samples, orientation), None
     if samples.ndim == 3 and samples.shape[2] in (2, 4):
         alpha = np.ascontiguousarray(samples[..., -1])
@@ -239,123 +225,28 @@ def read_photo(path: str | Path, max_megapixels: float = DEFAULT_MEGAPIXELS) -> 
     return Photo(np.ascontiguousarray(samples), alpha, metadata)
 
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
-    """Open with this module's own limit of pixels in place of Pillow's, and without its warnings.
-
-    Pillow warns of damaged entries of TIFF files; what is lost of the pixels raises an error.
-    """
-    limit = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            # GIF is opened to be refused by name.
-            with Image.open(path, formats=("PNG", "JPEG", "TIFF", "WEBP", "GIF")) as image:
-                yield image
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+_OPENED = ("PNG", "JPEG", "TIFF", "WEBP", "GIF")
+"""GIF is opened to be refused by name."""
 
 
-def _check(path: Path, image: Image.Image, max_megapixels: float) -> None:
+def _check(image: ImageFile.ImageFile, max_megapixels: float) -> None:
     """Refuse what the header already tells."""
     megapixels = image.width * image.height / 1e6
     if megapixels > max_megapixels:
-        raise PhotoError(
-            f"{path}: {image.width}x{image.height} are {megapixels:.0f} megapixels, more than the "
-            f"limit of {max_megapixels:g}; raise it with --max-megapixels if the file is genuine"
+        raise SampleKindError(
+            f"{image.width}x{image.height} are {megapixels:.0f} megapixels, more than the limit of "
+            f"{max_megapixels:g}; raise it with --max-megapixels if the file is genuine"
         )
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":
         what = "pages" if image.format == "TIFF" else "frames (animated)"
-        raise PhotoError(f"{path}: {image.format} of {frames} {what}; save the one that you mean")
+        raise SampleKindError(f"{image.format} of {frames} {what}; save the one that you mean")
     if image.format not in FORMATS:
-        raise PhotoError(f"{path}: {image.format} is not read here; save it as PNG")
+        raise SampleKindError(f"{image.format} is not read here; save it as PNG")
     known = (*GREY_MODES, *COLOUR_MODES, *DEEP_GREY_MODES)
     if image.mode not in known:
         if image.mode in ("CMYK", "LAB", "YCbCr", "HSV"):
             advice = "convert it to RGB with its colour profile first, in an image editor"
         else:
             advice = "convert it to 8 or 16 bits per channel first"
-        raise PhotoError(f"{path}: expected grey or RGB, found {image.mode}; {advice}")
-
-
-def _is_deep(path: Path, image: ImageFile.ImageFile) -> bool:
-    """Whether samples have 16 bits; other depths above 8 are refused."""
-    if image.format == "PNG":
-        return any(";16" in _raw_mode(tile) for tile in image.tile)
-    if image.format != "TIFF":
-        return False
-    entries: Any = image.tag_v2  # type: ignore[attr-defined]
-    bits, kinds = (entries.get(tag, 1) for tag in (_BITS, _SAMPLE_FORMAT))
-    bits, kinds = (set(v) if isinstance(v, tuple) else {v} for v in (bits, kinds))
-    if max(bits) <= 8:
-        return False
-    if bits != {16} or kinds != {1} or entries.get(_PLANES, 1) != 1:
-        raise PhotoError(
-            f"{path}: expected 8 or 16 bits per channel, unsigned, channels interleaved, found "
-            f"bits {sorted(bits)}, sample format {sorted(kinds)}, planar configuration "
-            f"{entries.get(_PLANES, 1)}; save it as a plain 16-bit TIFF or PNG"
-        )
-    return True
-
-
-def _raw_mode(tile: Any) -> str:
-    arguments = tile.args
-    return str(arguments[0] if isinstance(arguments, tuple) else arguments)
-
-
-def _shallow(path: Path, image: Image.Image) -> NDArray[np.uint8]:
-    """Samples of 8 bits: (H, W), or (H, W, 2, 3 or 4)."""
-    image.load()
-    transparent = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
-    wanted = ("L" if image.mode in GREY_MODES else "RGB") + ("A" if transparent else "")
-    return np.array(image if image.mode == wanted else image.convert(wanted))
-
-
-def _deep_png(path: Path) -> NDArray[np.uint16]:
-    from torchvision.io import ImageReadMode, decode_png, read_file
-
-    try:
-        samples = decode_png(read_file(str(path)), ImageReadMode.UNCHANGED)
-    except RuntimeError as error:
-        raise OSError(str(error).splitlines()[0].rpartition("] ")[2]) from error
-    if samples.dtype != torch.uint16:
-        raise PhotoError(f"{path}: expected 16 bits per channel, found {samples.dtype}")
-    return np.ascontiguousarray(samples.permute(1, 2, 0).numpy())
-
-
-def _deep_tiff(path: Path, image: ImageFile.ImageFile) -> NDArray[np.uint16]:
-    photometric = image.tag_v2.get(_PHOTOMETRIC)  # type: ignore[attr-defined]
-    raw_modes = {_raw_mode(tile) for tile in image.tile}
-    premultiplied = any(raw.startswith("RGBa") for raw in raw_modes)
-    if photometric not in (1, 2) or premultiplied:
-        found = "premultiplied transparency" if premultiplied else f"photometric {photometric}"
-        raise PhotoError(
-            f"{path}: expected grey or RGB of 16 bits, found {found}; save it as a 16-bit PNG"
-        )
-    if image.mode in DEEP_GREY_MODES:
-        image.load()
-        return np.array(image).astype(np.uint16, copy=False)
-    if not all(";16" in raw for raw in raw_modes):
-        raise PhotoError(f"{path}: expected RGB of 16 bits, found {sorted(raw_modes)}")
-    image.load()
-    samples = np.array(image).astype(np.uint16)
-    samples <<= 8
-    with _opened(path) as again:
-        again.tile = [_opposite_bytes(tile) for tile in again.tile]
-        again.load()
-        samples |= np.asarray(again)
-    return samples
-
-
-def _opposite_bytes(tile: Any) -> Any:
-    """The instruction to decode a tile, with the other byte of each sample taken for the high one.
-
-    `L`, `B` and `N` at the end of a raw mode are the order of bytes: least significant first, most
-    significant first, and this machine's own.
-    """
-    raw, *others = tile.args
-    native = "L" if sys.byteorder == "little" else "B"
-    order = native if raw[-1] == "N" else raw[-1]
-    return tile._replace(args=(raw[:-1] + ("B" if order == "L" else "L"), *others))
+        raise SampleKindError(f"expected grey or RGB, found {image.mode}; {advice}")

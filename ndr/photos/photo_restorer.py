@@ -11,9 +11,10 @@ import torch
 from torch.nn import functional as F
 
 from ndr.evaluation.running import fixed_arithmetic
+from ndr.image_decoding import Samples
 from ndr.method import Method, SideInformation
 from ndr.photos.degradation_map import degradation_maps, write_strength, write_vectors
-from ndr.photos.photo_reading import DEFAULT_MEGAPIXELS, Photo, PhotoError, Samples, read_photo
+from ndr.photos.photo_reading import DEFAULT_MEGAPIXELS, Photo, PhotoError, read_photo
 from ndr.photos.photo_writing import (
     DEFAULT_QUALITY,
     check_writable,

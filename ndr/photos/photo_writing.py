@@ -15,12 +15,12 @@ from PIL import Image, ImageDraw, ImageFont, TiffTags
 from PIL import TiffImagePlugin as Tiff
 
 from ndr.atomic_file import atomic_path
+from ndr.image_decoding import Samples
 from ndr.photos.photo_reading import (
     EXIF_FOLDERS,
     EXIF_MARKER,
     Photo,
     PhotoError,
-    Samples,
     exif_for_size,
     loaded_exif,
     to_8_bit,
@@ -243,7 +243,7 @@ def _write(path: str | Path, kind: str, photo: Photo, exif: bytes, quality: int)
             write_deep_png(temporary, photo, exif)
         else:
             image = _as_image(photo, kind)
-            image.save(temporary, format=kind, **_options(kind, photo, exif, quality))
+            image.save(temporary, format=kind, **_options(path, kind, photo, exif, quality))
 
 
 def _as_image(photo: Photo, kind: str) -> Image.Image:
@@ -255,11 +255,16 @@ def _as_image(photo: Photo, kind: str) -> Image.Image:
     return image
 
 
-def _options(kind: str, photo: Photo, exif: bytes, quality: int) -> dict[str, Any]:
+def _options(
+    path: str | Path, kind: str, photo: Photo, exif: bytes, quality: int
+) -> dict[str, Any]:
     options: dict[str, Any] = {}
     if exif:
         options["exif"] = EXIF_MARKER + exif
-    if photo.metadata.icc_profile:
+    grey_profile = photo.metadata.icc_profile[16:20] == b"GRAY"
+    if grey_profile and (kind == "WEBP" or not photo.is_grey):
+        logger.warning("%s: a colour profile of grey fits no three channels and is not kept", path)
+    elif photo.metadata.icc_profile:
         options["icc_profile"] = photo.metadata.icc_profile
     if photo.metadata.dots_per_inch and kind != "WEBP":
         options["dpi"] = photo.metadata.dots_per_inch

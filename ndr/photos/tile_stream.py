@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from ndr.evaluation.tiling import TileGrid, TilingError, blending_weights, tile_grid, tile_starts
+from ndr.image_decoding import Samples
 from ndr.method import Method, MethodInfo, RestorationError, SideInformation, Tiling
-from ndr.photos.photo_reading import Samples
 
 Progress = Callable[[], object]
 """Called after each tile."""

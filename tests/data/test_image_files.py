@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import io
 import os
-import struct
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -22,23 +20,13 @@ from ndr.data.image_files import (
 )
 from tests.conftest import REPOSITORY
 from tests.data.textured_images import textured_image
+from tests.photograph_files import deep_png
 
 
-def png_16_bit(colour_type: int, channels: int, width: int = 6, height: int = 4) -> bytes:
-    """A valid PNG with 16 bits per channel, written by hand: Pillow cannot write RGB ones."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        checksum = struct.pack(">I", zlib.crc32(kind + content))
-        return struct.pack(">I", len(content)) + kind + content + checksum
-
-    header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
-    line = b"\0" + np.linspace(0, 65535, width * channels).astype(">u2").tobytes()
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(line * height))
-        + chunk(b"IEND", b"")
-    )
+def png_16_bit(channels: int, width: int = 6, height: int = 4) -> bytes:
+    """A valid PNG with 16 bits per channel."""
+    line = np.linspace(0, 65535, width * channels).astype(np.uint16)
+    return deep_png(np.tile(line, height).reshape(height, width, channels))
 
 
 def test_png_round_trip_is_exact(tmp_path: Path) -> None:
@@ -105,9 +93,9 @@ def bad_files() -> dict[str, tuple[bytes, str]]:
             "2 frames",
         ),
         "moving.gif": (saved(image, "GIF"), "none of PNG, JPEG, BMP"),
-        "rgb16.png": (png_16_bit(2, 3), "more than 8 bits"),
-        "grey16.png": (png_16_bit(0, 1), "more than 8 bits"),
-        "rgba16.png": (png_16_bit(6, 4), "more than 8 bits"),
+        "rgb16.png": (png_16_bit(3), "more than 8 bits"),
+        "grey16.png": (png_16_bit(1), "more than 8 bits"),
+        "rgba16.png": (png_16_bit(4), "more than 8 bits"),
         "transparent.png": (saved(transparent, "PNG"), "transparent pixels"),
         "transparent_palette.png": (
             saved(palette, "PNG", transparency=palette.getpixel((0, 0))),

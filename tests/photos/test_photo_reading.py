@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import tifffile
 from PIL import Image, ImageOps
 
 from ndr.photos.photo_reading import PhotoError, read_photo
-from tests.photograph_files import ORIENTATION, crop, deep, exif, profile, write
+from tests.photograph_files import ORIENTATION, crop, deep, deep_png, exif, profile, write
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.TIFF"])
@@ -73,6 +74,80 @@ def test_png_of_16_bits_keeps_the_low_bytes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(grey.pixels, alpha[..., 0])
     assert grey.is_grey
     assert grey.is_deep
+
+
+def test_png_of_16_bits_with_transparency_of_every_kind(tmp_path: Path) -> None:
+    four = deep(np.concatenate([crop(), crop()[..., :1]], axis=2))
+    for channels in (2, 4):
+        (tmp_path / "a.png").write_bytes(deep_png(four[..., :channels]))
+        photo = read_photo(tmp_path / "a.png")
+        np.testing.assert_array_equal(photo.alpha, four[..., channels - 1])
+        stored = four[..., 0] if channels == 2 else four[..., :3]
+        np.testing.assert_array_equal(photo.pixels, stored)
+    for channels in (1, 3):
+        key = tuple(int(value) for value in four[4, 3, :channels])
+        (tmp_path / "a.png").write_bytes(deep_png(four[..., :channels], key))
+        photo = read_photo(tmp_path / "a.png")
+        assert photo.alpha is not None
+        assert photo.alpha[4, 3] == 0
+        assert photo.alpha.max() == 65535
+        assert photo.is_grey == (channels == 1)
+
+
+def test_interlaced_png_files(tmp_path: Path) -> None:
+    """Sizes at which some of the seven passes hold nothing."""
+    for height, width in ((1, 1), (1, 9), (2, 1), (3, 2), (5, 5), (9, 4), (40, 56)):
+        samples = deep(crop(height, width))
+        (tmp_path / "a.png").write_bytes(interlaced(samples))
+        np.testing.assert_array_equal(read_photo(tmp_path / "a.png").pixels, samples)
+
+
+def interlaced(samples: np.ndarray) -> bytes:
+    """A PNG file of 16 bits that stores its pixels in the seven passes of Adam7."""
+    passes = ((0, 8, 0, 8), (0, 8, 4, 8), (4, 8, 0, 4), (0, 4, 2, 4), (2, 4, 0, 2), (0, 2, 1, 2))
+    rows = b""
+    for top, down, left, right in (*passes, (1, 2, 0, 1)):
+        part = samples[top::down, left::right]
+        rows += b"".join(b"\0" + row.astype(">u2").tobytes() for row in part if row.size)
+    content = bytearray(deep_png(samples))
+    content[28] = 1
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    return with_pixels(bytes(content), rows)
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_one_wrong_bit_in_a_png_file_is_found(tmp_path: Path, depth: int, channels: int) -> None:
+    """Whether it stands in a head, in the pixels or in a checksum."""
+    four = np.concatenate([crop(), crop()[..., :1]], axis=2)[..., :channels]
+    path = tmp_path / "a.png"
+    if depth == 16:
+        path.write_bytes(deep_png(deep(four)))
+    else:
+        write(path, four[..., 0] if channels == 1 else four)
+    read_photo(path)
+    content = path.read_bytes()
+    random = np.random.default_rng(channels)
+    for place in random.integers(8 * len(content), size=40):
+        damaged = bytearray(content)
+        damaged[place // 8] ^= 1 << int(place % 8)
+        path.write_bytes(damaged)
+        refused(path)
+
+
+def test_a_png_file_with_more_pixels_than_its_header_says_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(with_pixels(deep_png(deep(crop())), bytes(337 * 10_000)))
+    assert "more pixels than its header says" in refused(path)
+
+
+def with_pixels(content: bytes, rows: bytes) -> bytes:
+    """The PNG file with other rows in place of its own."""
+    start = content.index(b"IDAT") - 4
+    length = int.from_bytes(content[start : start + 4], "big")
+    body = b"IDAT" + zlib.compress(rows)
+    head, checksum = ((len(body) - 4).to_bytes(4, "big"), zlib.crc32(body).to_bytes(4, "big"))
+    return content[:start] + head + body + checksum + content[start + 12 + length :]
 
 
 @pytest.mark.parametrize("byteorder", ["<", ">"])

@@ -111,6 +111,20 @@ def test_lossy_files(tmp_path: Path) -> None:
     assert small.stat().st_size < large.stat().st_size
 
 
+def test_a_profile_of_grey_stays_with_grey_pixels(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    grey = bytes(16) + b"GRAY" + bytes(108)
+    photo = Photo(crop()[..., 0].copy(), None, PhotoMetadata(icc_profile=grey))
+    for name in ("a.jpg", "a.png", "a.tif"):
+        write_photo(tmp_path / name, photo)
+        assert read_photo(tmp_path / name).metadata.icc_profile == grey
+    assert not caplog.records
+    write_photo(tmp_path / "a.webp", photo)
+    assert read_photo(tmp_path / "a.webp").metadata.icc_profile == b""
+    assert "a.webp: a colour profile of grey fits no three channels" in caplog.text
+
+
 def test_grey_and_deep_photographs_in_lossy_files(tmp_path: Path) -> None:
     grey = Photo(deep(crop())[..., 0].copy())
     write_photo(tmp_path / "a.jpg", grey, quality=97)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ndr.evaluation.tiling import TileGrid, restore_in_tiles, tile_starts
+from ndr.image_decoding import Samples
 from ndr.method import (
     TIERS,
     Method,
@@ -19,7 +20,6 @@ from ndr.method import (
     SideInformation,
     SizeRequirements,
 )
-from ndr.photos.photo_reading import Samples
 from ndr.photos.tile_stream import restore_pixels, tiles_of
 from ndr.registry import create
 from tests.photograph_files import crop, deep
