@@ -237,8 +237,11 @@ def samples_of(image: ImageFile.ImageFile, source: Path | bytes) -> Samples:
         # High and low bytes of grey and transparency, in the place of four channels.
         image.tile = [tile._replace(args="RGBA") for tile in image.tile]
         image.load()
-        bytes_of = np.array(image).astype(np.uint16)
-        return bytes_of[..., 0::2] << 8 | bytes_of[..., 1::2]
+        four = np.array(image)
+        samples = four[..., 0::2].astype(np.uint16)
+        samples <<= 8
+        samples |= four[..., 1::2]
+        return samples
     if not all(";16" in _raw_mode(tile) for tile in image.tile):
         found = sorted({_raw_mode(tile) for tile in image.tile})
         raise SampleKindError(f"{found} where RGB of 16 bits is expected; save it as PNG")

@@ -19,6 +19,7 @@ from baselines.external.external_program import (
     check_outputs,
     last_lines,
 )
+from ndr.image_decoding import DecodingError, check_png, opened, samples_of
 from ndr.method import (
     TIERS,
     Method,
@@ -69,7 +70,7 @@ class ExternalMethod(Method):
     """A program that reads a folder of 8-bit PNG files and writes one of the same names.
 
     The degraded images are clipped and rounded to 8 bits: noise outside [0, 1] does not reach the
-    program. What it writes must be `scale` times as large.
+    program. What it writes has 8 or 16 bits, grey or RGB, and is `scale` times as large.
 
     Args:
         command: see `ExternalProgram`.
@@ -111,7 +112,7 @@ class ExternalMethod(Method):
         )
 
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
-        """(B, 3, H, W) -> (B, 3, scale * H, scale * W), multiples of 1 / 255.
+        """(B, 3, H, W) -> (B, 3, scale * H, scale * W), multiples of 1 / 255 or 1 / 65535.
 
         Raises:
             RestorationError: the program is missing or failed.
@@ -164,25 +165,32 @@ def _write(path: Path, image: Tensor) -> None:
 
 def _size(path: Path, program: str) -> tuple[int, int]:
     """Height and width, from the head of the file."""
-    from PIL import Image, UnidentifiedImageError
-
     try:
-        with Image.open(path) as image:
+        with opened(path, ("PNG",)) as image:
             return image.height, image.width
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+    except (DecodingError, OSError) as error:
         raise RestorationError(f"{program} wrote a file that is no image: {error}") from error
 
 
 def _read(path: Path, program: str) -> Tensor:
-    """(3, H, W) float32 in [0, 1]."""
-    from PIL import Image
-
+    """(3, H, W) float32 in [0, 1], of 8 or 16 bits; grey stands in all three channels."""
     try:
-        with Image.open(path) as image:
-            pixels = np.array(image.convert("RGB"))
-    except (OSError, SyntaxError) as error:
+        with opened(path, ("PNG",)) as image:
+            check_png(path)
+            samples = samples_of(image, path)
+    except (DecodingError, OSError) as error:
         raise RestorationError(f"{program} wrote a damaged image: {error}") from error
-    return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
+    highest = np.iinfo(samples.dtype).max
+    samples = samples if samples.ndim == 3 else samples[..., None]
+    if samples.shape[2] in (2, 4):
+        if samples[..., -1].min() < highest:
+            raise RestorationError(
+                f"{program} wrote an image with transparent pixels: nobody can tell what lies "
+                "behind them; let it write RGB without transparency"
+            )
+        samples = samples[..., :-1]
+    pixels = torch.from_numpy(np.ascontiguousarray(samples)).permute(2, 0, 1).float() / highest
+    return pixels.expand(3, -1, -1)
 
 
 def external_method_class(settings: ExternalSettings, root: Path) -> type[ExternalMethod]:

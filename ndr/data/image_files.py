@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import io
 import os
-import struct
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,10 +18,18 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from PIL import Image, ImageFile, UnidentifiedImageError, features
+from PIL import Image, ImageFile, features
 from tqdm import tqdm
 
 from ndr.atomic_file import atomic_path
+from ndr.image_decoding import (
+    DecodingError,
+    ForeignFormatError,
+    SampleKindError,
+    check_png,
+    is_deep,
+    opened,
+)
 
 FORMATS = ("PNG", "JPEG", "BMP")
 LOSSLESS_MODES = ("RGB", "L", "P", "1")
@@ -45,41 +50,34 @@ def decoder_version() -> str:
     return f"Pillow {features.version('pil')}, {library} {version}"
 
 
-def _refuse(path: Path, found: str, advice: str) -> ImageFileError:
-    return ImageFileError(f"{path}: expected an 8-bit RGB image, found {found}; {advice}")
-
-
-def _check_header(path: Path, image: ImageFile.ImageFile) -> None:
+def _check_header(image: ImageFile.ImageFile) -> None:
     """Refuse what Pillow would only warn of, or cut to 8 bits or one frame without a word."""
     limit = Image.MAX_IMAGE_PIXELS
     # To turn Pillow's warning into an error is not safe with threads.
     if limit is not None and image.width * image.height > limit:
-        raise _refuse(path, f"too many pixels (more than {limit})", "cut it into parts")
+        raise SampleKindError(f"too many pixels (more than {limit}); cut it into parts")
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
-        raise _refuse(path, f"{frames} frames", "save the frame that you mean as PNG")
-    raw_modes = [str(tile[3]) for tile in image.tile]
-    if image.mode.startswith(("I", "F")) or any(";16" in mode for mode in raw_modes):
-        raise _refuse(
-            path,
-            "more than 8 bits per channel",
-            "convert it to 8 bits on purpose (and say how), then use the converted file",
+        raise SampleKindError(f"{frames} frames; save the frame that you mean as PNG")
+    if image.mode.startswith("I") or is_deep(image):
+        raise SampleKindError(
+            "more than 8 bits per channel; convert it to 8 bits on purpose (and say how), then "
+            "use the converted file"
         )
 
 
-def _to_rgb(path: Path, image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image) -> Image.Image:
     """Convert without loss, or refuse."""
     if image.mode in ALPHA_MODES or "transparency" in image.info:
         image = image.convert("RGBA")
         if np.asarray(image.getchannel("A")).min() < 255:
-            raise _refuse(
-                path,
-                "transparent pixels",
-                "composite it onto the background that you mean, then use that file",
+            raise SampleKindError(
+                "transparent pixels; composite it onto the background that you mean, then use "
+                "that file"
             )
         return image.convert("RGB")
     if image.mode not in LOSSLESS_MODES:
-        raise _refuse(path, f"colour mode {image.mode}", "convert it to RGB yourself")
+        raise SampleKindError(f"colour mode {image.mode}; convert it to RGB yourself")
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
@@ -89,31 +87,31 @@ def _bytes_of(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _read_image(path: Path, content: bytes | None) -> Image.Image:
-    """Decode a file (or its bytes, where they were read already) completely, as mode RGB."""
+def _read_image(path: Path, content: bytes | None, check: bool = False) -> Image.Image:
+    """Decode a file (or its bytes, where they were read already) completely, as mode RGB.
+
+    With `check` PNG files are checked as a whole first; the bytes of a prepared set are known by
+    their hash, which says more.
+    """
     if content is None:
         content = _bytes_of(path)
-    if not content:
-        raise _refuse(path, "an empty file", "copy or download it again")
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            _check_header(path, image)
+        if not content:
+            raise DecodingError("an empty file")
+        with opened(content, FORMATS) as image:
+            _check_header(image)
+            if check and image.format == "PNG":
+                check_png(content)
             image.load()
-            return _to_rgb(path, image)
-    except ImageFileError:
-        raise
-    except UnidentifiedImageError as error:
-        raise _refuse(
-            path,
-            f"something that is none of {', '.join(FORMATS)}",
-            "remove it from the set or copy it again",
-        ) from error
-    except Image.DecompressionBombError as error:
-        raise _refuse(path, f"too many pixels ({error})", "cut it into parts") from error
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
-        raise _refuse(
-            path, f"a truncated or damaged file ({error})", "copy or download it again"
-        ) from error
+            return _to_rgb(image)
+    except DecodingError as error:
+        found = f"{error}"
+        if isinstance(error, ForeignFormatError):
+            formats = ", ".join(FORMATS)
+            found = f"something that is none of {formats}; remove it from the set or copy it again"
+        elif not isinstance(error, SampleKindError):
+            found += "; copy or download it again"
+        raise ImageFileError(f"{path}: expected an 8-bit RGB image, found {found}") from error
 
 
 def read_rgb(path: str | Path, content: bytes | None = None) -> np.ndarray:
@@ -154,7 +152,7 @@ def read_facts(path: Path, known: Mapping[str, FileFacts] | None = None) -> File
     sha256 = hashlib.sha256(content).hexdigest()
     if known and sha256 in known:
         return known[sha256]
-    image = _read_image(path, content)
+    image = _read_image(path, content, check=True)
     pixels = _hash_of_pixels(image.width, image.height, image.tobytes())
     return FileFacts(len(content), sha256, pixels, image.width, image.height)
 

@@ -50,6 +50,22 @@ for number, path in enumerate(sorted(source.glob("*.png"))):
         restored = restored.crop((0, 0, restored.width - 1, restored.height))
     if mode == "double":
         restored = restored.resize((2 * restored.width, 2 * restored.height), Image.NEAREST)
+    if mode in ("transparent", "opaque"):
+        alpha = np.full(pixels.shape[:2], 255, np.uint8)
+        alpha[0, 0] = 128 if mode == "transparent" else 255
+        restored.putalpha(Image.fromarray(alpha))
+    if mode in ("deep", "deep_grey"):
+        import cv2
+
+        deep = (257 * pixels).astype(np.uint16)
+        deep = deep[..., 1] if mode == "deep_grey" else deep[..., ::-1]
+        cv2.imwrite(str(target / path.name), deep)
+        continue
+    if mode == "cut":
+        restored.save(target / path.name)
+        content = (target / path.name).read_bytes()
+        (target / path.name).write_bytes(content[:-30])
+        continue
     if mode == "damaged":
         (target / path.name).write_bytes(b"no image")
         continue
@@ -133,6 +149,18 @@ def test_restores_images_of_several_sizes(project: Path) -> None:
         torch.testing.assert_close(output, expected, atol=0.5 / 255, rtol=0)
 
 
+@pytest.mark.parametrize("mode", ["deep", "deep_grey", "opaque"])
+def test_depth_grey_and_opaque_channels_are_read_as_they_are(project: Path, mode: str) -> None:
+    """Pillow alone would take 16-bit grey for white, and the high bytes of 16-bit colour."""
+    images = two_images()
+    restored = list(created(project, mode).restore_together(images))
+    for (_, image), output in zip(images, restored, strict=True):
+        stored = (image.clamp(0, 1) * 255).round() / 255
+        expected = stored[1].expand_as(stored) if mode == "deep_grey" else stored
+        expected = (stored * 1.5).clamp(0, 1) if mode == "opaque" else expected
+        torch.testing.assert_close(output, expected, atol=0.6 / 255, rtol=0)
+
+
 def test_is_a_method_like_the_others(project: Path) -> None:
     """Batches, any size, checks of the input, no parameters, the same answer again."""
     method = created(project).eval()
@@ -192,6 +220,8 @@ def test_runs_in_its_own_environment(project: Path, monkeypatch: pytest.MonkeyPa
             r"wrote 0 of 2 images; missing: first, second; instead it wrote restored_00000",
         ),
         ("damaged", r"wrote a file that is no image"),
+        ("cut", r"wrote a damaged image: truncated or damaged"),
+        ("transparent", r"wrote an image with transparent pixels: .* let it write RGB"),
     ],
 )
 def test_what_goes_wrong_is_told(project: Path, mode: str, message: str) -> None:
