@@ -10,6 +10,7 @@ changed bytes that would decode to other pixels are found.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import struct
 import sys
@@ -70,8 +71,11 @@ def opened(source: Path | bytes, formats: Sequence[str]) -> Iterator[ImageFile.I
         DecodingError: truncated, damaged, or of more pixels than Pillow's limit.
     """
     with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        size = file.seek(0, io.SEEK_END)
+        file.seek(0)
         try:
             with Image.open(file, formats=tuple(formats)) as image:
+                _check_parts(image, size)
                 yield image
         except (DecodingError, MemoryError):
             raise
@@ -80,10 +84,27 @@ def opened(source: Path | bytes, formats: Sequence[str]) -> Iterator[ImageFile.I
         except Image.DecompressionBombError as error:
             raise SampleKindError(f"too many pixels ({error}); cut it into parts") from error
         except _DAMAGES as error:
-            if isinstance(error, OSError) and error.errno is not None:
+            # Seeking to a place that is none is the file's fault, other errors of the disk are not.
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
                 raise
             reason = " ".join(str(error).split()) or type(error).__name__
             raise DecodingError(f"truncated or damaged ({reason})") from error
+
+
+def _check_parts(image: ImageFile.ImageFile, size: int) -> None:
+    """Refuse a file of `size` bytes whose parts do not lie in it, or do not make up the picture.
+
+    Pillow reads up to the next part in one piece, wherever it is said to lie, and leaves black what
+    no part covers: a few kilobytes would become gigabytes.
+    """
+    covered = 0
+    for tile in image.tile:
+        left, top, right, bottom = tile.extents or (0, 0, *image.size)
+        covered += (right - left) * (bottom - top)
+        if tile.offset > size:
+            raise DecodingError("truncated or damaged (pixels beyond its end)")
+    if image.tile and covered < image.width * image.height:
+        raise DecodingError("truncated or damaged (parts of the picture are missing)")
 
 
 @contextlib.contextmanager

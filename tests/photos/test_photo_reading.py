@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from pathlib import Path
 
@@ -148,6 +149,18 @@ def with_pixels(content: bytes, rows: bytes) -> bytes:
     body = b"IDAT" + zlib.compress(rows)
     head, checksum = ((len(body) - 4).to_bytes(4, "big"), zlib.crc32(body).to_bytes(4, "big"))
     return content[:start] + head + body + checksum + content[start + 12 + length :]
+
+
+def test_a_tiff_file_that_lacks_parts_of_its_picture_is_refused(tmp_path: Path) -> None:
+    """Pillow would leave them black: 14 kilobytes become a picture of 224 megapixels."""
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, deep(crop()), photometric="rgb", tile=(16, 16))
+    height = struct.pack("<HHI", 257, 4, 1)
+    content = path.read_bytes().replace(
+        height + struct.pack("<I", 40), height + struct.pack("<I", 4_000_000)
+    )
+    path.write_bytes(content)
+    assert "parts of the picture are missing" in refused(path)
 
 
 @pytest.mark.parametrize("byteorder", ["<", ">"])

@@ -1,0 +1,123 @@
+"""Every reader of files that somebody else may have written, with sound files to damage."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ndr.data.image_files import ImageFileError, read_facts
+from ndr.photos.photo_reading import PhotoError, read_photo
+from tests.photograph_files import crop, deep, deep_png, exif, profile
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One reader."""
+
+    make: Callable[[], Mapping[str, bytes]]
+    """Sound files by name."""
+    read: Callable[[Path], Any]
+    errors: tuple[type[Exception], ...]
+    """By which it may refuse a file."""
+    text: bool = False
+    """JSON: its structure is damaged too."""
+    lines: int = 1
+    """Of a message."""
+
+    def prepare(self, folder: Path) -> None:
+        """Write the sound files."""
+        (folder / "sound").mkdir(parents=True, exist_ok=True)
+        for name, content in self.make().items():
+            (folder / "sound" / name).write_bytes(content)
+
+    def files(self, folder: Path) -> list[Path]:
+        """The sound files."""
+        return sorted((folder / "sound").iterdir())
+
+    def place(self, folder: Path, source: Path) -> Path:
+        """Where the damaged copy of a file goes."""
+        return folder / source.name
+
+
+def _saved(samples: np.ndarray, kind: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(samples).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _tiff(samples: np.ndarray, **options: Any) -> bytes:
+    import tifffile
+
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, samples, **{"photometric": "rgb", **options})
+    return buffer.getvalue()
+
+
+def _pngs() -> Mapping[str, bytes]:
+    four = np.concatenate([crop(), crop()[..., :1]], axis=2)
+    return {
+        "rgb.png": _saved(crop(), "PNG", icc_profile=profile(), exif=exif(6)),
+        "palette.png": _palette(),
+        "rgba.png": _saved(four, "PNG"),
+        **{f"deep{n}.png": deep_png(deep(four)[..., :n]) for n in (1, 2, 3, 4)},
+        "deep_key.png": deep_png(deep(crop()), (1, 2, 3)),
+    }
+
+
+def _palette() -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(crop()).convert("P").save(buffer, "PNG", transparency=3)
+    return buffer.getvalue()
+
+
+def _jpegs() -> Mapping[str, bytes]:
+    frames = [Image.fromarray(crop()), Image.fromarray(crop()[::-1])]
+    views = io.BytesIO()
+    frames[0].save(views, "MPO", save_all=True, append_images=frames[1:])
+    return {
+        "rgb.jpg": _saved(crop(), "JPEG", exif=exif(6), icc_profile=profile()),
+        "grey.jpg": _saved(crop()[..., 0], "JPEG"),
+        "progressive.jpg": _saved(crop(), "JPEG", progressive=True),
+        "views.jpg": views.getvalue(),
+    }
+
+
+def _tiffs() -> Mapping[str, bytes]:
+    four = np.concatenate([crop(), crop()[..., :1]], axis=2)
+    return {
+        "rgb.tif": _saved(crop(), "TIFF", exif=exif(6), icc_profile=profile()),
+        "lzw.tif": _saved(crop(), "TIFF", compression="tiff_lzw"),
+        "jpeg.tif": _saved(crop(), "TIFF", compression="jpeg"),
+        "deep.tif": _tiff(deep(crop())),
+        "big_endian.tif": _tiff(deep(crop()), byteorder=">", compression="zlib", predictor=True),
+        "tiles.tif": _tiff(deep(four), tile=(16, 16), extrasamples=["unassalpha"]),
+        "grey.tif": _tiff(deep(crop())[..., 0], photometric="minisblack"),
+    }
+
+
+def _webps() -> Mapping[str, bytes]:
+    four = np.concatenate([crop(), crop()[..., :1]], axis=2)
+    return {
+        "lossy.webp": _saved(crop(), "WEBP", quality=90, exif=exif(6), icc_profile=profile()),
+        "lossless.webp": _saved(four, "WEBP", lossless=True),
+    }
+
+
+def _images_of_sets() -> Mapping[str, bytes]:
+    chosen = {name: content for name, content in _pngs().items() if "deep" not in name}
+    return {**chosen, **_jpegs(), "rgb.bmp": _saved(crop(), "BMP")}
+
+
+READERS: Mapping[str, Reader] = {
+    "PNG photographs": Reader(_pngs, read_photo, (PhotoError,)),
+    "JPEG photographs": Reader(_jpegs, read_photo, (PhotoError,)),
+    "TIFF photographs": Reader(_tiffs, read_photo, (PhotoError,)),
+    "WebP photographs": Reader(_webps, read_photo, (PhotoError,)),
+    "images of sets": Reader(_images_of_sets, read_facts, (ImageFileError,)),
+}
