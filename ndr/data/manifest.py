@@ -49,17 +49,18 @@ def package_file(location: str, requirement: str | None = None) -> Path:
     parts = PurePosixPath(location).parts
     if len(parts) < 2 or ".." in parts or not parts[0].isidentifier():
         raise ValueError(f"{location!r}: expected <python package>/<path inside>")
-    advice = f"python -m pip install {requirement or '--requirement requirements.lock'}"
+    lock = "--requirement requirements.lock"
+    advice = f"install it: python -m pip install {requirement or lock}"
+    if parts[0] == __name__.partition(".")[0]:  # the suite's own file
+        advice = "restore it: git checkout -- " + "/".join(parts)
     folder = _package_folder(parts[0])
     if folder is None:
-        raise PackageFileError(
-            f"{location}: the Python package {parts[0]!r} is missing; install it: {advice}"
-        )
+        raise PackageFileError(f"{location}: the Python package {parts[0]!r} is missing; {advice}")
     path = folder.joinpath(*parts[1:])
     if not path.is_file():
         raise PackageFileError(
             f"{location}: the installed package {parts[0]!r} ({folder}) does not hold this file; "
-            f"install the version that does: {advice}"
+            f"{advice}"
         )
     return path
 

@@ -1,7 +1,8 @@
 """Photographs that come inside Python packages: their manifests, written once and checked later.
 
-The photographs are read where the packages keep them and never copied. The committed manifest
-says which they are, by the hash of their decoded pixels. This command writes it:
+The photographs are read where the packages keep them and never copied; nine of them lie in this
+package (`photographs/README.md` has their authors and terms). The committed manifest says which
+they are, by the hash of their decoded pixels. This command writes it:
 `python -m ndr.data.sample_photographs --write config/manifests`.
 """
 

@@ -22,11 +22,11 @@ def test_packaged_photographs_are_found_without_importing_heavy_packages() -> No
     program = (
         "import sys\n"
         "from ndr.data.manifest import package_file\n"
-        "for place in ('skimage/data/coffee.png', 'foolbox/data/imagenet_00_243.jpg',\n"
+        "for place in ('skimage/data/coffee.png', 'ndr/data/photographs/stream.jpg',\n"
         "              'sklearn/datasets/images/china.jpg',\n"
         "              'matplotlib/mpl-data/sample_data/grace_hopper.jpg'):\n"
         "    assert package_file(place).stat().st_size > 10000\n"
-        "loaded = {'skimage', 'foolbox', 'sklearn', 'matplotlib', 'torch'} & set(sys.modules)\n"
+        "loaded = {'skimage', 'sklearn', 'matplotlib', 'torch'} & set(sys.modules)\n"
         "assert not loaded, loaded\n"
     )
     root = REPOSITORY
@@ -38,6 +38,8 @@ def test_a_missing_package_or_file_says_what_to_install(project) -> None:
         package_file("no_such_package/a.png", "no-such-package==2")
     with pytest.raises(PackageFileError, match=r"does not hold this file.*requirements\.lock"):
         package_file(f"{project.package}/images/zebra.png")
+    with pytest.raises(PackageFileError, match=r"git checkout -- ndr/data/photographs/zebra\.jpg"):
+        package_file("ndr/data/photographs/zebra.jpg")
 
 
 @pytest.mark.parametrize("location", ["apple.png", "../secrets/a.png", "a/../b.png", "a-b/c.png"])

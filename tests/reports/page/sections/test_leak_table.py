@@ -46,7 +46,7 @@ def findings(leaked: tuple[str, ...] = ("a",), unleaked: tuple[str, ...] = ("b",
         minimum_correlation=0.5,
         trainings=(
             Comparison(
-                "photographs_train",
+                "smoke_train",
                 TEST_SET,
                 20,
                 2,
@@ -73,7 +73,7 @@ def with_sources(description: ReportDescription) -> ReportDescription:
 def report(tmp_path_factory: pytest.TempPathFactory) -> SmallReport:
     """The small report whose runs remember the sets that they were trained with."""
     report = write_small_report(tmp_path_factory.mktemp("report"))
-    for run, sets in ((made.NDR, ("photographs_train",)), (made.NAFNET, ("clear_train", "unseen"))):
+    for run, sets in ((made.NDR, ("smoke_train",)), (made.NAFNET, ("clear_train", "unseen"))):
         spec = run_spec(tasks=(TaskSpec("rain", sets, ("0",) * len(sets)),))
         made.write_checkpoint(report.results, run, spec)
     return dataclasses.replace(report, description=with_sources(report.description))
@@ -169,7 +169,7 @@ def test_the_page_shows_the_scan(report: SmallReport, tmp_path: Path) -> None:
     first, *_ = section.all("table")
     rows = [[cell.text for cell in row.children] for row in first.all("tr")[1:]]
     assert rows == [
-        [TEST_SET, "photographs_train training", "2", "1", "0", "50.0 %", "2 1"],
+        [TEST_SET, "smoke_train training", "2", "1", "0", "50.0 %", "2 1"],
         ["other_test", f"{NASTY} training", "4", "0", "1", "25.0 %", "0 0"],
     ]
     assert "2 of 4 comparisons found no image in common" in section.text
@@ -220,7 +220,7 @@ def test_ids_stay_unique_and_headings_descend(report: SmallReport, tmp_path: Pat
 
 def test_long_lists_are_cut_and_say_so(report: SmallReport, tmp_path: Path) -> None:
     many = tuple(match(f"i{n}") for n in range(105))
-    long = Comparison("photographs_train", TEST_SET, 20, 200, many, ())
+    long = Comparison("smoke_train", TEST_SET, 20, 200, many, ())
     found = dataclasses.replace(findings(), trainings=(long,))
     section = leaks_of(page_with(report, tmp_path, found))
     assert "The first 100 of 105" in section.text
@@ -232,9 +232,7 @@ def test_leaks_of_training_sets_are_warned_of(report: SmallReport, tmp_path: Pat
     assert [(entry.severity, entry.kind) for entry in section.quality] == [(WARNING, "leaks")] * 2
     (group,) = merge_entries(section.quality)
     assert group.title == "Test images that are in training sets"
-    assert (
-        "1 of 2 images are in the training set photographs_train" in group.entries[0].entry.message
-    )
+    assert "1 of 2 images are in the training set smoke_train" in group.entries[0].entry.message
     assert group.entries[0].entry.message in page_with(report, tmp_path, findings())
 
 
