@@ -159,9 +159,11 @@ class Restoration:
             )
         if not np.isfinite(pixels).all():
             count = int((~np.isfinite(pixels)).sum())
+            advice = "train the run again with a lower learning rate, or evaluate it in fp32"
+            if not self.method.info.trainable:
+                advice = "leave the test set out of the method's"
             raise EvaluationError(
-                f"{where}: {count} of {pixels.size} output values are NaN or infinite; train the "
-                "run again with a lower learning rate, or evaluate it in fp32"
+                f"{where}: {count} of {pixels.size} output values are NaN or infinite; {advice}"
             )
         return pixels
 

@@ -180,10 +180,10 @@ def _restored_tile(method: Method, tile: Tensor, side: SideInformation | None) -
             f"{tuple(output.shape)}; the scale that the method declares is wrong"
         )
     if not torch.isfinite(output).all():
-        raise RestorationError(
-            f"{method.info.name}: the output holds NaN or infinity; use --precision fp32, or "
-            "weights of another training"
-        )
+        advice = "use --precision fp32, or weights of another training"
+        if not method.info.trainable:
+            advice = "restore this photograph with another method"
+        raise RestorationError(f"{method.info.name}: the output holds NaN or infinity; {advice}")
     return output
 
 
