@@ -161,7 +161,7 @@ class Restoration:
             count = int((~np.isfinite(pixels)).sum())
             advice = "train the run again with a lower learning rate, or evaluate it in fp32"
             if not self.method.info.trainable:
-                advice = "leave the test set out of the method's"
+                advice = "leave this test set out for the method"
             raise EvaluationError(
                 f"{where}: {count} of {pixels.size} output values are NaN or infinite; {advice}"
             )
