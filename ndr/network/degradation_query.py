@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -84,12 +87,42 @@ class DegradationRepresentation(nn.Module):
         """Return the vectors, (N, M)."""
         return self.vectors
 
-    def independence_loss(self) -> Tensor:
-        """L_e: a cross-entropy that makes the N vectors tell themselves apart (Table XII).
+    def freeze(self) -> None:
+        """Keep the vectors as they are: they stay in the state, and are learned no more."""
+        vectors = self.vectors.detach()
+        del self.vectors
+        self.register_buffer("vectors", vectors)
 
-        The paper neither gives its form nor its weight. Here: cosine similarities of all pairs
-        as logits, (N, N), each vector's own index as the class.
-        """
-        directions = F.normalize(self.vectors.float(), dim=1)
-        similarity = directions @ directions.T
-        return F.cross_entropy(similarity, torch.arange(len(similarity), device=similarity.device))
+
+def use_loss(affinities: Sequence[Tensor]) -> Tensor:
+    """L_e: one minus the information that a pixel gives on the vector of D it takes (Table XII).
+
+    The paper gives neither form nor weight, only that a cross-entropy lowers what the degradations
+    in D have in common. Here: 1 - (H(mean S) - mean H(S)) / log N, the mean over the levels; H is
+    the entropy over the N vectors, the first mean is over pixels and images before, the second
+    after it. 0: each pixel takes one vector, and all vectors are taken alike. 1: all pixels take
+    the same mixture, as if D had one vector. A loss on the cosines of the vectors would have
+    nothing to do: vectors of 128 numbers are drawn almost at right angles.
+
+    Args:
+        affinities: S of each level, (B, N, H, W), sums to one over N.
+
+    Returns:
+        A scalar in [0, 1]; 0 where N = 1.
+    """
+    losses = []
+    for affinity in affinities:
+        shares = affinity.float()
+        largest = math.log(shares.shape[1])
+        if not largest:
+            losses.append(shares.sum() * 0.0)
+            continue
+        used = _entropy(shares.mean(dim=(0, 2, 3)), dim=0)
+        chosen = _entropy(shares, dim=1).mean()
+        losses.append(1 - (used - chosen) / largest)
+    return torch.stack(losses).mean()
+
+
+def _entropy(shares: Tensor, dim: int) -> Tensor:
+    """In nats; a share of zero has a finite gradient, unlike that of `torch.special.entr`."""
+    return -(shares * shares.clamp_min(1e-12).log()).sum(dim=dim)

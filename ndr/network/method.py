@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -23,6 +24,7 @@ from ndr.method import (
     pad_by_reflection,
     register_method,
 )
+from ndr.network.degradation_query import use_loss
 from ndr.network.design import NDRDesign
 from ndr.network.ndr_restore import NDRDegrad, NDRRestore, SkipRecord
 from ndr.network.official_keys import (
@@ -33,6 +35,7 @@ from ndr.network.official_keys import (
 )
 from ndr.network.variant import variant_named
 
+_PARAMETERS = 27_330_315 + 9_632_169
 _NARROW = {
     "blocks": (1, 1, 1, 1),
     "refinement_blocks": 1,
@@ -65,10 +68,11 @@ class NDRRestoreMethod(Method):
         use_dq: False replaces the degradation query by a convolution; D does not exist.
         use_di: False replaces the degradation injection by a convolution, in both networks.
         use_cp: False replaces the CP convolutions by concatenation and convolution, in both.
-        use_le: add L_e, which drives the vectors of D apart (Table XII).
+        use_le: add L_e, which makes the vectors of D be used apart (Table XII).
         lambda_degrad: weight of the degradation loss; 0 leaves NDR-Degrad out. (Eq. 8 prints lambda
             at the restoration loss; the text, Table XI and the code put it here.)
-        le_weight: weight of L_e. The paper does not give it.
+        le_weight: weight of L_e, see `ndr.network.degradation_query.use_loss`. The paper does not
+            give it; Table XII's is set in `config/tables/table_12.yaml`.
         zero_init_output: the last convolution starts at zero, so that the untrained network returns
             its input; without effect where no image is added to the output.
         upscale: `none`, or how twice the size is returned: `pixel_shuffle`, `pre_upsample`. See
@@ -98,7 +102,7 @@ class NDRRestoreMethod(Method):
         sizes=SizeRequirements(minimum=8, multiple_of=8),
         # Attention weights and CP vectors are statistics of the whole image.
         tiling=Tiling.DISCOURAGED,
-        published_parameters=27_330_315 + 9_632_169,
+        published_parameters=_PARAMETERS,
         official_weights=(
             OfficialWeights(
                 name="model_L",
@@ -111,6 +115,8 @@ class NDRRestoreMethod(Method):
     )
 
     official_names = OFFICIAL_NAMES
+    learns_representation: ClassVar[bool] = True
+    """Whether D is trained; if not, it stays as it was drawn."""
 
     def __init__(
         self,
@@ -164,6 +170,8 @@ class NDRRestoreMethod(Method):
         self.lambda_degrad = lambda_degrad
         self.le_weight = le_weight if use_le else 0.0
         self.restoration = NDRRestore(design)
+        if not self.learns_representation and self.restoration.representation is not None:
+            self.restoration.representation.freeze()
         self.scale = self.restoration.head.scale
         self.degradation = NDRDegrad(design) if use_ndr and lambda_degrad > 0 else None
 
@@ -177,20 +185,17 @@ class NDRRestoreMethod(Method):
         Raises:
             ImageError: a patch whose sides are no multiples of 8.
         """
-        side = self.info.sizes.multiple_of
-        if batch.degraded.shape[-2] % side or batch.degraded.shape[-1] % side:
-            raise ImageError(
-                f"training patches: expected sides that are multiples of {side}, found "
-                f"{tuple(batch.degraded.shape[-2:])}"
-            )
-        restored, degradations = self.restoration(batch.degraded)
+        self._check_sides(batch.degraded, "training patches")
+        # S is computed beside the query only where a loss asks for it.
+        records: list[SkipRecord] | None = [] if self.le_weight > 0 else None
+        restored, degradations = self.restoration(batch.degraded, records)
         losses = {"restore": context.pixel_loss(restored, batch.clean)}
         if self.degradation is not None:
             predicted = self.degradation(batch.clean, degradations)
             losses["degrade"] = self.lambda_degrad * context.pixel_loss(predicted, batch.degraded)
-        if self.le_weight > 0 and self.restoration.representation is not None:
-            independence = self.restoration.representation.independence_loss()
-            losses["independence"] = self.le_weight * independence
+        if records:
+            affinities = [each.affinity for each in records if each.affinity is not None]
+            losses["independence"] = self.le_weight * use_loss(affinities)
         return losses
 
     @torch.no_grad()
@@ -226,13 +231,39 @@ class NDRRestoreMethod(Method):
         return self.degradation(clean, degradations)[..., :height, :width]
 
     @torch.no_grad()
+    def restore_given(self, degraded: Tensor, degradations: Sequence[Tensor]) -> Tensor:
+        """Restore with another U than the one that the images themselves ask for.
+
+        Args:
+            degraded: (B, 3, H, W), H and W multiples of 8.
+            degradations: U of the three levels, as `figure_tensors` gives them for such images.
+
+        Returns:
+            (B, 3, scale * H, scale * W), not clipped.
+
+        Raises:
+            TypeError, ImageError: images that cannot be used, or of other sides.
+        """
+        check_images(degraded)
+        self._check_sides(degraded, "images that are restored with a given U")
+        return self.restoration(degraded, replaced=degradations)[0]
+
+    def _check_sides(self, images: Tensor, what: str) -> None:
+        side = self.info.sizes.multiple_of
+        if images.shape[-2] % side or images.shape[-1] % side:
+            raise ImageError(
+                f"{what}: expected sides that are multiples of {side}, found "
+                f"{tuple(images.shape[-2:])}"
+            )
+
+    @torch.no_grad()
     def figure_tensors(self, degraded: Tensor) -> dict[str, Tensor]:
         """S, U, and F before and after injection, per level (1 is full size), and D.
 
         Names: `affinity_1` (B, N, H, W), `degradation_1` (B, C_U, H, W), `features_1` and
-        `injected_1` (B, C, H, W), then levels 2 and 3 at half and a quarter of the size (all of
-        them at twice the size with `upscale="pre_upsample"`);
-        `representation` (N, M). What a variant does not have is absent. Single precision.
+        `injected_1` (B, C, H, W; see `SkipRecord`), then levels 2 and 3 at half and a quarter of
+        the size (all of them at twice the size with `upscale="pre_upsample"`); `representation`
+        (N, M). What a variant does not have is absent. Single precision.
 
         Args:
             degraded: (B, 3, H, W), any size.
@@ -274,3 +305,21 @@ class NDRRestoreMethod(Method):
     def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the keys of either public release; see `ndr.network.official_keys`."""
         return own_layers(super().map_official_state(parts_in_use(state)))
+
+
+@register_method
+class FrozenRepresentation(NDRRestoreMethod):
+    """NDR-Restore whose D stays as it was drawn: does it matter that D is learned?
+
+    A control of its own name and not a change of `ndr_restore`, so that the runs of the paper's
+    network keep their identity.
+    """
+
+    info = dataclasses.replace(
+        NDRRestoreMethod.info,
+        name="ndr_restore_frozen",
+        paper_label="NDR-Restore, D frozen at random",
+        published_parameters=_PARAMETERS - 32 * 128,
+        official_weights=(),
+    )
+    learns_representation = False

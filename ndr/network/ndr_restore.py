@@ -88,7 +88,9 @@ class SkipRecord:
     """What happens on one skip connection; S is empty where nothing is queried.
 
     Shapes: `affinity` S (B, N, H, W), `degradation` U (B, C_U, H, W), `features` F and `injected`
-    (B, C, H, W), H and W being those of the level.
+    (B, C, H, W), H and W being those of the level. `injected` is the answer of Eq. 7, which holds F
+    once where the variant adds it there: what the first release adds to it afterwards, F once more,
+    is left out, or "after minus before" would be F itself for the greater part.
     """
 
     affinity: Tensor | None
@@ -124,6 +126,8 @@ class NDRRestore(UNet):
             head=X2Head(design.upscale),
         )
         residuals = design.variant.restore_residuals
+        self.further_residuals = max(0, residuals - 1)
+        """How often F is added to the answer of Eq. 7, which holds it once."""
         self.representation: DegradationRepresentation | None = None
         self.queries: nn.ModuleList | None = None
         self.injections: nn.ModuleList | None = None
@@ -141,13 +145,17 @@ class NDRRestore(UNet):
         )
 
     def forward(
-        self, image: Tensor, records: list[SkipRecord] | None = None
+        self,
+        image: Tensor,
+        records: list[SkipRecord] | None = None,
+        replaced: Sequence[Tensor] | None = None,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Restore (B, 3, H, W), H and W multiples of 8.
 
         Args:
             image: the degraded image.
             records: where given, one `SkipRecord` per level is appended.
+            replaced: U of the three levels to inject in place of those that are queried.
 
         Returns:
             The restored image, same shape or twice the size, and U of the three levels (none
@@ -156,22 +164,28 @@ class NDRRestore(UNet):
         skips, bottom = self.encode(image)
         injected, degradations = [], []
         for level, features in enumerate(skips):
-            output, degradation = self._skip(level, features)
+            given = None if replaced is None else replaced[level]
+            output, degradation = self._skip(level, features, given)
             injected.append(output)
             if degradation is not None:
                 degradations.append(degradation)
             if records is not None:
                 affinity = self._affinity(level, features)
-                records.append(SkipRecord(affinity, degradation, features, output))
+                own = torch.sub(output, features, alpha=self.further_residuals)
+                records.append(SkipRecord(affinity, degradation, features, own))
         return self.decode(image, injected, bottom), tuple(degradations)
 
-    def _skip(self, level: int, features: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _skip(
+        self, level: int, features: Tensor, given: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
         if self.plain_skips is not None:
             return self.plain_skips[level](features), None
         assert self.queries is not None
         assert self.injections is not None
         query = self.queries[level]
-        if self.representation is None:
+        if given is not None:
+            degradation = given
+        elif self.representation is None:
             degradation = query(features)
         else:
             degradation = query(features, self.representation())

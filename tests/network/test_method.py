@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ndr.method import TASKS, TIERS, Batch, ImageError, TrainingContext
 from ndr.nearest_name import UnknownNameError
-from ndr.network.method import NDRRestoreMethod
+from ndr.network.degradation_query import use_loss
+from ndr.network.method import FrozenRepresentation, NDRRestoreMethod
 from ndr.registry import create, method_arguments
 
 SMALL = {
@@ -90,8 +91,12 @@ def test_losses_are_weighted_and_named() -> None:
     assert three["restore"].item() == pytest.approx(one["restore"].item())
     assert three["degrade"].item() == pytest.approx(3 * one["degrade"].item())
     method = small(lambda_degrad=3.0, use_le=True, le_weight=0.5)
-    expected = 0.5 * method.restoration.representation.independence_loss()
-    assert three["independence"].item() == pytest.approx(expected.item())
+    affinities = [
+        value
+        for name, value in method.figure_tensors(batch_of().degraded).items()
+        if name.startswith("affinity")
+    ]
+    assert three["independence"].item() == pytest.approx(0.5 * use_loss(affinities).item())
 
 
 def test_degradation_network_gets_the_clean_image() -> None:
@@ -184,6 +189,41 @@ def test_degrade_uses_the_degradation_of_the_other_image() -> None:
 def test_patches_of_other_sizes_are_refused() -> None:
     with pytest.raises(ImageError, match="multiples of 8"):
         small().training_losses(batch_of(12), CONTEXT)
+    with pytest.raises(ImageError, match="with a given U: expected sides that are multiples of 8"):
+        small().restore_given(images(1, 12, 8), [])
+
+
+def test_the_injected_feature_is_the_answer_of_eq_7() -> None:
+    """After minus before is what injection does; the first release's second F is not part of it."""
+    method = small()
+    with torch.no_grad():
+        for injection in method.restoration.injections:
+            injection.scale_and_shift.weight.zero_()
+            injection.scale_and_shift.bias.zero_()
+    tensors = method.figure_tensors(images(1, 16, 16))
+    torch.testing.assert_close(tensors["injected_1"], tensors["features_1"])
+
+
+def test_images_are_restored_with_the_u_of_others() -> None:
+    method = small()
+    degraded = images(2, 16, 16)
+    tensors = method.figure_tensors(degraded)
+    own = [tensors[f"degradation_{level}"] for level in (1, 2, 3)]
+    with torch.no_grad():
+        torch.testing.assert_close(method.restore_given(degraded, own), method.restore(degraded))
+    swapped = method.restore_given(degraded, [level.flip(0) for level in own])
+    assert not torch.equal(swapped, method.restore(degraded))
+
+
+def test_a_frozen_representation_stays_as_it_was_drawn() -> None:
+    torch.manual_seed(0)
+    frozen = FrozenRepresentation(**SMALL)
+    assert torch.equal(frozen.representation(), small().representation())
+    learned = set(dict(small().named_parameters()))
+    assert learned - set(dict(frozen.named_parameters())) == {"restoration.representation.vectors"}
+    assert frozen.state_dict().keys() == small().state_dict().keys()
+    sum(frozen.training_losses(batch_of(), CONTEXT).values()).backward()
+    assert frozen.restoration.representation.vectors.grad is None
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from torch import nn
 from ndr.method import parameter_count
 from ndr.nearest_name import UnknownNameError
 from ndr.network.degradation_injection import CPConvolution
-from ndr.network.degradation_query import DegradationRepresentation
+from ndr.network.degradation_query import use_loss
 from ndr.network.design import NDRDesign
 from ndr.network.ndr_restore import NDRDegrad, NDRRestore, SkipRecord
 from ndr.network.parameter_counts import ABLATIONS, build, part_counts, variant_counts
@@ -140,7 +140,10 @@ def test_zero_init_output_starts_at_the_input_where_the_image_is_added(variant: 
     ("variant", "residuals"), [("first_release", 2), ("current_release", 0), ("equations", 1)]
 )
 def test_injection_without_effect_leaves_the_residuals(variant: str, residuals: int) -> None:
-    """With scale and shift zero the skip is F as often as the variant adds it."""
+    """With scale and shift zero the skip is F as often as the variant adds it.
+
+    The record leaves out what is added to the answer of Eq. 7 afterwards.
+    """
     network = NDRRestore(replace(SMALL, variant=VARIANTS[variant]))
     with torch.no_grad():
         for injection in network.injections:
@@ -153,8 +156,10 @@ def test_injection_without_effect_leaves_the_residuals(variant: str, residuals: 
                 nn.init.zeros_(injection.scale_and_shift.bias)
     records: list[SkipRecord] = []
     network(image(3), records)
-    for record in records:
-        torch.testing.assert_close(record.injected, residuals * record.features)
+    for level, record in enumerate(records):
+        torch.testing.assert_close(record.injected, min(residuals, 1) * record.features)
+        skipped, _ = network._skip(level, record.features, None)
+        torch.testing.assert_close(skipped, residuals * record.features)
 
 
 def test_all_levels_share_one_representation() -> None:
@@ -175,19 +180,52 @@ def test_affinity_is_left_out_of_an_ordinary_pass(monkeypatch: pytest.MonkeyPatc
     assert len(calls) == 3
 
 
-def test_independence_loss_falls_when_the_vectors_part() -> None:
-    representation = DegradationRepresentation(8, 4)
-    with torch.no_grad():
-        representation.vectors.copy_(torch.ones(4, 8))
-    same = representation.independence_loss()
-    assert same.item() == pytest.approx(torch.log(torch.tensor(4.0)).item())
-    with torch.no_grad():
-        representation.vectors.copy_(3 * torch.eye(4, 8))
-    apart = representation.independence_loss()
-    # Each row of the similarities is (1, 0, 0, 0) up to order.
-    assert apart.item() == pytest.approx(torch.log(1 + 3 * torch.exp(torch.tensor(-1.0))).item())
-    apart.backward()
-    assert torch.isfinite(representation.vectors.grad).all()
+def test_the_loss_on_use_is_one_minus_the_information_of_a_pixel() -> None:
+    """0 where each pixel takes one vector and all are taken alike, 1 where all take one mixture."""
+    chosen = torch.eye(4).reshape(1, 4, 2, 2)
+    assert use_loss([chosen]).item() == pytest.approx(0.0, abs=1e-6)
+    mixed = torch.tensor([0.7, 0.1, 0.1, 0.1]).reshape(1, 4, 1, 1).expand(2, 4, 3, 3)
+    assert use_loss([mixed]).item() == pytest.approx(1.0)
+    assert use_loss([chosen, mixed]).item() == pytest.approx(0.5, abs=1e-6)
+    one = torch.eye(4)[0].reshape(1, 4, 1, 1).expand(1, 4, 2, 2)
+    assert use_loss([one]).item() == pytest.approx(1.0)
+    assert use_loss([torch.ones(1, 1, 2, 2)]).item() == 0.0
+
+
+def test_the_loss_on_use_has_finite_gradients_where_a_vector_is_never_taken() -> None:
+    logits = torch.zeros(1, 4, 3, 3)
+    logits[:, 0] = 500.0
+    logits.requires_grad_()
+    use_loss([logits.softmax(dim=1)]).backward()
+    assert torch.isfinite(logits.grad).all()
+
+
+def test_the_loss_on_use_acts() -> None:
+    """A few steps on it alone bring it down; on the cosines of D a loss stays where it was."""
+    torch.manual_seed(0)
+    network = NDRRestore(SMALL)
+    optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(40):
+        records: list[SkipRecord] = []
+        network(image(0), records)
+        loss = use_loss([record.affinity for record in records])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[0] > 0.6
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_another_u_can_be_injected() -> None:
+    network = NDRRestore(SMALL)
+    restored, own = network(image(0))
+    torch.testing.assert_close(network(image(0), replaced=own)[0], restored)
+    zeros = [torch.zeros_like(level) for level in own]
+    without, given = network(image(0), replaced=zeros)
+    assert all(one is other for one, other in zip(given, zeros, strict=True))
+    assert (without - restored).abs().max() > 1e-6
 
 
 def test_cp_cube_is_never_as_large_as_k_feature_maps() -> None:
