@@ -2,100 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
-from ndr.network.degradation_injection import DegradationInjection, modulated
+from ndr.network.degradation_injection import DegradationInjection
 from ndr.network.degradation_query import DegradationQuery
+from ndr.network.stand_ins import (
+    Budget,
+    ConcatenationInjection,
+    PlainInjection,
+    PlainQuery,
+    PlainSkip,
+    budget_of,
+    feature_map,
+)
 from ndr.network.variant import Variant
 
 LEVELS = 4
 SKIPS = LEVELS - 1
-
-
-class PlainConvolution(nn.Module):
-    """3x3 convolution, GELU, 3x3 convolution, with about `parameters` parameters."""
-
-    def __init__(self, width_in: int, width_out: int, parameters: int) -> None:
-        super().__init__()
-        per_channel = 9 * (width_in + width_out) + 1
-        hidden = max(1, round((parameters - width_out) / per_channel))
-        self.widen = nn.Conv2d(width_in, hidden, 3, padding=1)
-        self.narrow = nn.Conv2d(hidden, width_out, 3, padding=1)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(B, width_in, H, W) -> (B, width_out, H, W)."""
-        return self.narrow(F.gelu(self.widen(features)))
-
-
-class PlainSkip(nn.Module):
-    """Without NDR: a convolution of F takes the place of query and injection."""
-
-    def __init__(self, width: int, parameters: int, residuals: int) -> None:
-        super().__init__()
-        self.residuals = residuals
-        self.convolution = PlainConvolution(width, width, parameters)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(B, C, H, W) -> same shape."""
-        return torch.add(self.convolution(features), features, alpha=self.residuals)
-
-
-class PlainQuery(nn.Module):
-    """Without DQ: a convolution of F gives U; D does not exist."""
-
-    def __init__(self, width: int, degradation_width: int, parameters: int) -> None:
-        super().__init__()
-        self.convolution = PlainConvolution(width, degradation_width, parameters)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, degradation_width, H, W)."""
-        return self.convolution(features)
-
-
-class PlainInjection(nn.Module):
-    """Without DI: a convolution of F and U takes the place of the modulation."""
-
-    def __init__(self, width: int, degradation_width: int, parameters: int, residuals: int) -> None:
-        super().__init__()
-        self.residuals = residuals
-        self.convolution = PlainConvolution(width + degradation_width, width, parameters)
-
-    def forward(self, features: Tensor, degradation: Tensor) -> Tensor:
-        """(B, C, H, W) and (B, degradation_width, H, W) -> (B, C, H, W)."""
-        injected = self.convolution(torch.cat((features, degradation), dim=1))
-        return torch.add(injected, features, alpha=self.residuals)
-
-
-class ConcatenationInjection(nn.Module):
-    """Without CP: scale and shift of F come from a convolution of F and U, concatenated.
-
-    With `shared_affine` (the paper's Eq. 7) one map is both scale and shift.
-    """
-
-    def __init__(
-        self,
-        width: int,
-        degradation_width: int,
-        parameters: int,
-        residuals: int,
-        shared_affine: bool,
-    ) -> None:
-        super().__init__()
-        self.residuals = residuals
-        self.shared_affine = shared_affine
-        maps = 1 if shared_affine else 2
-        self.convolution = PlainConvolution(width + degradation_width, maps * width, parameters)
-
-    def forward(self, features: Tensor, degradation: Tensor) -> Tensor:
-        """(B, C, H, W) and (B, degradation_width, H, W) -> (B, C, H, W)."""
-        affine = self.convolution(torch.cat((features, degradation), dim=1))
-        scale, shift = (affine, affine) if self.shared_affine else affine.chunk(2, dim=1)
-        return modulated(features, scale, shift, features, self.residuals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +46,8 @@ class NDRDesign:
     """N, number of vectors in D."""
     rank: int = 16
     """K of the CP convolution."""
+    degrade_width: int | None = None
+    """Channels of NDR-Degrad at full size; None: those of NDR-Restore."""
     degradation_width: int = 64
     """Channels of U; not used by `equations`, where U has the width of its level."""
     use_ndr: bool = True
@@ -142,14 +70,28 @@ class NDRDesign:
         for name in ("width", "dimension", "count", "rank", "degradation_width"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected at least 1, found {getattr(self, name)}")
-        if self.width % 2:
-            raise ValueError(f"width: expected an even number of channels, found {self.width}")
+        for name in ("width", "degrade_width"):
+            if (getattr(self, name) or 0) % 2:
+                raise ValueError(
+                    f"{name}: expected an even number of channels, found {getattr(self, name)}"
+                )
+        if self.degrade_width is not None and self.degrade_width < 2:
+            raise ValueError(f"degrade_width: expected at least 2, found {self.degrade_width}")
+        if self.degrade_width and not self.variant.narrow_query:
+            raise ValueError(
+                f"degrade_width: expected None with variant={self.variant.name!r}, where U has the "
+                f"width of its level in both networks, found {self.degrade_width}"
+            )
         if self.refinement_blocks < 0:
             raise ValueError(f"refinement_blocks: {self.refinement_blocks} is negative")
 
     def level_width(self, level: int) -> int:
         """Channels of the encoder at a level (0 is full size)."""
         return self.width * 2**level
+
+    def of_degrad(self) -> NDRDesign:
+        """The design of NDR-Degrad, whose levels may be narrower."""
+        return self if self.degrade_width is None else replace(self, width=self.degrade_width)
 
     def level_degradation_width(self, level: int) -> int:
         """Channels of U at a level."""
@@ -167,7 +109,7 @@ class NDRDesign:
         return PlainQuery(
             self.level_width(level),
             self.level_degradation_width(level),
-            self._query_size(level),
+            self._query_budget(level),
         )
 
     def injection(self, level: int, residuals: int) -> nn.Module:
@@ -177,7 +119,7 @@ class NDRDesign:
         sizes = (
             self.level_width(level),
             self.level_degradation_width(level),
-            _size(self._injection, level),
+            self._injection_budget(level),
             residuals,
         )
         if not self.use_di:
@@ -186,8 +128,8 @@ class NDRDesign:
 
     def plain_skip(self, level: int, residuals: int) -> nn.Module:
         """What replaces query and injection of a level where there is no NDR."""
-        size = self._query_size(level) + _size(self._injection, level)
-        return PlainSkip(self.level_width(level), size, residuals)
+        budget = self._query_budget(level) + self._injection_budget(level)
+        return PlainSkip(self.level_width(level), budget, residuals)
 
     def _query(self, level: int) -> DegradationQuery:
         return DegradationQuery(
@@ -206,13 +148,18 @@ class NDRDesign:
             residuals,
         )
 
-    def _query_size(self, level: int) -> int:
-        """Parameters that go with the query of a level: its own, and its share of D."""
-        return _size(self._query, level) + self.dimension * self.count // SKIPS
+    def _query_budget(self, level: int) -> Budget:
+        """What the query of a level costs: its own, and its share of D's parameters."""
+        own = budget_of(
+            lambda: self._query(level),
+            feature_map(self.level_width(level)),
+            torch.empty(self.count, self.dimension, device="meta"),
+        )
+        return own + Budget(self.dimension * self.count // SKIPS, 0)
 
-
-def _size(part: Callable[[int], nn.Module], level: int) -> int:
-    """Parameters of a part, counted on one that takes no memory."""
-    with torch.device("meta"):
-        module = part(level)
-    return sum(parameter.numel() for parameter in module.parameters())
+    def _injection_budget(self, level: int) -> Budget:
+        return budget_of(
+            lambda: self._injection(level),
+            feature_map(self.level_width(level)),
+            feature_map(self.level_degradation_width(level)),
+        )

@@ -63,6 +63,7 @@ class NDRRestoreMethod(Method):
         N: number of vectors in D.
         K: rank of the CP convolutions.
         degradation_width: channels of U.
+        degrade_width: channels of NDR-Degrad at full size; None: NDR-Restore's, as published.
         variant: `first_release` (the paper's sizes), `current_release` or `equations`.
         use_ndr: False replaces query and injection, and leaves NDR-Degrad out: there is no U.
         use_dq: False replaces the degradation query by a convolution; D does not exist.
@@ -89,15 +90,8 @@ class NDRRestoreMethod(Method):
         tasks=TASKS,
         presets={
             "smoke": {**_NARROW, "width": 4, "degradation_width": 8},
-            "quick": {**_NARROW, "width": 8},
-            "small": {
-                "width": 16,
-                "blocks": (1, 2, 2, 2),
-                "refinement_blocks": 1,
-                "heads": (1, 2, 4, 4),
-                "degradation_width": 32,
-                "zero_init_output": True,
-            },
+            # The paper asks for K below C, H and W; NDR-Degrad has four channels here.
+            "small": {**_NARROW, "width": 8, "degrade_width": 4, "K": 3},
         },
         sizes=SizeRequirements(minimum=8, multiple_of=8),
         # Attention weights and CP vectors are statistics of the whole image.
@@ -130,6 +124,7 @@ class NDRRestoreMethod(Method):
         N: int = 32,  # noqa: N803
         K: int = 16,  # noqa: N803
         degradation_width: int = 64,
+        degrade_width: int | None = None,
         variant: str = "first_release",
         use_ndr: bool = True,
         use_dq: bool = True,
@@ -153,6 +148,7 @@ class NDRRestoreMethod(Method):
             count=N,
             rank=K,
             degradation_width=degradation_width,
+            degrade_width=degrade_width,
             use_ndr=use_ndr,
             use_dq=use_dq,
             use_di=use_di,
@@ -173,7 +169,7 @@ class NDRRestoreMethod(Method):
         if not self.learns_representation and self.restoration.representation is not None:
             self.restoration.representation.freeze()
         self.scale = self.restoration.head.scale
-        self.degradation = NDRDegrad(design) if use_ndr and lambda_degrad > 0 else None
+        self.degradation = NDRDegrad(design.of_degrad()) if use_ndr and lambda_degrad > 0 else None
 
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
         """Restore; nothing but the pixels is used. See `Method.forward`."""

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ndr.method import TASKS, TIERS, Batch, ImageError, TrainingContext
+from ndr.method import PRESETS, TASKS, Batch, ImageError, TrainingContext
 from ndr.nearest_name import UnknownNameError
 from ndr.network.degradation_query import use_loss
 from ndr.network.method import FrozenRepresentation, NDRRestoreMethod
@@ -239,17 +239,17 @@ def test_bad_arguments_are_named(changes: dict[str, Any], message: str) -> None:
         small(**changes)
 
 
-@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("tier", PRESETS)
 def test_presets_build_and_get_smaller(tier: str) -> None:
     with torch.device("meta"):
         method = create("ndr_restore", tier)
-    sizes = {"smoke": 2e5, "quick": 1e6, "small": 1.1e7, "paper": 4e7}
+    sizes = {"smoke": 2e5, "small": 1e6, "paper": 4e7}
     count = sum(parameter.numel() for parameter in method.parameters())
     assert sizes[tier] / 20 < count < sizes[tier]
 
 
 def test_arguments_are_named_and_survive_json() -> None:
-    arguments = method_arguments("ndr_restore", "quick", {"M": 32, "N": 8, "use_dq": False})
+    arguments = method_arguments("ndr_restore", "small", {"M": 32, "N": 8, "use_dq": False})
     as_lists = {
         key: list(value) if isinstance(value, tuple) else value for key, value in arguments.items()
     }
@@ -257,7 +257,7 @@ def test_arguments_are_named_and_survive_json() -> None:
     one, other = NDRRestoreMethod(**arguments), NDRRestoreMethod(**as_lists)
     assert one.state_dict().keys() == other.state_dict().keys()
     with pytest.raises(UnknownNameError, match="did you mean 'use_dq'"):
-        create("ndr_restore", "quick", use_qd=False)
+        create("ndr_restore", "small", use_qd=False)
 
 
 def test_checkpoints_hold_plain_tensors() -> None:
