@@ -31,6 +31,8 @@ from ndr.image_batch import (
 from ndr.nearest_name import check_names
 
 TIERS = ("smoke", "quick", "small", "paper")
+PRESETS = ("smoke", "small", "paper")
+"""Sizes of a method's network. The tier `quick` scores the networks of `small`."""
 TASKS = frozenset({"noise", "rain", "haze", "down_x2", "exposure"})
 
 
@@ -95,7 +97,7 @@ class MethodInfo:
     citation: str
     tasks: frozenset[str]
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Constructor arguments per tier, see `TIERS`; at `paper` the defaults hold if not given."""
+    """Constructor arguments per size, see `PRESETS`; at `paper` the defaults hold if not given."""
     narrow: Mapping[str, Any] = field(default_factory=dict)
     """Arguments that all presets but `paper` share where they do not state their own."""
     trainable: bool = True
@@ -115,15 +117,15 @@ class MethodInfo:
 
     def __post_init__(self) -> None:
         check_names("task", self.tasks, TASKS)
-        if self.presets and {*self.presets, "paper"} != set(TIERS):
+        if self.presets and {*self.presets, "paper"} != set(PRESETS):
             raise ValueError(
-                f"method {self.name!r}: expected presets for {TIERS[:-1]}, found "
+                f"method {self.name!r}: expected presets for {PRESETS[:-1]}, found "
                 f"{tuple(self.presets)}"
             )
-        shared = dict.fromkeys(TIERS[:-1], self.narrow)
+        shared = dict.fromkeys(PRESETS[:-1], self.narrow)
         presets = {
-            tier: MappingProxyType({**shared.get(tier, {}), **self.presets.get(tier, {})})
-            for tier in TIERS
+            size: MappingProxyType({**shared.get(size, {}), **self.presets.get(size, {})})
+            for size in PRESETS
         }
         object.__setattr__(self, "presets", MappingProxyType(presets))
         object.__setattr__(self, "own_recipe", MappingProxyType(dict(self.own_recipe)))

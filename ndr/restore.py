@@ -17,7 +17,15 @@ import torch
 
 from ndr.device import DEVICES, DeviceError, chosen_device
 from ndr.evaluation.tiling import TilingError
-from ndr.method import TIERS, CheckpointError, ImageError, Method, RestorationError, SideInformation
+from ndr.method import (
+    PRESETS,
+    TIERS,
+    CheckpointError,
+    ImageError,
+    Method,
+    RestorationError,
+    SideInformation,
+)
 from ndr.nearest_name import UnknownNameError
 from ndr.photos.degradation_map import check_has_maps
 from ndr.photos.photo_reading import DEFAULT_MEGAPIXELS, PhotoError
@@ -61,7 +69,7 @@ def argument_parser() -> argparse.ArgumentParser:
     weights.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
     weights.add_argument("--method", help="whose checkpoint it is, or a method without weights")
     weights.add_argument(
-        "--preset", choices=TIERS, help="sizes of an authors' network (default: as published)"
+        "--preset", choices=PRESETS, help="sizes of an authors' network (default: as published)"
     )
     weights.add_argument(
         "--sigma", type=float, help="noise level, 0 to 255, for methods that need it"

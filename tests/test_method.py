@@ -17,8 +17,8 @@ from ndr import method as contract
 from ndr import registry
 from ndr.layers.bicubic import enlarge_bicubic
 from ndr.method import (
+    PRESETS,
     TASKS,
-    TIERS,
     Batch,
     CheckpointError,
     ImageError,
@@ -106,11 +106,11 @@ def test_info_is_complete(name: str) -> None:
     assert len(info.citation) > 10
     assert info.tasks <= TASKS
     assert info.tasks
-    assert tuple(sorted(info.presets)) == tuple(sorted(TIERS))
+    assert tuple(sorted(info.presets)) == tuple(sorted(PRESETS))
     assert cls.__doc__ is not None
     fields = {field.name for field in dataclasses.fields(SideInformation)}
     assert info.side_information <= fields
-    for tier in TIERS:
+    for tier in PRESETS:
         method_arguments(name, tier, {})
     for weights in info.official_weights:
         assert weights.url.startswith("https://")
@@ -300,7 +300,7 @@ def test_short_trainings_start_at_the_input(name: str) -> None:
     Those that double the size return bicubic interpolation.
     """
     degraded = random_images(1, 21, 18)
-    for tier in ("smoke", "quick"):
+    for tier in ("smoke", "small"):
         torch.manual_seed(0)
         method = create(name, tier).eval()
         with torch.no_grad():
@@ -347,8 +347,8 @@ def test_changes_are_arguments(name: str) -> None:
     assert method_arguments(name, "paper", resolved) == resolved
     with pytest.raises(UnknownNameError, match=f"unknown change of {name} 'colour_of_hair'"):
         create(name, "smoke", colour_of_hair=3)
-    with pytest.raises(UnknownNameError, match=r"did you mean 'quick'\?"):
-        create(name, "quik")
+    with pytest.raises(UnknownNameError, match=r"did you mean 'small'\?"):
+        create(name, "smal")
 
 
 def test_unknown_method_names_the_nearest() -> None:
@@ -389,7 +389,7 @@ def test_other_packages_join_by_entry_point(tmp_path, monkeypatch) -> None:
 
 
 def test_info_refuses_unknown_tasks_and_missing_presets() -> None:
-    presets: dict[str, dict[str, int]] = {"smoke": {"width": 1}, "quick": {}, "small": {}}
+    presets: dict[str, dict[str, int]] = {"smoke": {"width": 1}, "small": {}}
     with pytest.raises(UnknownNameError, match="unknown task 'nose': did you mean 'noise'"):
         MethodInfo("a", "A", "somebody, 2024", frozenset({"nose"}), presets)
     with pytest.raises(ValueError, match="expected presets for"):
@@ -397,7 +397,6 @@ def test_info_refuses_unknown_tasks_and_missing_presets() -> None:
     info = MethodInfo("a", "A", "somebody", frozenset({"noise"}), presets, {"width": 2, "depth": 3})
     assert {tier: dict(preset) for tier, preset in info.presets.items()} == {
         "smoke": {"width": 1, "depth": 3},
-        "quick": {"width": 2, "depth": 3},
         "small": {"width": 2, "depth": 3},
         "paper": {},
     }

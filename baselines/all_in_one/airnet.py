@@ -373,8 +373,7 @@ class AirNet(Method):
         tasks=TASKS,
         presets={
             "smoke": {"width": 4, "groups": 1, "blocks": 1, "queue_length": 16},
-            "quick": {"width": 5, "groups": 1, "blocks": 1, "queue_length": 96},
-            "small": {"width": 24, "groups": 2, "blocks": 2, "queue_length": 768},
+            "small": {"width": 18, "groups": 1, "blocks": 1, "queue_length": 768},
         },
         narrow={"add_input": True},
         # The first features, which guide the restoration, see few pixels; nothing it uses is

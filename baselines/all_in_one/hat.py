@@ -62,21 +62,13 @@ class HAT(Method):
                 "squeeze_factor": 2,
                 "tail_width": 4,
             },
-            "quick": {
-                "width": 16,
+            "small": {
+                "width": 22,
                 "depths": (2,),
                 "heads": (2,),
                 "window": 8,
                 "squeeze_factor": 4,
                 "tail_width": 16,
-            },
-            "small": {
-                "width": 48,
-                "depths": (4, 4, 4),
-                "heads": (4, 4, 4),
-                "window": 8,
-                "squeeze_factor": 12,
-                "tail_width": 32,
             },
         },
         narrow={"drop_path": 0.0, "add_input": True},

@@ -357,20 +357,13 @@ class MPRNet(Method):
                 "stage_blocks": 1,
                 "reduction": 2,
             },
-            "quick": {
+            "small": {
                 "width": 8,
-                "level_growth": 4,
-                "stage_growth": 4,
+                "level_growth": 12,
+                "stage_growth": 2,
                 "level_blocks": 1,
                 "stage_blocks": 1,
                 "reduction": 4,
-            },
-            "small": {
-                "width": 32,
-                "level_growth": 16,
-                "stage_growth": 8,
-                "level_blocks": 2,
-                "stage_blocks": 4,
             },
         },
         narrow={"zero_init_output": True},

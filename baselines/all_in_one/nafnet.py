@@ -53,8 +53,12 @@ class NAFNet(Method):
         tasks=TASKS,
         presets={
             "smoke": {"width": 4, "middle_blocks": 1, "encoder_blocks": (1, 1, 1, 1)},
-            "quick": {"width": 16, "middle_blocks": 1, "encoder_blocks": (1, 1, 1, 1)},
-            "small": {"width": 16, "middle_blocks": 4, "encoder_blocks": (1, 1, 2, 4)},
+            "small": {
+                "width": 16,
+                "middle_blocks": 1,
+                "encoder_blocks": (6, 3, 1, 1),
+                "decoder_blocks": (5, 2, 1, 1),
+            },
         },
         narrow={"decoder_blocks": (1, 1, 1, 1), "zero_init_output": True},
         sizes=SizeRequirements(minimum=16, multiple_of=16),

@@ -101,13 +101,12 @@ class PromptIR(Restormer):
                 "prompt_channels": (4, 8, 16),
                 "prompt_sides": (8, 4, 2),
             },
-            "quick": {
+            "small": {
                 "width": 8,
-                "blocks": (1, 1, 1, 1),
+                "blocks": (2, 2, 2, 2),
                 "prompt_channels": (8, 16, 32),
                 "prompt_sides": (16, 8, 4),
             },
-            "small": {"width": 24, "blocks": (1, 2, 2, 3), "prompt_channels": (32, 64, 160)},
         },
         narrow={"refinement_blocks": 1, "zero_init_output": True},
         sizes=SizeRequirements(minimum=8, multiple_of=8),

@@ -55,8 +55,7 @@ class Restormer(Method):
         tasks=TASKS,
         presets={
             "smoke": {"width": 8, "blocks": (1, 1, 1, 1)},
-            "quick": {"width": 12, "blocks": (1, 1, 1, 1)},
-            "small": {"width": 16, "blocks": (1, 2, 2, 3)},
+            "small": {"width": 8, "blocks": (3, 3, 3, 2), "heads": (1, 2, 2, 2)},
         },
         narrow={"refinement_blocks": 1, "zero_init_output": True},
         sizes=SizeRequirements(minimum=8, multiple_of=8),

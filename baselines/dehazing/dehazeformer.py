@@ -276,7 +276,6 @@ class DehazeFormer(Method):
         tasks=frozenset({"haze"}),
         presets={
             "smoke": {"channels": (4, 4, 6, 4, 4), "blocks": (1, 2, 2, 1, 1)},
-            "quick": {"channels": (12, 16, 24, 16, 12), "blocks": (1, 1, 2, 1, 1)},
             "small": {},
         },
         narrow={"size": "T", "zero_init_output": True},

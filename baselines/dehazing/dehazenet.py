@@ -72,7 +72,6 @@ class DehazeNet(Method):
         tasks=frozenset({"haze"}),
         presets={
             "smoke": {"pieces": 2, "mapping": 3},
-            "quick": {"pieces": 2, "mapping": 6},
             "small": {},
         },
         narrow={"clear_init": True},

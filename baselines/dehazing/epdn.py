@@ -223,13 +223,6 @@ class EPDN(Method):
                 "enhancer_width": 6,
                 "discriminator_width": 2,
             },
-            "quick": {
-                "width": 4,
-                "downsamplings": 2,
-                "blocks": 1,
-                "enhancer_width": 8,
-                "discriminator_width": 4,
-            },
             "small": {"width": 8, "downsamplings": 3, "discriminator_width": 16},
         },
         narrow={"start_at_input": True},

@@ -238,7 +238,6 @@ class FDGAN(Method):
         tasks=frozenset({"haze"}),
         presets={
             "smoke": {"width": 4, "growth": 4, "layers": (1, 1, 1), "discriminator_width": 2},
-            "quick": {"width": 8, "growth": 8, "layers": (1, 1, 2), "discriminator_width": 4},
             "small": {"width": 16, "growth": 8, "layers": (3, 6, 12), "discriminator_width": 16},
         },
         narrow={"start_at_input": True},

@@ -130,7 +130,6 @@ class MSCNN(Method):
         tasks=frozenset({"haze"}),
         presets={
             "smoke": {"coarse_widths": (3, 3, 4), "fine_widths": (3, 3, 4)},
-            "quick": {"coarse_widths": (4, 4, 6), "fine_widths": (4, 4, 6)},
             "small": {},
         },
         narrow={"transmission_limits": (0.1, 1.0), "clear_init": True},

@@ -126,7 +126,6 @@ class BRDNet(Method):
         # Hundreds of steps at `quick`: statistics and limits have to move faster to arrive.
         presets={
             "smoke": {"channels": 8, "depth": 6},
-            "quick": {"channels": 16, "depth": 6, "momentum": 0.9, "renormalisation_rate": 0.02},
             "small": {"channels": 48, "depth": 12, "renormalisation_rate": 0.002},
         },
         narrow={"zero_init_output": True},

@@ -90,7 +90,6 @@ class DnCNN(Method):
         # learns 0.4 to 1 dB more.
         presets={
             "smoke": {"channels": 8, "depth": 4},
-            "quick": {"channels": 32, "depth": 8, "batch_norm": False},
             "small": {"channels": 64, "depth": 12},
         },
         narrow={"zero_init_output": True},

@@ -53,7 +53,6 @@ class FFDNet(Method):
         tasks=frozenset({"noise"}),
         presets={
             "smoke": {"channels": 16, "depth": 4},
-            "quick": {"channels": 48, "depth": 8},
             "small": {"channels": 64, "depth": 12},
         },
         narrow={"identity_init": True},

@@ -92,7 +92,6 @@ class IRCNN(Method):
         tasks=frozenset({"noise"}),
         presets={
             "smoke": {"channels": 8, "levels": (25.0, 50.0)},
-            "quick": {"channels": 16},
             "small": {},
         },
         narrow={"identity_init": True},

@@ -233,7 +233,6 @@ class DIDMDN(Method):
         tasks=frozenset({"rain"}),
         presets={
             "smoke": {"width": 4, "streams": 1, "joint_channels": 8, "classifier_channels": 4},
-            "quick": {"width": 4, "streams": 1, "joint_channels": 8, "classifier_channels": 8},
             "small": {},
         },
         narrow={"identity_init": True},

@@ -131,7 +131,6 @@ class DRT(Method):
         tasks=frozenset({"rain"}),
         presets={
             "smoke": {"channels": 4, "layers": 1, "recursions": 1},
-            "quick": {"channels": 16, "layers": 1, "recursions": 1, "heads": 1},
             "small": {"channels": 48, "layers": 4},
         },
         narrow={"identity_init": True},

@@ -127,7 +127,7 @@ class LPNet(Method):
         citation="X. Fu, B. Liang, Y. Huang, X. Ding, J. Paisley, Lightweight pyramid networks for "
         "image deraining, IEEE TNNLS 31(6), 2020",
         tasks=frozenset({"rain"}),
-        presets={"smoke": {"recursions": 1}, "quick": {"recursions": 1}, "small": {}},
+        presets={"smoke": {"recursions": 1}, "small": {}},
         narrow={"zero_init_output": True},
         sizes=SizeRequirements(minimum=16, multiple_of=16),
         # The pyramid's grid of 16 pixels starts where the tile does.

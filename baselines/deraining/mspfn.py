@@ -214,7 +214,6 @@ class MSPFN(Method):
         tasks=frozenset({"rain"}),
         presets={
             "smoke": {"channels": 4, "rounds": 1, "blocks": (1, 1, 1)},
-            "quick": {"channels": 8, "rounds": 1, "blocks": (1, 1, 1)},
             "small": {"channels": 32, "rounds": 4},
         },
         narrow={"zero_init_output": True},

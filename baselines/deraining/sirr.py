@@ -142,7 +142,7 @@ class SIRR(Method):
         citation="W. Wei, D. Meng, Q. Zhao, Z. Xu, Y. Wu, Semi-supervised transfer learning for "
         "image rain removal, CVPR 2019",
         tasks=frozenset({"rain"}),
-        presets={"smoke": {"channels": 4, "blocks": 1}, "quick": {"blocks": 3}, "small": {}},
+        presets={"smoke": {"channels": 4, "blocks": 1}, "small": {}},
         narrow={"zero_init_output": True},
         # Statistics of a handful of pixels mean nothing.
         sizes=SizeRequirements(minimum=8),

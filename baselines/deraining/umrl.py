@@ -104,7 +104,7 @@ class UMRL(Method):
         citation="R. Yasarla, V. M. Patel, Uncertainty guided multi-scale residual learning using "
         "a cycle spinning CNN for single image de-raining, CVPR 2019",
         tasks=frozenset({"rain"}),
-        presets={"smoke": {"width": 4}, "quick": {"width": 6}, "small": {}},
+        presets={"smoke": {"width": 4}, "small": {}},
         narrow={"identity_init": True},
         # The smallest features, a sixteenth of the size, are normalised over the image.
         sizes=SizeRequirements(minimum=32, multiple_of=16),

@@ -21,7 +21,7 @@ from baselines.external.external_program import (
 )
 from ndr.image_decoding import DecodingError, check_png, opened, samples_of
 from ndr.method import (
-    TIERS,
+    PRESETS,
     Method,
     MethodInfo,
     OfficialWeights,
@@ -221,7 +221,7 @@ def external_method_class(settings: ExternalSettings, root: Path) -> type[Extern
         paper_label=settings.label,
         citation=settings.citation,
         tasks=frozenset(settings.tasks),
-        presets=dict.fromkeys(TIERS, arguments),
+        presets=dict.fromkeys(PRESETS, arguments),
         trainable=False,
         tiling=Tiling.FORBIDDEN,
         scale=settings.scale,

@@ -158,7 +158,6 @@ class CSNLN(MeanShiftedNetwork):
         # to nothing.
         presets={
             "smoke": {"channels": 4, "depth": 2},
-            "quick": {"channels": 8, "depth": 2, "image_range": 60.0},
             "small": {"channels": 32, "depth": 4},
         },
         narrow={"chop_pixels": 2000, **SHORT_TRAINING},

@@ -59,7 +59,6 @@ class EDSR(MeanShiftedNetwork):
         tasks=frozenset({"down_x2"}),
         presets={
             "smoke": {"channels": 4, "blocks": 1, "residual_scale": 1.0},
-            "quick": {"channels": 16, "blocks": 4, "residual_scale": 1.0},
             "small": {**_BASE},
         },
         narrow=SHORT_TRAINING,

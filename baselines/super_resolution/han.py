@@ -82,7 +82,6 @@ class HAN(MeanShiftedNetwork):
         tasks=frozenset({"down_x2"}),
         presets={
             "smoke": {"channels": 4, "groups": 2, "blocks": 1, "reduction": 2},
-            "quick": {"channels": 16, "groups": 2, "blocks": 1, "reduction": 4},
             "small": {"channels": 48, "groups": 4, "blocks": 5},
         },
         narrow=SHORT_TRAINING,

@@ -40,7 +40,6 @@ class RCAN(MeanShiftedNetwork):
         tasks=frozenset({"down_x2"}),
         presets={
             "smoke": {"channels": 4, "groups": 1, "blocks": 1, "reduction": 2},
-            "quick": {"channels": 16, "groups": 2, "blocks": 2, "reduction": 4},
             "small": {"channels": 48, "groups": 4, "blocks": 5},
         },
         narrow=SHORT_TRAINING,

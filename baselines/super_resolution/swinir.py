@@ -51,7 +51,6 @@ class SwinIR(Method):
         tasks=frozenset({"down_x2"}),
         presets={
             "smoke": {"width": 4, "depths": (2,), "heads": (2,), "window": 4, "training_size": 16},
-            "quick": {"width": 16, "depths": (2, 2), "heads": (2, 2), "training_size": 16},
             "small": {"width": 60, "depths": (6, 6, 6, 6), "heads": (6, 6, 6, 6)},
         },
         narrow={"drop_path": 0.0, "direct_shuffle": True, "start_at_bicubic": True},

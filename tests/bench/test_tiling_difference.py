@@ -34,7 +34,7 @@ def trained() -> Method:
     """
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = create("ndr_restore", "quick", lambda_degrad=0.0)
+        network = create("ndr_restore", "small", lambda_degrad=0.0)
     optimiser = torch.optim.Adam(network.parameters(), lr=2e-3)
     clean, noisy = (
         torch.from_numpy(image).permute(2, 0, 1).float() / 255

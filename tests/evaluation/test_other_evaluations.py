@@ -15,7 +15,7 @@ from ndr.data.pairs import PairedSet
 from ndr.evaluate import main
 from ndr.evaluation.degraded_images import EvaluationError
 from ndr.evaluation.loaded_method import LoadedMethod
-from ndr.method import TIERS, Method, MethodInfo, SideInformation
+from ndr.method import PRESETS, Method, MethodInfo, SideInformation
 from ndr.metrics.no_reference import piqe
 from ndr.records.downloads import FetchedWeights
 from ndr.records.per_image import read_evaluation
@@ -38,7 +38,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Ramp(Method):
     """Adds a ramp from left to right: its mean over flips and rotations is even."""
 
-    info = MethodInfo("ramp", "Ramp", "none (test)", frozenset({"rain"}), {t: {} for t in TIERS})
+    info = MethodInfo("ramp", "Ramp", "none (test)", frozenset({"rain"}), {t: {} for t in PRESETS})
 
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
         width = degraded.shape[-1]

@@ -14,7 +14,7 @@ from ndr.evaluate import main
 from ndr.evaluation.degraded_images import EvaluationError
 from ndr.evaluation.loaded_method import LoadedMethod
 from ndr.evaluation.scoring import Evaluation
-from ndr.method import TIERS, Method, MethodInfo, RestorationError
+from ndr.method import PRESETS, Method, MethodInfo, RestorationError
 from ndr.records.per_image import read_evaluation
 from ndr.registry import create
 from ndr.specs.run_spec import TestSetSpec
@@ -26,7 +26,7 @@ class Together(Method):
     """Returns its inputs; notes what it is given, and fails where a name tells it to."""
 
     info = MethodInfo(
-        "together", "Together", "none (test)", frozenset({"rain"}), {tier: {} for tier in TIERS}
+        "together", "Together", "none (test)", frozenset({"rain"}), {tier: {} for tier in PRESETS}
     )
     restores_together = True
 

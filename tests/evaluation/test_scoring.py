@@ -23,7 +23,7 @@ from ndr.evaluate import main
 from ndr.evaluation.degraded_images import EvaluationError
 from ndr.evaluation.loaded_method import LoadedMethod, load_method
 from ndr.evaluation.tiling import TileGrid, TilingError
-from ndr.method import TIERS, Method, MethodInfo, SideInformation, Tiling
+from ndr.method import PRESETS, Method, MethodInfo, SideInformation, Tiling
 from ndr.metrics.protocol import PROTOCOLS, protocol_versions
 from ndr.nearest_name import UnknownNameError
 from ndr.records.per_image import read_evaluation
@@ -64,7 +64,7 @@ class Doubling(Method):
         "Doubling",
         "none (test)",
         frozenset({"noise"}),
-        {tier: {} for tier in TIERS},
+        {tier: {} for tier in PRESETS},
         tiling=Tiling.FORBIDDEN,
     )
 
@@ -152,7 +152,7 @@ def test_side_information_reaches_the_methods_that_ask_for_it(sets: Path, tmp_pa
     class Informed(Doubling):
         info = MethodInfo(
             "informed", "Informed", "none (test)", frozenset({"noise"}),
-            {tier: {} for tier in TIERS}, side_information=frozenset({"sigma", "clean"}),
+            {tier: {} for tier in PRESETS}, side_information=frozenset({"sigma", "clean"}),
         )  # fmt: skip
 
         def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:

@@ -21,7 +21,7 @@ from ndr.evaluation import degraded_images
 from ndr.evaluation.degraded_images import DegradedImage, KeptImages, PreparedSets, content_of
 from ndr.evaluation.loaded_method import LoadedMethod, load_method
 from ndr.evaluation.scoring import evaluate
-from ndr.method import TIERS, Method, MethodInfo, SideInformation
+from ndr.method import PRESETS, Method, MethodInfo, SideInformation
 from ndr.records.provenance import without_folders
 from ndr.registry import create
 from ndr.specs.run_spec import EvaluationSpec, NoiseSpec, TestSetSpec
@@ -202,7 +202,7 @@ def test_kept_images_are_bounded_and_nobody_can_write_to_them() -> None:
 class Halving(Method):
     """Restores in place, badly."""
 
-    info = MethodInfo("halving", "Halving", "none (test)", frozenset(), {t: {} for t in TIERS})
+    info = MethodInfo("halving", "Halving", "none (test)", frozenset(), {t: {} for t in PRESETS})
 
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
         return degraded.mul_(0.5)

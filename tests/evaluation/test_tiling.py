@@ -20,7 +20,7 @@ from ndr.evaluation.tiling import (
     tile_starts,
 )
 from ndr.method import (
-    TIERS,
+    PRESETS,
     ImageError,
     Method,
     MethodInfo,
@@ -37,7 +37,7 @@ def info(**changes: Any) -> MethodInfo:
         "paper_label": "Local",
         "citation": "none (test)",
         "tasks": frozenset({"noise"}),
-        "presets": {tier: {} for tier in TIERS},
+        "presets": {tier: {} for tier in PRESETS},
     }
     return MethodInfo(**(content | changes))
 

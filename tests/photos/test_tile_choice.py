@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from ndr.evaluation.tiling import TilingError
-from ndr.method import TIERS, MethodInfo, SizeRequirements, Tiling
+from ndr.method import PRESETS, MethodInfo, SizeRequirements, Tiling
 from ndr.photos.tile_stream import chosen_tiles
 from ndr.registry import method_classes
 
@@ -18,7 +18,7 @@ def info(tiling: Tiling) -> MethodInfo:
         paper_label="Some",
         citation="none (test)",
         tasks=frozenset({"noise"}),
-        presets={tier: {} for tier in TIERS},
+        presets={tier: {} for tier in PRESETS},
         sizes=SizeRequirements(multiple_of=8),
         tiling=tiling,
     )

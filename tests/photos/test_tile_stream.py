@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from ndr.evaluation.tiling import TileGrid, restore_in_tiles, tile_starts
 from ndr.image_decoding import Samples
 from ndr.method import (
-    TIERS,
+    PRESETS,
     Method,
     MethodInfo,
     RestorationError,
@@ -33,7 +33,7 @@ def info(**changes: object) -> MethodInfo:
         "paper_label": "Statistic",
         "citation": "none (test)",
         "tasks": frozenset({"noise"}),
-        "presets": {tier: {} for tier in TIERS},
+        "presets": {tier: {} for tier in PRESETS},
         "sizes": SizeRequirements(minimum=8, multiple_of=8),
     }
     return MethodInfo(**(content | changes))

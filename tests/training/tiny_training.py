@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from ndr.data.mixture import Mixture
 from ndr.method import (
+    PRESETS,
     TASKS,
-    TIERS,
     Batch,
     Method,
     MethodInfo,
@@ -48,7 +48,7 @@ class TinyMethod(Method):
         paper_label="Tiny",
         citation="none",
         tasks=TASKS,
-        presets={tier: {} for tier in TIERS},
+        presets={tier: {} for tier in PRESETS},
     )
 
     def __init__(self, width: int = 4, dropout: float = 0.2, norm: bool = True) -> None:

@@ -30,7 +30,7 @@ def info(name: str) -> MethodInfo:
         paper_label=name,
         citation="none",
         tasks=frozenset({"noise"}),
-        presets={tier: {} for tier in method.TIERS},
+        presets={tier: {} for tier in method.PRESETS},
     )
 
 
