@@ -1,7 +1,7 @@
 """Which image of which task stands at each position of a training: the balances of a mix.
 
 The paper resamples its training sets "to balance" without numbers, and explains more of the gap
-between papers by that than by architecture. Four rules are offered (docs/protocols.md):
+between papers by that than by architecture. Five rules are offered (docs/protocols.md):
 
 - `task_uniform`: each task equally often, sigma drawn uniformly. The suite's default.
 - `release_ratio`: haze x 1, rain x 120, noise x 3, sigma drawn: the options file of the
@@ -10,6 +10,7 @@ between papers by that than by architecture. Four rules are offered (docs/protoc
   by their author's word the released weights of NDR-Restore.
 - `airnet_cycle`: one image of each degradation in turn, each sigma being a degradation: AirNet,
   whose batch of five holds one of each.
+- `weighted_cycle`: the same, but a degradation has as many turns in a cycle as `repeat` says.
 
 Everything is a pure function of the position. What the authors' codes do differently: they draw
 from global generators, so that their order depends on the number of workers.
@@ -75,6 +76,7 @@ class SampleOrder:
         self.balance = setting.balance
         self._names = (suite_seed, "mixture", seed)
         self._lists = self._lists_of(setting, images)
+        self._cycle = self._turns(setting) if self.balance == "weighted_cycle" else []
         self._ends = np.cumsum([item.entries for item in self._lists])
         self._cached: dict[str, tuple[int, np.ndarray]] = {}
 
@@ -92,6 +94,10 @@ class SampleOrder:
         if self.balance == "airnet_cycle":
             turn, slot = divmod(position, len(self._lists))
             return self._walk(self._lists[slot], turn)
+        if self.balance == "weighted_cycle":
+            turn, slot = divmod(position, len(self._cycle))
+            item, earlier, turns = self._cycle[slot]
+            return self._walk(item, turn * turns + earlier)
         epoch, place = divmod(position, self.epoch_length)
         entry = int(self._permutation("joint", epoch, self.epoch_length)[place])
         index = int(np.searchsorted(self._ends, entry, side="right"))
@@ -116,9 +122,28 @@ class SampleOrder:
             self._cached[key] = cached
         return cached[1]
 
+    def _turns(self, setting: SettingSpec) -> list[tuple[_List, int, int]]:
+        """The slots of a cycle: a list, how many earlier slots it has, and how many in all.
+
+        All lists have their first turn before one has its second.
+        """
+        repeats = [setting.tasks[item.task].repeat for item in self._lists]
+        for item, repeat in zip(self._lists, repeats, strict=True):
+            if repeat < 1 or repeat != int(repeat):
+                raise SpecError(
+                    f"task {setting.tasks[item.task].name!r}: weighted_cycle wants a whole number "
+                    f"of turns as repeat, at least 1, found {repeat:g}"
+                )
+        return [
+            (item, earlier, int(repeat))
+            for earlier in range(int(max(repeats)))
+            for item, repeat in zip(self._lists, repeats, strict=True)
+            if earlier < repeat
+        ]
+
     def _lists_of(self, setting: SettingSpec, images: Sequence[int]) -> list[_List]:
         """One list per task; one per task and sigma where the balance counts sigmas apart."""
-        per_sigma = self.balance in ("promptir_ratio", "airnet_cycle")
+        per_sigma = self.balance in ("promptir_ratio", "airnet_cycle", "weighted_cycle")
         found: list[_List] = []
         for index, (task, count) in enumerate(zip(setting.tasks, images, strict=True)):
             entries = round(count * task.repeat)

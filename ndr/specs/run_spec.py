@@ -15,7 +15,13 @@ from typing import Annotated, Any, NamedTuple
 from ndr.nearest_name import check_names
 from ndr.specs.typed_file import LATER, CanonicalSpec, SpecError, like
 
-BALANCES = ("task_uniform", "release_ratio", "promptir_ratio", "airnet_cycle")
+BALANCES = (
+    "task_uniform",
+    "release_ratio",
+    "promptir_ratio",
+    "airnet_cycle",
+    "weighted_cycle",
+)
 NOISE_VARIANTS = ("float_clip", "uint8_trunc", "uint8_round", "float_noclip")
 NOISE_SEEDINGS = ("image_name", "zero_per_image")
 PRECISIONS = ("fp32", "bf16")
@@ -60,7 +66,8 @@ class TaskSpec:
     """One identity per set: the hash of its committed manifest, or of its synthesis."""
     noise: NoiseSpec | None = None
     repeat: float = 1.0
-    """How often each image stands in the joint list of `release_ratio` and `promptir_ratio`."""
+    """How often each image stands in the joint list of `release_ratio` and `promptir_ratio`; how
+    often a degradation has its turn in `weighted_cycle`."""
 
 
 @dataclass(frozen=True, slots=True)

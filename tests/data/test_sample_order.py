@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from ndr.data.sample_order import SampleOrder
-from ndr.specs.run_spec import NoiseSpec, SettingSpec, TaskSpec
+from ndr.specs.run_spec import BALANCES, NoiseSpec, SettingSpec, TaskSpec
 from ndr.specs.typed_file import SpecError
 
 NOISE = NoiseSpec((15.0, 25.0, 50.0))
@@ -109,9 +109,28 @@ def test_airnet_cycle_holds_one_of_each_degradation_in_a_batch_of_five() -> None
     assert sorted(at_25) == [0, 1, 2, 3, 4]
 
 
-@pytest.mark.parametrize(
-    "balance", ["task_uniform", "release_ratio", "promptir_ratio", "airnet_cycle"]
-)
+def test_weighted_cycle_gives_a_degradation_as_many_turns_as_its_repeat() -> None:
+    tasks = setting("weighted_cycle", ("noise", 1), ("rain", 2), ("haze", 1))
+    order = SampleOrder(tasks, (5, 4, 3), 9, 0)
+    seen: list[int] = []
+    for step in range(30):
+        batch = [order.draw(6 * step + i) for i in range(6)]
+        assert [(draw.task, draw.sigma) for draw in batch] == [
+            (0, 15.0), (0, 25.0), (0, 50.0), (1, None), (2, None), (1, None),
+        ]  # fmt: skip
+        seen += [batch[3].image, batch[5].image]
+    # Both turns walk one list, without replacement.
+    assert [sorted(seen[start : start + 4]) for start in range(0, 60, 4)] == [[0, 1, 2, 3]] * 15
+
+
+@pytest.mark.parametrize("repeat", [0.5, 1.5])
+def test_weighted_cycle_wants_whole_turns(repeat: float) -> None:
+    tasks = setting("weighted_cycle", ("noise", 1), ("rain", repeat))
+    with pytest.raises(SpecError, match="'rain': weighted_cycle wants a whole number of turns"):
+        SampleOrder(tasks, (5, 4), 9, 0)
+
+
+@pytest.mark.parametrize("balance", BALANCES)
 def test_a_draw_depends_on_nothing_but_its_position(balance: str) -> None:
     forward = [small_order(balance).draw(position) for position in range(100)]
     order = small_order(balance)
