@@ -13,11 +13,20 @@ from ndr.method import TIERS
 from ndr.metrics.metric import METRICS
 from ndr.nearest_name import check_names, unknown_name
 from ndr.specs.run_spec import BALANCES, NOISE_VARIANTS, X2_ORDERS, Name, Recipe
-from ndr.specs.typed_file import SpecError, at_least, build, filled, one_of, read_yaml_spec
+from ndr.specs.typed_file import (
+    SpecError,
+    at_least,
+    build,
+    filled,
+    one_of,
+    read_yaml,
+    read_yaml_spec,
+)
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 
 Address = Annotated[str, check_address]
+Source = Literal["shipped", "retrained", "official_weights"]
 Balance = Annotated[str, one_of(*BALANCES)]
 
 
@@ -27,7 +36,7 @@ class SuiteConfig:
 
     tier: str = "quick"
     tables: tuple[str, ...]
-    seeds: Annotated[tuple[int, ...], filled] = (0,)
+    seeds: Annotated[tuple[int, ...], filled] | None = None
     suite_seed: int = 9
     balance: Balance | None = None
     noise_variant: Annotated[str, one_of(*NOISE_VARIANTS)] = "float_clip"
@@ -35,9 +44,8 @@ class SuiteConfig:
     recipe: Literal["common", "own"] = "common"
     x2_order: Annotated[str, one_of(*X2_ORDERS)] = "degrade_then_down"
     upscale: Literal["pixel_shuffle", "pre_upsample"] = "pixel_shuffle"
-    sources: Annotated[tuple[Literal["retrained", "official_weights"], ...], filled] = (
-        "retrained",
-    )
+    sources: Annotated[tuple[Source, ...], filled] | None = None
+    train_missing: bool = False
     weights_mirrors: tuple[Address, ...] = ()
     only_settings: tuple[str, ...] = ()
     only_methods: tuple[str, ...] = ()
@@ -55,6 +63,16 @@ class SuiteConfig:
                 f"tile_overlap: expected at most half of the tile of {self.tile} pixels, found "
                 f"{self.tile_overlap}"
             )
+        if self.sources and {"shipped", "retrained"} <= {*self.sources}:
+            raise SpecError(
+                "sources: expected shipped or retrained, which are one training each, found both; "
+                "--config train_missing=true trains what is not shipped"
+            )
+
+    @property
+    def first_seed(self) -> int:
+        """The seed of all that is shown once."""
+        return self.seeds[0] if self.seeds else 0
 
 
 LISTS = tuple(each.name for each in dataclasses.fields(SuiteConfig) if "tuple[" in str(each.type))
@@ -101,17 +119,39 @@ class Tier:
     """How tasks are mixed where neither the configuration nor the setting says."""
     allow_partial_sets: bool = False
     """Whether a published set of which a mirror holds only a part may be used."""
+    trained_as: str | None = None
+    """Tier whose networks this one scores: the keys of `TRAINING_KEYS` are that tier's."""
     recipe: Recipe
+    steps_of_mixes: tuple[int, ...] = ()
+    """Steps of a mix of one task, of two, and so on, in place of the recipe's: a wider mix sees
+    each of its tasks less often."""
+    learning_rates: Mapping[str, float] = field(default_factory=dict)
+    """Rates of methods whose rate is not the recipe's, chosen on validation images."""
+    repeats: Mapping[str, float] = field(default_factory=dict)
+    """Turns of a task in a cycle of `weighted_cycle`."""
     precision: str = "fp32"
     cpu_threads: int = 1
     train_sets: Mapping[str, tuple[str, ...]]
     test_sets: Mapping[str, TierTestSet]
+    validation_sets: Mapping[str, str] = field(default_factory=dict)
+    """Set of a task that hyper-parameters are chosen on and shipped networks are checked on."""
+    sources: Annotated[tuple[Source, ...], filled] = ("retrained",)
+    """Where numbers come from if the configuration does not say."""
     test_crop: int | None = None
     test_images: int | None = None
     """Images per test set, the first of its manifest; None: all."""
     slow_method_images: int | None = None
     """Images per test set for methods that need minutes per image."""
     pictures: int = 1
+
+
+TRAINING_KEYS = frozenset(
+    {
+        "balance", "cpu_threads", "learning_rates", "precision", "recipe", "repeats",
+        "steps_of_mixes", "train_sets",
+    }
+)  # fmt: skip
+"""Keys of a tier that say how its networks are trained."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +293,20 @@ def suite_config(content: Mapping[str, Any]) -> SuiteConfig:
 
 def read_tier(name: str, config: Path = CONFIG) -> Tier:
     """Read one tier; raises `UnknownNameError` with the nearest tiers."""
-    return _read_named("tier", "tiers", name, Tier, config)
+    check_names("tier", [name], names_in("tiers", config))
+    path = config / "tiers" / f"{name}.yaml"
+    content = read_yaml(path)
+    if isinstance(content, dict) and isinstance(other := content.get("trained_as"), str):
+        check_names(f"tier in trained_as of {path}", [other], names_in("tiers", config))
+        own = sorted(TRAINING_KEYS & content.keys())
+        if own:
+            raise SpecError(
+                f"{path}: {', '.join(own)} are those of the tier {other!r}, which trained_as "
+                "names; leave them out here"
+            )
+        trained = read_yaml(config / "tiers" / f"{other}.yaml")
+        content |= {key: value for key, value in trained.items() if key in TRAINING_KEYS}
+    return build(Tier, content, str(path))
 
 
 def read_table(name: str, config: Path = CONFIG) -> Table:

@@ -15,6 +15,7 @@ from ndr.method import OfficialWeights
 from ndr.metrics.protocol import PROTOCOLS
 from ndr.nearest_name import check_names
 from ndr.registry import method_names
+from ndr.shipped_weights import ShippedWeights
 from ndr.specs.run_spec import OFFICIAL, EvaluationSpec, RunSpec
 from ndr.specs.table_plan import PlannedColumn, PlannedRow, TablePlan
 from ndr.specs.typed_file import SpecError
@@ -43,6 +44,10 @@ from workflows.rows import (
     why_no_weights,
 )
 
+SHIPPED = "shipped"
+"""Source of numbers: the networks that the suite has trained, in `weights/`."""
+SHIPPED_SEEDS = range(10)
+
 
 @dataclass(slots=True)
 class _AskedRun:
@@ -66,7 +71,57 @@ class Plan:
     @property
     def seed(self) -> int:
         """The first seed: that of all that is shown once."""
-        return self.config.seeds[0]
+        return self.config.first_seed
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Where numbers come from."""
+        return self.config.sources or self.tier.sources
+
+    @functools.cached_property
+    def shipped(self) -> ShippedWeights:
+        """The trained networks that may stand in these tables; none where all is trained here."""
+        if SHIPPED in self.sources:
+            return ShippedWeights.of(self.folder.parent / "weights")
+        return ShippedWeights(self.folder.parent / "weights", {})
+
+    def seeds_of(self, row: TableRow) -> tuple[int, ...]:
+        """Seeds of a row's trainings: those that are asked for, or else all that are shipped."""
+        if self.config.seeds:
+            return self.config.seeds
+        if not self.shipped.files or not method_info(row).trainable:
+            return (self.seed,)
+        shipped = (
+            seed for seed in SHIPPED_SEEDS if self.shipped.find(self.rows.run_spec(row, seed))
+        )
+        return tuple(shipped) or (self.seed,)
+
+    @functools.cached_property
+    def shipped_runs(self) -> frozenset[str]:
+        """Runs that are taken from the shipped networks."""
+        return frozenset(run for run, spec in self.runs.items() if self._shipped(spec))
+
+    def _shipped(self, spec: RunSpec) -> bool:
+        entry = self.shipped.find(spec)
+        return entry is not None and not self.shipped.problem(entry)
+
+    def not_shipped(self, row: TableRow) -> str:
+        """Why no shipped network fills a row, and what to do; empty where one does."""
+        if SHIPPED not in self.sources or self.config.train_missing:
+            return ""
+        if not method_info(row).trainable:
+            return ""
+        spec = self.rows.run_spec(row, self.seeds_of(row)[0])
+        entry = self.shipped.find(spec)
+        if entry is not None:
+            return self.shipped.problem(entry)
+        alike = [each for each in self.shipped.files.values() if each.method == row.method]
+        seconds = [each.seconds_per_step * spec.recipe.steps for each in alike]
+        time = f", about {sum(seconds) / len(seconds) / 60:.0f} min on one core" if seconds else ""
+        return (
+            f"no trained network of it is shipped; --config train_missing=true trains it"
+            f" ({spec.recipe.steps} steps{time})"
+        )
 
     @functools.cached_property
     def all_tables(self) -> Mapping[str, Table]:
@@ -92,7 +147,7 @@ class Plan:
             for table in self.all_tables.values()
             for row in table.rows
             if method_info(row).trainable
-            for seed in self.config.seeds
+            for seed in self.seeds_of(row)
         ]
         return {spec.run: spec for spec in specs}
 
@@ -122,7 +177,7 @@ class Plan:
         for table in self.all_tables.values():
             for row in table.rows:
                 columns = self.rows.table_columns(row, table)
-                for seed in self.config.seeds:
+                for seed in self.seeds_of(row):
                     ask(row, seed, columns)
                 if weights := weights_of(row):
                     asked = _AskedRun(row, None, weights)
@@ -212,16 +267,16 @@ class Plan:
 
     def _sources_of(self, row: TableRow) -> tuple[str, ...]:
         """Where the numbers of a row come from: one line of the table each."""
-        return self.config.sources if method_info(row).trainable else self.config.sources[:1]
+        return self.sources if method_info(row).trainable else self.sources[:1]
 
     def _official_row(self, row: TableRow, table: Table) -> PlannedRow:
         """The row with the weights that the method's authors publish."""
         planned = self._planned_row(row, table)
         weights = weights_of(row)
-        reason = planned.reason or ("" if weights else why_no_weights(row))
+        reason = self.rows.left_out(row) or ("" if weights else why_no_weights(row))
         return dataclasses.replace(
             planned,
-            label=planned.label + (", authors' weights" if len(self.config.sources) > 1 else ""),
+            label=planned.label + (", authors' weights" if len(self.sources) > 1 else ""),
             run=official_run(row, weights) if weights and not reason else None,
             other_seeds=(),
             reason=reason,
@@ -232,9 +287,9 @@ class Plan:
         )
 
     def _planned_row(self, row: TableRow, table: Table) -> PlannedRow:
-        reason = self.rows.left_out(row)
+        reason = self.rows.left_out(row) or self.not_shipped(row)
         columns = self.rows.table_columns(row, table)
-        first, *others = dict.fromkeys(self.rows.run_of(row, seed) for seed in self.config.seeds)
+        first, *others = dict.fromkeys(self.rows.run_of(row, seed) for seed in self.seeds_of(row))
         return PlannedRow(
             block=self.rows.setting(row.setting).block,
             label=row.label or row.paper_method,

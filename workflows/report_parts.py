@@ -14,7 +14,7 @@ from ndr.specs.figure_plan import KINDS, REPRESENTATION_KINDS, FigurePlan, Figur
 from ndr.specs.table_plan import ComparedRow, ComparedTestSet, SensitivityPlan
 from workflows.configuration import Figure, FigureSystem
 from workflows.main_run import METHOD, SETTING, TABLE, main_input, main_run, other_noise
-from workflows.planning import Plan
+from workflows.planning import SHIPPED, Plan
 from workflows.rows import (
     input_row,
     method_info,
@@ -71,8 +71,8 @@ def figure_plan(plan: Plan, name: str) -> FigurePlan:
 def _figure_row(plan: Plan, system: FigureSystem, figure: Figure) -> FigureRow:
     row, info = system.row, method_info(system.row)
     run = plan.rows.run_of(row, plan.seed)
-    reason = plan.rows.left_out(row)
-    if info.trainable and RETRAINED not in plan.config.sources:
+    reason = plan.rows.left_out(row) or plan.not_shipped(row)
+    if info.trainable and not {RETRAINED, SHIPPED} & {*plan.sources}:
         weights = weights_of(row)
         if figure.kind in REPRESENTATION_KINDS:
             reason = reason or "it is drawn from a training of this suite (sources: retrained)"

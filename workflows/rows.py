@@ -138,9 +138,14 @@ class RowSpecs:
             and not (told and self.test_set(name).sigma is None)
         ]
 
+    @property
+    def training_tier(self) -> str:
+        """The tier whose networks these rows show: its sizes and its recipe."""
+        return self.tier.trained_as or self.config.tier
+
     def changes(self, row: TableRow) -> dict[str, Any]:
         """Changes of a row without those that repeat the preset, so that equal runs are one."""
-        preset = method_arguments(row.method, self.config.tier, {})
+        preset = method_arguments(row.method, self.training_tier, {})
         changes = dict(row.changes)
         scale = 1 if row.setting == UNTRAINED else self.setting(row.setting).scale
         if scale > method_info(row).scale:
@@ -159,7 +164,7 @@ class RowSpecs:
         if row.self_ensemble:
             changes = {**changes, "self_ensemble": True}
         if not method_info(row).trainable:
-            return run_id(row.method, UNTRAINED, changes, self.config.seeds[0])
+            return run_id(row.method, UNTRAINED, changes, self.config.first_seed)
         return run_id(row.method, row.setting, changes, seed)
 
     def training_of(self, row: TableRow, seed: int) -> str | None:
@@ -171,15 +176,20 @@ class RowSpecs:
             return None
         return run_id(row.method, row.setting, self.changes(row), seed)
 
-    def recipe(self, method: str) -> Recipe:
-        """The tier's recipe, or with `recipe: own` what the method's authors published.
+    def recipe(self, method: str, setting: str) -> Recipe:
+        """The tier's recipe for a method and a mix, or with `recipe: own` its authors'.
 
         Raises:
             SpecError: the authors' recipe at a tier of another budget.
             UnknownNameError: a method's own recipe names a field that a recipe does not have.
         """
         if self.config.recipe == "common":
-            return self.tier.recipe
+            mixes, tasks = self.tier.steps_of_mixes, len(self.setting(setting).tasks)
+            return dataclasses.replace(
+                self.tier.recipe,
+                steps=mixes[min(tasks, len(mixes)) - 1] if mixes else self.tier.recipe.steps,
+                learning_rate=self.tier.learning_rates.get(method, self.tier.recipe.learning_rate),
+            )
         if not self.tier.comparable_with_paper:
             raise SpecError(
                 "recipe: own holds for the authors' budgets, not for the tier "
@@ -194,12 +204,12 @@ class RowSpecs:
         """The training behind a row."""
         changes = self.changes(row)
         return RunSpec(
-            tier=self.config.tier,
+            tier=self.training_tier,
             method=row.method,
-            arguments=method_arguments(row.method, self.config.tier, changes),
+            arguments=method_arguments(row.method, self.training_tier, changes),
             changes=changes,
             setting=self._setting_spec(row.setting),
-            recipe=self.recipe(row.method),
+            recipe=self.recipe(row.method, row.setting),
             seed=seed,
             suite_seed=self.config.suite_seed,
             precision=self.tier.precision,
@@ -236,7 +246,7 @@ class RowSpecs:
             method=row.method,
             arguments=method_arguments(row.method, weights.preset, weights.changes)
             if weights
-            else method_arguments(row.method, self.config.tier, self.changes(row)),
+            else method_arguments(row.method, self.training_tier, self.changes(row)),
             training_run=training.run if training else None,
             training_sha256=training.sha256() if training else None,
             official_weights=weights.name if weights else None,
@@ -248,7 +258,7 @@ class RowSpecs:
             protocols=tuple(dict.fromkeys((*self.config.protocols, *own_protocol))),
             suite_seed=self.config.suite_seed,
             # Published numbers are of single precision: bf16 costs FFDNet 0.04 dB at sigma 15.
-            precision="fp32" if weights else self.tier.precision,
+            precision="fp32",
             cpu_threads=self.tier.cpu_threads,
             pictures=0 if self.config.pictures_of and not shown else self.tier.pictures,
             pictures_of=tuple(self.test_set(column).name for column in shown),
@@ -278,12 +288,15 @@ class RowSpecs:
             return NoiseSpec((sigma,), self.config.noise_variant)
         return NoiseSpec((sigma,), weights.noise_variant, weights.noise_seeding)
 
+    def _balance(self, name: str) -> str:
+        return self.setting(name).balance or self.config.balance or self.tier.balance
+
     def _setting_spec(self, name: str) -> SettingSpec:
         setting = self.setting(name)
         return SettingSpec(
             name=name,
             tasks=tuple(self._task_spec(name, task) for task in setting.tasks),
-            balance=setting.balance or self.config.balance or self.tier.balance,
+            balance=self._balance(name),
             scale=setting.scale,
             x2_order=self.config.x2_order,
         )
@@ -301,7 +314,9 @@ class RowSpecs:
             sets=sets,
             sets_sha256=tuple(self._identity(name) for name in sets),
             noise=NoiseSpec(details.sigmas, self.config.noise_variant) if details.sigmas else None,
-            repeat=details.repeat,
+            repeat=self.tier.repeats.get(task, details.repeat)
+            if self._balance(setting) == "weighted_cycle"
+            else details.repeat,
         )
 
     @functools.cached_property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -143,6 +144,18 @@ class Suite:
     def training(self, run: str) -> RunSpec:
         """The spec of a training; raises `UnknownNameError` with the nearest runs."""
         return named_entry("trained run", run, self.plan.runs)
+
+    @property
+    def shipped_pattern(self) -> str:
+        """Regular expression of the runs that are taken from the shipped networks."""
+        return "|".join(map(re.escape, sorted(self.plan.shipped_runs))) or "(?!)"
+
+    def shipped_file(self, run: str) -> str:
+        """The file of a shipped network."""
+        entry = self.plan.shipped.find(self.training(run))
+        if entry is None:
+            raise LookupError(f"{run} is not shipped")
+        return str(self.plan.shipped.folder / entry.file)
 
     def training_manifests(self, run: str) -> list[str]:
         """Manifests of the sets that a training reads."""
@@ -284,9 +297,20 @@ class Suite:
         return sorted({name for run in runs if run in specs for name in specs[run].sets})
 
     @property
+    def leak_train_sets(self) -> list[str]:
+        """Training sets that the scan looks for test images in.
+
+        A tier that scores the networks of another one has those of the runs trained here alone.
+        """
+        runs = self.plan.runs
+        if self.plan.tier.trained_as:
+            runs = {run: runs[run] for run in runs if run not in self.plan.shipped_runs}
+        return self.leak_sets(runs)
+
+    @property
     def leak_manifests(self) -> list[str]:
         """Manifests of the sets that the scan for leaks compares."""
-        sets = {*self.leak_sets(self.plan.runs), *self.leak_sets(self.plan.evaluations)}
+        sets = {*self.leak_train_sets, *self.leak_sets(self.plan.evaluations)}
         return [manifest(name) for name in sorted(sets)]
 
     @functools.cached_property

@@ -18,6 +18,26 @@ are to give equal files."""
 MAX_HEADER_BYTES = 100 * 2**20
 
 
+def metadata_of(path: str | Path, key: str = METADATA_KEY) -> str:
+    """One text of a safetensors file's header: 8 bytes of length (little-endian), and JSON.
+
+    Raises:
+        FileNotFoundError: no such file.
+        SpecError: no safetensors file, or without that key.
+    """
+    with Path(path).open("rb") as file:
+        try:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > MAX_HEADER_BYTES:
+                raise SpecError(f"a header of {length} bytes")
+            found = json.loads(file.read(length)).get("__metadata__", {})
+            if key not in found:
+                raise SpecError(f"expected metadata {key!r}, found keys {sorted(found)}")
+            return str(found[key])
+        except (struct.error, AttributeError, TypeError, ValueError) as error:
+            raise SpecError(str(error)) from error
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointHeader(Record):
     """The metadata of `runs/<run>/checkpoint.safetensors`: nothing of time or machine."""
@@ -34,22 +54,13 @@ class CheckpointHeader(Record):
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
-        """Read the header of a safetensors file: 8 bytes of length (little-endian), and JSON.
+        """Read the header alone.
 
         Raises:
             FileNotFoundError: no such file.
             ResultFileError: no safetensors file, or not of this suite or version.
         """
-        with Path(path).open("rb") as file:
-            try:
-                (length,) = struct.unpack("<Q", file.read(8))
-                if length > MAX_HEADER_BYTES:
-                    raise SpecError(f"a header of {length} bytes")
-                found = json.loads(file.read(length)).get("__metadata__", {})
-                if METADATA_KEY not in found:
-                    raise SpecError(
-                        f"expected metadata {METADATA_KEY!r}, found keys {sorted(found)}"
-                    )
-                return cls.of_content(json.loads(found[METADATA_KEY]))
-            except (struct.error, AttributeError, TypeError, ValueError) as error:
-                raise cls.refused(path, error) from error
+        try:
+            return cls.of_content(json.loads(metadata_of(path)))
+        except (TypeError, ValueError) as error:
+            raise cls.refused(path, error) from error

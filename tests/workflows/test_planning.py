@@ -300,8 +300,9 @@ def test_setting_before_configuration_before_tier_say_how_tasks_are_mixed() -> N
         names = ("noise_rain_haze", "promptir_noise_rain_haze")
         return [runs[f"ndr_restore__{name}__seed_0"].setting.balance for name in names]
 
-    assert balances(tier="quick") == ["task_uniform", "promptir_ratio"]
-    assert balances(tier="small") == ["airnet_cycle", "promptir_ratio"]
+    assert balances(tier="paper") == ["task_uniform", "promptir_ratio"]
+    assert balances(tier="quick") == balances(tier="small")
+    assert balances(tier="small") == ["weighted_cycle", "promptir_ratio"]
     assert balances(tier="small", balance="release_ratio") == ["release_ratio", "promptir_ratio"]
 
 

@@ -10,7 +10,7 @@ rule scan_leaks:
         "<benchmarks>/leaks.jsonl"
     threads: 4
     params:
-        train=suite.leak_sets(suite.plan.runs),
+        train=suite.leak_train_sets,
         test=suite.leak_sets(suite.plan.evaluations),
         source=source_fingerprint("ndr.data.leaks.__main__"),
     shell:

@@ -1,3 +1,33 @@
+# A run that the suite has trained and ships: its files as a training leaves them.
+rule shipped_run:
+    input:
+        lambda wildcards: suite.shipped_file(wildcards.run),
+    output:
+        checkpoint="<results>/runs/{run}/checkpoint.safetensors",
+        curve="<results>/runs/{run}/curve.csv",
+        representation="<results>/runs/{run}/representation.safetensors",
+        provenance="<results>/runs/{run}/provenance.json",
+    wildcard_constraints:
+        run=suite.shipped_pattern,
+    log:
+        "<logs>/shipped/{run}.log",
+    params:
+        spec=lambda wildcards: suite.training(wildcards.run).canonical_json(),
+        source=source_fingerprint("ndr.shipped_weights"),
+    shell:
+        "python -m ndr.shipped_weights"
+        " --spec-json {params.spec:q}"
+        " --weights weights"
+        " --checkpoint {output.checkpoint:q}"
+        " --curve {output.curve:q}"
+        " --representation {output.representation:q}"
+        " --provenance {output.provenance:q}"
+        " > {log:q} 2>&1"
+
+
+ruleorder: shipped_run > train_run
+
+
 # Train one run. Its resume state is no output on purpose: Snakemake deletes outputs before a job
 # and after a crash, and with them the progress.
 rule train_run:

@@ -1,0 +1,301 @@
+"""The networks that the suite has trained and ships: packed for git, and taken from there.
+
+A file `weights/<run>.safetensors` holds one training: its weights in half precision, the
+snapshots of D, and, as metadata, its spec, curve and circumstances. It is known by what was
+trained, not by the code that trained it: `shipped_key`. `python -m ndr.shipped_weights` turns it
+back into the files that a training leaves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import inspect
+import json
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ndr.atomic_file import atomic_path, write_text
+from ndr.records.provenance import file_sha256
+from ndr.records.record import ResultFileError
+from ndr.records.shipped_weights import METADATA_KEY, ShippedFile, ShippedHeader, ShippedIndex
+from ndr.registry import method_class
+from ndr.specs.run_spec import RunSpec
+from ndr.specs.typed_file import SpecError, canonical_json, plain
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+log = logging.getLogger("ndr.shipped_weights")
+
+INDEX = "index.json"
+_WEIGHTS, _SNAPSHOTS = "weights.", "snapshots."
+
+
+class ShippedWeightsError(ValueError):
+    """Shipped weights that are missing, damaged or of another run; the message says which."""
+
+
+def shipped_key(spec: RunSpec) -> str:
+    """What identifies a training across versions of the suite, 64 hexadecimal digits.
+
+    It is the spec without constructor arguments at their default, so that an argument that a
+    method gets later leaves its shipped networks known, and without `changes`, which repeat some.
+    """
+    content = plain(spec)
+    parameters = inspect.signature(method_class(spec.method)).parameters
+    content["arguments"] = {
+        name: value
+        for name, value in content["arguments"].items()
+        if name not in parameters or value != plain(parameters[name].default)
+    }
+    del content["changes"]
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedWeights:
+    """The shipped runs of one folder, by key."""
+
+    folder: Path
+    files: Mapping[str, ShippedFile]
+
+    @classmethod
+    def of(cls, folder: Path) -> ShippedWeights:
+        """Read the index; a folder without one ships nothing.
+
+        Raises:
+            ResultFileError: the index is damaged.
+        """
+        index = ShippedIndex.read_if_there(folder / INDEX)
+        return cls(folder, {} if index is None else {each.key: each for each in index.runs})
+
+    def find(self, spec: RunSpec) -> ShippedFile | None:
+        """The entry of a training; None where it is not shipped."""
+        return self.files.get(shipped_key(spec))
+
+    def problem(self, entry: ShippedFile) -> str:
+        """What is wrong with an entry's file, in a few words; empty where it is as it was."""
+        path = self.folder / entry.file
+        if not path.is_file():
+            return f"{path} is missing; take it from git again"
+        if file_sha256(path) != entry.sha256:
+            return f"{path} is damaged (its hash is not that of the index); take it from git again"
+        return ""
+
+
+def pack(
+    run: Path,
+    target: Path,
+    validation: Mapping[str, float],
+    degraded_input: Mapping[str, float],
+) -> ShippedFile:
+    """Write the shipped form of a finished training, its card, and its entry of the index.
+
+    Args:
+        run: the training's folder (checkpoint, curve, representation, provenance).
+        target: the folder of shipped weights.
+        validation: PSNR on validation images, in dB.
+        degraded_input: the same of the degraded images.
+
+    Raises:
+        FileNotFoundError, CheckpointError, ResultFileError: the training is not complete.
+        ShippedWeightsError: a weight is not finite in half precision.
+    """
+    import torch
+    from safetensors.torch import load_file, save
+
+    from ndr.checkpoint import read_checkpoint
+    from ndr.records.provenance import TrainingProvenance
+
+    state, header = read_checkpoint(run / "checkpoint.safetensors")
+    halves = {_WEIGHTS + name: _halved(value) for name, value in state.items()}
+    infinite = [name for name, value in halves.items() if not torch.isfinite(value).all()]
+    if infinite:
+        raise ShippedWeightsError(f"{run}: {infinite[0]} is not finite in half precision")
+    snapshots = load_file(run / "representation.safetensors")
+    halves |= {_SNAPSHOTS + name: _halved(value) for name, value in snapshots.items()}
+    shipped = ShippedHeader(
+        key=shipped_key(header.spec),
+        spec=header.spec,
+        training=TrainingProvenance.read(run / "provenance.json"),
+        curve=(run / "curve.csv").read_text(encoding="utf-8"),
+        validation={name: round(value, 4) for name, value in validation.items()},
+        validation_gain={
+            name: round(value - degraded_input[name], 4) for name, value in validation.items()
+        },
+    )
+    file = target / f"{header.run}.safetensors"
+    content = save(halves, metadata={METADATA_KEY: canonical_json(shipped.content())})
+    with atomic_path(file) as temporary:
+        temporary.write_bytes(content)
+    write_text(file.with_suffix(".md"), card(shipped, len(content)))
+    entry = ShippedFile(
+        run=header.run,
+        key=shipped.key,
+        file=file.name,
+        sha256=hashlib.sha256(content).hexdigest(),
+        bytes=len(content),
+        method=header.spec.method,
+        seconds_per_step=round(shipped.training.seconds_per_step, 4),
+    )
+    known = ShippedWeights.of(target).files.values()
+    others = [each for each in known if each.run != entry.run and each.key != entry.key]
+    runs = tuple(sorted([*others, entry], key=lambda each: each.run))
+    ShippedIndex(runs=runs).write(target / INDEX)
+    return entry
+
+
+def _halved(value: Tensor) -> Tensor:
+    return value.half() if value.is_floating_point() else value
+
+
+def take(spec: RunSpec, folder: Path, results: Mapping[str, Path]) -> ShippedHeader:
+    """Write what a training leaves from its shipped form.
+
+    Args:
+        spec: the training.
+        folder: of the shipped weights.
+        results: final names of `checkpoint`, `curve`, `representation`, `provenance`.
+
+    Raises:
+        ShippedWeightsError: not shipped, missing, damaged, or of another run.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file, save
+
+    from ndr.checkpoint import load_strictly, write_checkpoint
+    from ndr.method import CheckpointError
+    from ndr.records.checkpoint_header import CheckpointHeader
+
+    shipped = ShippedWeights.of(folder)
+    entry = shipped.find(spec)
+    if entry is None:
+        raise ShippedWeightsError(
+            f"{spec.run}: no network in {folder} was trained as asked; train it: "
+            "--config train_missing=true"
+        )
+    if problem := shipped.problem(entry):
+        raise ShippedWeightsError(problem)
+    path = folder / entry.file
+    try:
+        header = ShippedHeader.read(path)
+        tensors = load_file(path)
+    except (ResultFileError, SafetensorError) as error:
+        raise ShippedWeightsError(f"{path}: {error}") from error
+    if header.key != entry.key or shipped_key(header.spec) != entry.key:
+        raise ShippedWeightsError(
+            f"{path} is of another run ({header.spec.run}) than the index says"
+        )
+    method = method_class(spec.method)(**spec.arguments)
+    state = {
+        name.removeprefix(_WEIGHTS): value.float() if value.is_floating_point() else value
+        for name, value in tensors.items()
+        if name.startswith(_WEIGHTS)
+    }
+    try:
+        load_strictly(method, state, str(path))
+    except CheckpointError as error:
+        raise ShippedWeightsError(str(error)) from error
+    snapshots = {
+        name.removeprefix(_SNAPSHOTS): value.float() if value.is_floating_point() else value
+        for name, value in tensors.items()
+        if name.startswith(_SNAPSHOTS)
+    }
+    write_text(results["curve"], header.curve)
+    with atomic_path(results["representation"]) as temporary:
+        temporary.write_bytes(save(snapshots))
+    training = replace(header.training, spec_sha256=spec.sha256(), run=spec.run)
+    training.write(results["provenance"])
+    write_checkpoint(
+        results["checkpoint"],
+        method,
+        CheckpointHeader(
+            run=spec.run,
+            spec_sha256=spec.sha256(),
+            source_fingerprint=training.source_fingerprint,
+            data_sha256=training.data_sha256,
+            steps_done=training.steps_done,
+            parameters=training.parameters,
+            spec=spec,
+        ),
+    )
+    return header
+
+
+def card(header: ShippedHeader, size: int) -> str:
+    """The model card of a shipped run, Markdown, written from its metadata alone."""
+    spec, training = header.spec, header.training
+    recipe = spec.recipe
+    info = method_class(spec.method).info
+    hours = training.seconds_per_step * training.steps_done / 3600
+    tasks = ", ".join(task.name for task in spec.setting.tasks)
+    facts: list[tuple[str, Any]] = [
+        ("Method", f"{info.paper_label}, written anew from {info.citation}"),
+        ("Tasks", f"{tasks} (mix `{spec.setting.name}`, balance `{spec.setting.balance}`)"),
+        ("Changes", ", ".join(f"{k} = {v}" for k, v in spec.changes.items()) or "none"),
+        ("Parameters", f"{training.parameters:,} in training, file {size / 1e6:.2f} MB"),
+        (
+            "Recipe",
+            f"{recipe.steps} steps of {recipe.batch} patches of {recipe.patch} pixels, "
+            f"{recipe.optimiser}, rate {recipe.learning_rate:g} {recipe.schedule}, "
+            f"{recipe.pixel_loss} loss, {spec.precision}, seed {spec.seed}",
+        ),
+        ("Trained on", ", ".join(spec.sets) + f" (hash of the images {training.data_sha256[:16]})"),
+        ("Time", f"{hours:.2f} h, one thread, {training.place}, {training.started[:10]}"),
+        ("Code", f"commit {training.commit}{' with changes' if training.modified else ''}"),
+        ("Versions", ", ".join(f"{k} {training.versions[k]}" for k in ("python", "torch"))),
+    ]
+    lines = [f"# {spec.run}", "", "| | |", "|---|---|"]
+    lines += [f"| {name} | {value} |" for name, value in facts]
+    lines += ["", "PSNR on validation images, over the degraded input:", ""]
+    lines += ["| validation set | dB | gain |", "|---|---|---|"]
+    lines += [
+        f"| {name} | {value:.2f} | {header.validation_gain[name]:+.2f} |"
+        for name, value in header.validation.items()
+    ]
+    lines += [
+        "",
+        "A narrow network of the tier `small`: it shows what the method's idea does at this size, "
+        "not what the paper's network reaches. Weights in half precision; the training images are "
+        "for research use.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Take one run: exit code 0, or 2 with the reason."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ndr.shipped_weights", description=__doc__.split("\n", maxsplit=1)[0]
+    )
+    parser.add_argument("--spec-json", required=True, metavar="JSON", help="the run")
+    parser.add_argument(
+        "--weights", required=True, type=Path, metavar="DIR", help="shipped weights"
+    )
+    results = ("checkpoint", "curve", "representation", "provenance")
+    for name in results:
+        parser.add_argument(f"--{name}", required=True, type=Path, metavar="FILE")
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    try:
+        spec = RunSpec.from_json(arguments.spec_json)
+        header = take(spec, arguments.weights, {name: getattr(arguments, name) for name in results})
+    except (ShippedWeightsError, ResultFileError, SpecError, OSError) as error:
+        log.error("%s", error)
+        return 2
+    log.info(
+        "%s: as trained in %d steps, %s",
+        spec.run,
+        header.training.steps_done,
+        json.dumps(header.validation_gain),
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

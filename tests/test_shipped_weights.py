@@ -1,0 +1,234 @@
+"""Networks that the suite ships: packed from a training, known by what was trained, taken back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from ndr import shipped_weights
+from ndr.checkpoint import load_run_checkpoint, read_checkpoint, write_checkpoint
+from ndr.method import Method
+from ndr.records.provenance import Stopwatch, TrainingProvenance
+from ndr.records.record import ResultFileError
+from ndr.records.shipped_weights import ShippedFile, ShippedHeader, ShippedIndex
+from ndr.registry import create, method_arguments
+from ndr.shipped_weights import (
+    INDEX,
+    ShippedWeights,
+    ShippedWeightsError,
+    pack,
+    shipped_key,
+    take,
+)
+from ndr.specs.run_spec import RunSpec
+from tests.run_headers import header, run_spec
+
+CURVE = "step,learning_rate,total,seconds\n1,0.001,0.5,0.1\n20,0.0,0.25,2.0\n"
+RESULTS = ("checkpoint", "curve", "representation", "provenance")
+
+
+def network(spec: RunSpec, seed: int = 3) -> Method:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return create(spec.method, "smoke", **spec.changes)
+
+
+def trained(folder: Path, spec: RunSpec) -> Path:
+    """The four files that a training leaves."""
+    run = folder / "runs" / spec.run
+    method = network(spec)
+    write_checkpoint(run / "checkpoint.safetensors", method, header(spec))
+    (run / "curve.csv").write_text(CURVE, encoding="utf-8")
+    representation = method.representation()
+    taken = torch.zeros(0) if representation is None else torch.stack([representation] * 2)
+    steps = torch.tensor([0, 20] if representation is not None else [], dtype=torch.int64)
+    save_file({"steps": steps, "D": taken}, run / "representation.safetensors")
+    TrainingProvenance(
+        **Stopwatch().facts("python -m ndr.train"),
+        run=spec.run,
+        spec_sha256=spec.sha256(),
+        source_fingerprint="0123456789abcdef",
+        data_sha256="d" * 64,
+        steps_done=20,
+        steps_planned=20,
+        parameters=1234,
+        device="cpu",
+        processes=1,
+        workers=0,
+        energy_joules=None,
+        seconds_per_step=0.25,
+        resumed_at=(),
+        final_losses={"total": 0.25},
+        precision="fp32",
+        cpu_threads=1,
+    ).write(run / "provenance.json")
+    return run
+
+
+def shipped(folder: Path, spec: RunSpec) -> ShippedFile:
+    validation, degraded = {"noise_25": 30.125, "rain": 27.5}, {"noise_25": 20.0, "rain": 26.0}
+    return pack(trained(folder, spec), folder / "weights", validation, degraded)
+
+
+def taken(folder: Path, spec: RunSpec) -> dict[str, Path]:
+    results = {name: folder / "taken" / name for name in RESULTS}
+    take(spec, folder / "weights", results)
+    return results
+
+
+@pytest.fixture
+def spec() -> RunSpec:
+    return run_spec("ndr_restore", lambda_degrad=0.5)
+
+
+def test_a_shipped_run_comes_back_as_a_training_leaves_it(tmp_path: Path, spec: RunSpec) -> None:
+    entry = shipped(tmp_path, spec)
+    assert entry.run == spec.run == "ndr_restore__noise__lambda_degrad_0.5__seed_0"
+    results = taken(tmp_path, spec)
+    method, original = network(spec, seed=4), network(spec)
+    found = load_run_checkpoint(method, results["checkpoint"], spec.sha256())
+    assert (found.run, found.steps_done, found.data_sha256) == (spec.run, 20, "d" * 64)
+    for name, value in original.state_dict().items():
+        assert torch.equal(method.state_dict()[name], value.half().float()), name
+    assert results["curve"].read_text(encoding="utf-8") == CURVE
+    snapshots = load_file(results["representation"])
+    assert snapshots["steps"].tolist() == [0, 20]
+    representation = original.representation()
+    assert representation is not None
+    assert torch.equal(snapshots["D"][1], representation.half().float())
+    provenance = TrainingProvenance.read(results["provenance"])
+    assert (provenance.run, provenance.spec_sha256) == (spec.run, spec.sha256())
+
+
+def test_the_metadata_and_the_card_say_what_was_trained(tmp_path: Path, spec: RunSpec) -> None:
+    entry = shipped(tmp_path, spec)
+    found = ShippedHeader.read(tmp_path / "weights" / entry.file)
+    assert found.spec.canonical_json() == spec.canonical_json()
+    assert found.validation_gain == {"noise_25": 10.125, "rain": 1.5}
+    card = (tmp_path / "weights" / f"{spec.run}.md").read_text(encoding="utf-8")
+    assert "lambda_degrad = 0.5" in card
+    assert "20 steps of 6 patches of 48 pixels" in card
+    assert "| rain | 27.50 | +1.50 |" in card
+    assert found.training.commit is None or found.training.commit in card
+
+
+def test_equal_trainings_give_equal_files_but_for_their_circumstances(
+    tmp_path: Path, spec: RunSpec
+) -> None:
+    run = trained(tmp_path, spec)
+    entries = [pack(run, tmp_path / name, {"rain": 1.0}, {"rain": 0.0}) for name in ("a", "b")]
+    assert entries[0].sha256 == entries[1].sha256
+
+
+def test_a_run_is_known_by_what_was_trained_alone(spec: RunSpec) -> None:
+    key = shipped_key(spec)
+    # An argument that the method gets later stands at its default in new specs, in old ones not.
+    defaults = method_arguments("ndr_restore", "paper", {})
+    without = {k: v for k, v in spec.arguments.items() if v != defaults[k]}
+    assert len(without) < len(spec.arguments)
+    assert shipped_key(dataclasses.replace(spec, arguments=without)) == key
+    assert shipped_key(dataclasses.replace(spec, changes={})) == key
+    for change in ({"seed": 1}, {"tier": "paper"}, {"precision": "bf16"}):
+        assert shipped_key(dataclasses.replace(spec, **change)) != key
+    other = dataclasses.replace(spec, arguments={**spec.arguments, "lambda_degrad": 0.7})
+    assert shipped_key(other) != key
+
+
+def test_the_index_holds_each_run_once(tmp_path: Path, spec: RunSpec) -> None:
+    other = run_spec()
+    shipped(tmp_path, spec)
+    shipped(tmp_path, other)
+    shipped(tmp_path, spec)
+    index = ShippedIndex.read(tmp_path / "weights" / INDEX)
+    assert [each.run for each in index.runs] == sorted([spec.run, other.run])
+    content = index.content()
+    content["runs"] = [content["runs"][0]] * 2
+    (tmp_path / "weights" / INDEX).write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ResultFileError, match="stands twice"):
+        ShippedWeights.of(tmp_path / "weights")
+
+
+def test_a_folder_without_an_index_ships_nothing(tmp_path: Path, spec: RunSpec) -> None:
+    assert ShippedWeights.of(tmp_path).find(spec) is None
+
+
+def missing(path: Path) -> None:
+    path.unlink()
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def one_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 4
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"), [(missing, "is missing"), (cut, "is damaged"), (one_bit, "is damaged")]
+)
+def test_a_damaged_file_is_told(
+    damage: Callable[[Path], None], words: str, tmp_path: Path, spec: RunSpec
+) -> None:
+    entry = shipped(tmp_path, spec)
+    damage(tmp_path / "weights" / entry.file)
+    weights = ShippedWeights.of(tmp_path / "weights")
+    assert words in weights.problem(entry)
+    with pytest.raises(ShippedWeightsError, match=f"{spec.run}.*{words}.*from git"):
+        taken(tmp_path, spec)
+    assert not (tmp_path / "taken").exists()
+
+
+def test_a_run_that_is_not_shipped_is_told(tmp_path: Path, spec: RunSpec) -> None:
+    shipped(tmp_path, spec)
+    with pytest.raises(ShippedWeightsError, match="train_missing=true"):
+        taken(tmp_path, run_spec("ndr_restore", lambda_degrad=0.7))
+
+
+def test_a_file_of_another_run_under_the_name_is_told(tmp_path: Path, spec: RunSpec) -> None:
+    entry, other = shipped(tmp_path, spec), shipped(tmp_path, run_spec())
+    weights = tmp_path / "weights"
+    index = ShippedIndex.read(weights / INDEX)
+    swapped = dataclasses.replace(entry, file=other.file, sha256=other.sha256)
+    ShippedIndex(runs=(swapped,)).write(weights / INDEX)
+    assert len(index.runs) == 2
+    with pytest.raises(ShippedWeightsError, match="is of another run"):
+        taken(tmp_path, spec)
+
+
+def test_weights_that_half_precision_cannot_hold_are_not_packed(
+    tmp_path: Path, spec: RunSpec
+) -> None:
+    run = trained(tmp_path, spec)
+    method = network(spec)
+    with torch.no_grad():
+        next(method.parameters()).fill_(1e6)
+    write_checkpoint(run / "checkpoint.safetensors", method, header(spec))
+    with pytest.raises(ShippedWeightsError, match="not finite in half precision"):
+        pack(run, tmp_path / "weights", {"rain": 1.0}, {"rain": 0.0})
+    assert not list((tmp_path / "weights").glob("*"))
+
+
+def test_the_command_takes_a_run_or_says_why_not(
+    tmp_path: Path, spec: RunSpec, caplog: pytest.LogCaptureFixture
+) -> None:
+    shipped(tmp_path, spec)
+
+    def command(asked: RunSpec) -> int:
+        files = [part for name in RESULTS for part in (f"--{name}", str(tmp_path / "out" / name))]
+        weights = ["--weights", str(tmp_path / "weights")]
+        return shipped_weights.main(["--spec-json", asked.canonical_json(), *weights, *files])
+
+    assert command(spec) == 0
+    found = read_checkpoint(tmp_path / "out" / "checkpoint")[1]
+    assert found.spec_sha256 == spec.sha256()
+    assert command(run_spec("ndr_restore", lambda_degrad=0.7)) == 2
+    assert "train_missing=true" in caplog.text

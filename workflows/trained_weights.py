@@ -1,0 +1,340 @@
+"""Train what is to be shipped: `python -m workflows.trained_weights`, or `make trained-weights`.
+
+The runs of `config/trainings.yaml` are trained in their order, the most telling first, checked on
+validation images, and packed into `weights/`. What is there is left out, so the command can be
+ended and called again: a stopped training goes on where it was. A run that does not improve
+on its degraded input is kept in `results/` and reported, not packed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from ndr.data.catalogue import load_catalogue
+from ndr.nearest_name import UnknownNameError
+from ndr.records.per_image import read_evaluation
+from ndr.records.record import ResultFileError
+from ndr.registry import method_class
+from ndr.shipped_weights import ShippedWeights, ShippedWeightsError, pack
+from ndr.source_fingerprint import source_fingerprint
+from ndr.specs.run_spec import EvaluationSpec, NoiseSpec, RunSpec, TestSetSpec
+from ndr.specs.typed_file import SpecError, read_yaml, read_yaml_spec
+from workflows import ROOT, SETS
+from workflows.configuration import CONFIG, suite_config
+from workflows.planning import Plan, make_plan
+from workflows.rows import input_row, method_info
+
+log = logging.getLogger("workflows.trained_weights")
+
+VALIDATION_IMAGES = 16
+"""Of each validation set, in the order of its manifest."""
+VALIDATION_CROP = 256
+PROTOCOL = "ndr"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """One line of the order."""
+
+    tables: tuple[str, ...]
+    settings: tuple[str, ...] = ()
+    """Empty: all."""
+    methods: tuple[str, ...] = ()
+    """Empty: all."""
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trainings:
+    """`config/trainings.yaml`."""
+
+    tier: str
+    order: tuple[Group, ...]
+
+
+def planned(trainings: Trainings, plan: Plan) -> list[RunSpec]:
+    """The trainings in their order, each once."""
+    found: dict[str, RunSpec] = {}
+    for group in trainings.order:
+        for seed in group.seeds:
+            for table in group.tables:
+                for row in plan.all_tables[table].rows:
+                    asked = (not group.settings or row.setting in group.settings) and (
+                        not group.methods or row.method in group.methods
+                    )
+                    if asked and method_info(row).trainable:
+                        spec = plan.rows.run_spec(row, seed)
+                        found.setdefault(spec.run, spec)
+    return list(found.values())
+
+
+def validation_test_sets(spec: RunSpec, plan: Plan) -> tuple[TestSetSpec, ...]:
+    """Validation images of each task of a training, of each noise level one set."""
+    test_sets = []
+    for task in spec.setting.tasks:
+        # Where the size is halved too, the noise is in the set.
+        small = spec.setting.scale > 1 and not task.name.endswith("_x2")
+        name = plan.tier.validation_sets[f"{task.name}_x2" if small else task.name]
+        sigmas = task.noise.sigmas if task.noise and not small else (None,)
+        for sigma in sigmas:
+            noise = None if sigma is None else NoiseSpec((sigma,), plan.config.noise_variant)
+            label = task.name if sigma is None else f"{task.name}_{sigma:g}"
+            test_sets.append(
+                TestSetSpec(
+                    name=label,
+                    task=task.name,
+                    set=name,
+                    set_sha256=plan.rows.catalogue.identity(name, plan.config.suite_seed),
+                    noise=noise,
+                    crop=VALIDATION_CROP,
+                    first_images=VALIDATION_IMAGES,
+                )
+            )
+    return tuple(test_sets)
+
+
+class Trainer:
+    """Trains, checks and packs; its children are ended with it."""
+
+    def __init__(self, plan: Plan, weights: Path, commit: bool) -> None:
+        self.plan = plan
+        self.weights = weights
+        self.commit = commit
+        self.ended = threading.Event()
+        self.results = Path("results") / plan.config.tier
+        self.logs = Path("logs") / plan.config.tier
+        self._children: set[subprocess.Popen[bytes]] = set()
+        self._packing = threading.Lock()
+
+    def end(self) -> None:
+        """Ask the trainings to save their state and end."""
+        self.ended.set()
+        for child in list(self._children):
+            child.send_signal(signal.SIGTERM)
+
+    def train(self, spec: RunSpec) -> str:
+        """Train one run, check it and pack it; returns a line on how it went."""
+        began = time.monotonic()
+        folder = self.results / "runs" / spec.run
+        folder.mkdir(parents=True, exist_ok=True)
+        fingerprint = source_fingerprint("ndr.train", method_class(spec.method).__module__)
+        command = ["ndr.train", "--spec-json", spec.canonical_json()]
+        command += ["--source-fingerprint", fingerprint, "--sets", SETS, "--resume", "resume"]
+        command += ["--checkpoint", str(folder / "checkpoint.safetensors")]
+        command += ["--curve", str(folder / "curve.csv")]
+        command += ["--representation", str(folder / "representation.safetensors")]
+        command += ["--provenance", str(folder / "provenance.json")]
+        code = self._run(command, self.logs / "train" / f"{spec.run}.log")
+        if self.ended.is_set():
+            return f"{spec.run}: stopped; the same command goes on"
+        if code:
+            return (
+                f"{spec.run}: FAILED with exit code {code}; see logs/{self.plan.config.tier}/train"
+            )
+        scores = self._validated(spec, folder / "checkpoint.safetensors")
+        gains = {name: value - scores["input"][name] for name, value in scores["run"].items()}
+        text = ", ".join(f"{name} {gain:+.2f}" for name, gain in gains.items())
+        if min(gains.values()) <= 0:
+            worse = "its input is better on a validation set"
+            if all(gain <= 0 for gain in gains.values()):
+                return f"{spec.run}: NOT SHIPPED, {worse}: {text} dB"
+            text += f" ({worse})"
+        with self._packing:
+            pack(folder, self.weights, scores["run"], scores["input"])
+            if self.commit:
+                _commit(self.weights, spec.run, text)
+        minutes = (time.monotonic() - began) / 60
+        return f"{spec.run}: {minutes:.0f} min, gains in dB: {text}"
+
+    def _validated(self, spec: RunSpec, checkpoint: Path) -> dict[str, dict[str, float]]:
+        """PSNR of a run and of its degraded input, by validation set."""
+        test_sets = validation_test_sets(spec, self.plan)
+        control = input_row(spec.setting.scale)
+        arguments = self.plan.evaluations[self.plan.rows.run_of(control, 0)].arguments
+        found = {}
+        for key, method, given, training in (
+            ("run", spec.method, spec.arguments, spec),
+            ("input", control.method, arguments, None),
+        ):
+            evaluation = EvaluationSpec(
+                tier=self.plan.config.tier,
+                run=spec.run,
+                method=method,
+                arguments=dict(given),
+                training_sha256=training.sha256() if training else None,
+                training_run=training.run if training else None,
+                test_sets=test_sets,
+                protocols=(PROTOCOL,),
+                suite_seed=self.plan.config.suite_seed,
+                pictures=0,
+            )
+            folder = self.results / "validation" / spec.run / key
+            command = ["ndr.evaluate", "--spec-json", evaluation.canonical_json(), "--sets", SETS]
+            command += ["--out", str(folder / "per_image.csv")]
+            command += ["--pictures", str(folder / "pictures")]
+            command += ["--provenance", str(folder / "provenance.json")]
+            if training is not None:
+                command += ["--checkpoint", str(checkpoint)]
+            code = self._run(command, self.logs / "validation" / f"{spec.run}__{key}.log")
+            if code:
+                raise RuntimeError(f"{spec.run}: its validation failed with exit code {code}")
+            evaluated = read_evaluation(folder / "per_image.csv", evaluation.run)
+            found[key] = {
+                series.test_set: statistics.fmean(values.values())
+                for series, values in evaluated.series.items()
+                if series.metric == "PSNR"
+            }
+        return found
+
+    def _run(self, command: Sequence[str], log_file: Path) -> int:
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        threads = {"OMP_NUM_THREADS": str(self.plan.tier.cpu_threads)}
+        with log_file.open("ab") as file:
+            child = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **threads},
+                start_new_session=True,
+            )
+            self._children.add(child)
+            try:
+                return child.wait()
+            finally:
+                self._children.discard(child)
+
+
+def _commit(weights: Path, run: str, text: str) -> None:
+    """Commit a packed run: hours of training are safe as soon as they are done."""
+    files = [str(weights / name) for name in (f"{run}.safetensors", f"{run}.md", "index.json")]
+    subprocess.run(["git", "add", "--", *files], check=True)
+    message = f"Ship the trained network {run}\n\nGains on validation images in dB: {text}."
+    subprocess.run(["git", "commit", "--quiet", "-m", message, "--", *files], check=True)
+
+
+@contextlib.contextmanager
+def _ending(trainer: Trainer) -> Iterator[None]:
+    """SIGINT and SIGTERM end the trainings, which save their states."""
+    previous = {
+        number: signal.signal(number, lambda *_: trainer.end())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _prepare_sets(specs: Sequence[RunSpec], plan: Plan, tier: str, mirrors: Sequence[str]) -> None:
+    """Prepare training and validation sets by Snakemake."""
+    sets = {name for spec in specs for name in spec.sets}
+    sets |= {test.set for spec in specs for test in validation_test_sets(spec, plan)}
+    missing = [f"{SETS}/{name}/manifest.csv" for name in sorted(sets)]
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", *missing, "--config"]
+    command += [f"tier={tier}", f"data_mirrors={list(mirrors)!r}"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def _hours(specs: Sequence[RunSpec], shipped: ShippedWeights) -> str:
+    seconds: dict[str, list[float]] = {}
+    for entry in shipped.files.values():
+        seconds.setdefault(entry.method, []).append(entry.seconds_per_step)
+    known = [each for values in seconds.values() for each in values]
+    if not known:
+        return "hours unknown until one is done"
+    mean = sum(known) / len(known)
+    total = sum(
+        spec.recipe.steps * (sum(own) / len(own) if (own := seconds.get(spec.method)) else mean)
+        for spec in specs
+    )
+    return f"about {total / 3600:.1f} core-hours by the measured steps of those that are done"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train what is missing; 0 if all is there at the end, 1 if something failed or was stopped."""
+    parser = argparse.ArgumentParser(
+        prog="python -m workflows.trained_weights", description=__doc__.split("\n", maxsplit=1)[0]
+    )
+    option = parser.add_argument
+    option("--cores", type=int, default=1, metavar="N", help="trainings at a time, one thread each")
+    option("--mirror", action="append", default=[], metavar="DIR", help="where published sets lie")
+    option(
+        "--weights", type=Path, default=Path("weights"), metavar="DIR", help="where they are put"
+    )
+    option("--limit", type=int, metavar="N", help="train only so many")
+    option("--runs", nargs="+", default=[], metavar="RUN", help="train only these, in this order")
+    option("--commit", action="store_true", help="commit each finished run")
+    option("--dry-run", action="store_true", help="say what would be trained, and for how long")
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    try:
+        trainings = read_yaml_spec(Trainings, CONFIG / "trainings.yaml")
+        content = {**read_yaml(CONFIG / "config.yaml"), "tier": trainings.tier, "seeds": [0]}
+        catalogue = load_catalogue(ROOT / "config" / "datasets.yaml")
+        plan = make_plan(suite_config(content), catalogue)
+        shipped = ShippedWeights.of(arguments.weights)
+        specs = [spec for spec in planned(trainings, plan) if shipped.find(spec) is None]
+    except (SpecError, UnknownNameError, ResultFileError) as error:
+        log.error("%s", error)
+        return 2
+    if arguments.runs:
+        by_run = {spec.run: spec for spec in specs}
+        unknown = [run for run in arguments.runs if run not in by_run]
+        if unknown:
+            log.error("not to be trained, or shipped already: %s", ", ".join(unknown))
+            return 2
+        specs = [by_run[run] for run in arguments.runs]
+    specs = specs[: arguments.limit]
+    log.info("%d runs to train, %s", len(specs), _hours(specs, shipped))
+    if arguments.dry_run or not specs:
+        for spec in specs:
+            print(f"{spec.run}  {spec.recipe.steps} steps")
+        return 0
+    try:
+        _prepare_sets(specs, plan, trainings.tier, arguments.mirror)
+    except subprocess.CalledProcessError as error:
+        log.error("the training sets could not be prepared (see above): %s", error)
+        return 1
+    trainer = Trainer(plan, arguments.weights, arguments.commit)
+    return _train_all(trainer, specs, arguments.cores)
+
+
+def _train_all(trainer: Trainer, specs: Sequence[RunSpec], cores: int) -> int:
+    done = failed = 0
+
+    def train(spec: RunSpec) -> str:
+        return "" if trainer.ended.is_set() else trainer.train(spec)
+
+    with _ending(trainer), ThreadPoolExecutor(cores) as pool:
+        for job in as_completed([pool.submit(_reported, train, spec) for spec in specs]):
+            if not (line := job.result()):
+                continue
+            done += 1
+            failed += "FAILED" in line or "NOT SHIPPED" in line
+            log.info("[%d/%d] %s", done, len(specs), line)
+    return int(failed > 0 or trainer.ended.is_set())
+
+
+def _reported(train: Callable[[RunSpec], str], spec: RunSpec) -> str:
+    try:
+        return train(spec)
+    except (ShippedWeightsError, ResultFileError, OSError, RuntimeError, ValueError) as error:
+        return f"{spec.run}: FAILED: {error}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
