@@ -211,6 +211,9 @@ class Method(nn.Module):
     training_only: ClassVar[frozenset[str]] = frozenset()
     """Names of children that `forward` never uses (discriminators); the authors' checkpoints of the
     restoring network lack them."""
+    trains_channels_last: ClassVar[bool] = False
+    """Whether training on a CPU is faster with `ndr.device.lay_out_channels_last`, as measured
+    (`bench.method_speed`); evaluations always lay out so."""
     restores_together: ClassVar[bool] = False
     """Whether the evaluation hands over a whole test set at once, see `restore_together`."""
     official_names: ClassVar[Renaming] = ()

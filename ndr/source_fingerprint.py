@@ -17,6 +17,7 @@ from typing import Any
 OWN_PACKAGES = ("ndr", "baselines", "workflows", "reports")
 BOOKKEEPING = frozenset(
     {
+        "ndr.allocator",
         "ndr.atomic_file",
         "ndr.training.progress",
         "ndr.nearest_name",

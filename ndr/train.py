@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ndr.allocator import keep_freed_memory
 from ndr.nearest_name import UnknownNameError, check_names
 from ndr.records.provenance import Stopwatch
 from ndr.specs.run_spec import RunSpec
@@ -120,6 +121,7 @@ def _run(
     from ndr.training.resume_state import Destination, ResumeFile, TrainingState, write_results
 
     check_names("tier", [spec.tier], TIERS)
+    keep_freed_memory()
     set_up_numerics(spec.cpu_threads)
     mixture = Mixture(spec, arguments.sets, CACHE_BYTES // max(1, arguments.workers))
     state = TrainingState(spec, initialised_method(spec).to(processes.device))

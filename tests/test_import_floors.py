@@ -27,6 +27,7 @@ FLOORS = {
     "ndr.atomic_file": 1,
     "ndr.checkpoint": 1,
     "ndr.device": 1,
+    "ndr.allocator": 1,
     "ndr.nearest_name": 1,
     "ndr.source_fingerprint": 1,
     "ndr.network.layout": 4,

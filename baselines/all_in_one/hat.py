@@ -102,6 +102,7 @@ class HAT(Method):
             "pixel_loss": "l1",
         },
     )
+    trains_channels_last = True
 
     # The authors' network is a part of this one.
     official_names = ((r"^", "network."),)

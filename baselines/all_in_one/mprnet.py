@@ -405,6 +405,7 @@ class MPRNet(Method):
             "gradient_clip_norm": None,
         },
     )
+    trains_channels_last = True
 
     official_names = (
         (r"^shallow_feat(\d)\.0\.", lambda m: f"shallow.{int(m[1]) - 1}.convolution."),

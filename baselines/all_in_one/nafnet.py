@@ -78,6 +78,7 @@ class NAFNet(Method):
             ),
         ),
     )
+    trains_channels_last = True
 
     # The authors' network is a part of this one.
     official_names = ((r"^", "network."),)

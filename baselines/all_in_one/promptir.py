@@ -138,6 +138,7 @@ class PromptIR(Restormer):
             "pixel_loss": "l1",
         },
     )
+    trains_channels_last = True
 
     official_unused = r"(net\.)?(chnl_reduce|reduce_noise_channel_)\d\."
     # Their checkpoint is one of PyTorch Lightning, where the network is called `net`. The prompts

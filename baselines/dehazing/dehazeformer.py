@@ -305,6 +305,7 @@ class DehazeFormer(Method):
             "augment": ("horizontal_flip",),
         },
     )
+    trains_channels_last = True
 
     official_names = (
         (r"^patch_embed\.proj", "embedding"),

@@ -99,6 +99,7 @@ class DehazeNet(Method):
             "augment": (),
         },
     )
+    trains_channels_last = True
 
     official_names = (
         (r"^conv1\.", "features."),

@@ -132,6 +132,7 @@ class BRDNet(Method):
         published_parameters=1_115_051,
         own_recipe={"pixel_loss": "l2", "patch": 50, "batch": 20, "learning_rate": 1e-3},
     )
+    trains_channels_last = True
 
     def __init__(
         self,

@@ -107,6 +107,7 @@ class DnCNN(Method):
             ),
         ),
     )
+    trains_channels_last = True
 
     def __init__(
         self,

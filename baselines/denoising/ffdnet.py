@@ -73,6 +73,7 @@ class FFDNet(Method):
             ),
         ),
     )
+    trains_channels_last = True
 
     def __init__(self, channels: int = 96, depth: int = 12, identity_init: bool = False) -> None:
         super().__init__()

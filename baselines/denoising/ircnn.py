@@ -111,6 +111,7 @@ class IRCNN(Method):
         ),
         own_recipe={"pixel_loss": "l2", "patch": 35, "batch": 256, "learning_rate": 1e-3},
     )
+    trains_channels_last = True
 
     official_names = ((r"^(\d+)\.model\.", r"networks.\1."),)
 

@@ -224,6 +224,7 @@ class MSPFN(Method):
         published_parameters=20_995_776,
         own_recipe={"patch": 96, "batch": 12, "learning_rate": 5e-4},
     )
+    trains_channels_last = True
 
     def __init__(
         self,

@@ -81,6 +81,7 @@ class EDSR(MeanShiftedNetwork):
         ),
         own_recipe={**STEP_RECIPE, "steps": 300_000, "milestones": (200_000,)},
     )
+    trains_channels_last = True
 
     def __init__(
         self,

@@ -101,6 +101,7 @@ class HAN(MeanShiftedNetwork):
         ),
         own_recipe={**STEP_RECIPE, "steps": 400_000, "milestones": (200_000,)},
     )
+    trains_channels_last = True
 
     official_names = (
         (r"^la\.", "layer_attention."),

@@ -63,6 +63,7 @@ class RCAN(MeanShiftedNetwork):
             "milestones": (200_000, 400_000, 600_000, 800_000),
         },
     )
+    trains_channels_last = True
 
     # The layers of the channel attention.
     official_names = ((r"\.conv_du\.", ".gate."),)

@@ -10,7 +10,7 @@ import torch
 from ndr.checkpoint import load_run_checkpoint
 from ndr.data.image_files import ImageFileError
 from ndr.data.manifest import ManifestError
-from ndr.device import DeviceError
+from ndr.device import DeviceError, lay_out_channels_last
 from ndr.evaluation.degraded_images import EvaluationError
 from ndr.evaluation.tiling import TilingError
 from ndr.method import CheckpointError, Method
@@ -91,11 +91,7 @@ def load_method(
     if source == "official_weights":
         known = next((w.name for w in cls.info.official_weights if w.sha256 == sha256), None)
     method = method.eval().requires_grad_(False).to(device)
-    for module in method.modules():
-        # Most of these networks are convolutions, which run faster on this layout. The others keep
-        # theirs: PyTorch refuses to lay out a three-dimensional one like this.
-        if isinstance(module, torch.nn.Conv2d):
-            module.to(memory_format=torch.channels_last)
+    lay_out_channels_last(method)
     return LoadedMethod(method, source, sha256, known)
 
 

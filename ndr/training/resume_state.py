@@ -25,6 +25,7 @@ from torch import Tensor
 
 from ndr.atomic_file import atomic_path, write_text
 from ndr.checkpoint import write_checkpoint
+from ndr.device import lay_out_channels_last
 from ndr.method import Method, load_strictly, parameter_count
 from ndr.records.checkpoint_header import CheckpointHeader
 from ndr.records.provenance import Stopwatch, TrainingProvenance
@@ -130,7 +131,9 @@ class TrainingState:
     """
 
     def __init__(self, spec: RunSpec, method: Method) -> None:
-        """State before the first step; `method` is on its device."""
+        """State before the first step; `method` is on its device, and is laid out for training."""
+        if method.trains_channels_last and all(p.device.type == "cpu" for p in method.parameters()):
+            lay_out_channels_last(method)
         self.spec = spec
         self.method = method
         self.optimisers = build_optimisers(method, spec.recipe)
