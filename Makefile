@@ -8,6 +8,7 @@ CORES ?= all
 TIER ?= quick
 REMOTE ?=
 YES ?=
+UPGRADE ?=
 # What is given reaches the commands by the environment: neither make nor a shell reads it again.
 REFERENCE_TIER := $(if $(filter command line environment,$(origin TIER)),$(value TIER),smoke)
 override CORES := $(value CORES)
@@ -15,7 +16,7 @@ override TIER := $(value TIER)
 override REMOTE := $(value REMOTE)
 export CORES TIER REMOTE REFERENCE_TIER
 
-.PHONY: tables test bench snapshot restore reference-runs check-regression update-reference coverage lint format clean
+.PHONY: tables test bench snapshot restore reference-runs check-regression update-reference coverage lint format lock clean
 
 tables: $(INSTALLED)  ## the report at the default tier: reports/all_tables.html
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores "$$CORES" reports/all_tables.html
@@ -53,13 +54,17 @@ lint: $(INSTALLED)  ## style, spelling, types and the workflow, of the files tha
 format: $(INSTALLED)  ## mend what can be mended
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m workflows.lint --mend
 
-# One environment, made from the lock. Every version is pinned there, so nothing is resolved.
+# One environment, made from the lock. Every version is pinned there with the hashes of its files, so
+# nothing is resolved.
 $(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, found " + sys.version.split()[0])'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+lock:  ## renew requirements.lock, after a change of pyproject.toml; needs uv (UPGRADE=1: newest versions)
+	uv pip compile --universal --generate-hashes --all-extras --no-annotate --no-header $(if $(UPGRADE),--upgrade) pyproject.toml --output-file requirements.lock
 
 clean:  ## products of the default tier; other tiers, data sets and resume states stay
 	rm -rf results/quick logs/quick benchmarks/quick reports/all_tables.html

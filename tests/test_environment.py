@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
+from packaging.markers import Marker
 
 from tests.conftest import REPOSITORY
 from workflows.lint import tracked_files
@@ -15,33 +20,93 @@ ROOT = REPOSITORY
 LOCK = ROOT / "requirements.lock"
 
 
-def pins() -> dict[str, str]:
-    lines = [line for line in LOCK.read_text().splitlines() if line and not line.startswith("#")]
-    found = {}
-    for line in lines:
-        match = re.fullmatch(r"([A-Za-z0-9_.-]+)==([^\s;]+)( ; .+)?", line)
-        assert match, f"requirements.lock: {line!r} is no exact pin"
-        found[re.sub(r"[-_.]+", "-", match[1]).lower()] = match[2]
+@dataclass(frozen=True)
+class Pin:
+    """One entry of the lock."""
+
+    name: str
+    version: str
+    marker: str
+    hashes: tuple[str, ...]
+
+    def holds(self, machine: dict[str, str]) -> bool:
+        return not self.marker or Marker(self.marker).evaluate(dict(machine))
+
+
+def lock() -> list[Pin]:
+    found = []
+    for entry in LOCK.read_text().replace("\\\n", " ").splitlines():
+        match = re.fullmatch(
+            r"([a-z0-9][a-z0-9-]*)==([^\s;]+)(?: ; (.+?))?((?:\s+--hash=sha256:[0-9a-f]{64})+)",
+            entry,
+        )
+        assert match, f"requirements.lock: {entry!r} is no exact pin with hashes"
+        hashes = tuple(re.findall("sha256:([0-9a-f]{64})", match[4]))
+        found.append(Pin(match[1], match[2], match[3] or "", hashes))
     return found
 
 
+def pins() -> dict[str, str]:
+    """Versions of this machine."""
+    return {pin.name: pin.version for pin in lock() if pin.holds({})}
+
+
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def wanted() -> set[str]:
+    content = project()["project"]
+    extras = content["optional-dependencies"].values()
+    items = [*content["dependencies"], *(item for extra in extras for item in extra)]
+    return {re.split(r"[<>=!~ ]", item)[0].lower() for item in items}
+
+
 def test_every_dependency_is_pinned() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    names = {re.split(r"[<>=!~ ]", item)[0].lower() for item in wanted}
-    assert names <= pins().keys()
+    assert wanted() <= pins().keys()
+
+
+@pytest.mark.parametrize("python", ["3.11.0", "3.11.2", "3.12.0", "3.13.0"])
+@pytest.mark.parametrize(
+    ("system", "platform"), [("Linux", "linux"), ("Darwin", "darwin"), ("Windows", "win32")]
+)
+@pytest.mark.parametrize("processor", ["x86_64", "arm64"])
+def test_the_lock_holds_on_every_machine(
+    python: str, system: str, platform: str, processor: str
+) -> None:
+    """One version of each package, and none that refuses the Python (Debian 12 has 3.11.2)."""
+    machine = {
+        "python_full_version": python,
+        "python_version": python.rpartition(".")[0],
+        "platform_system": system,
+        "sys_platform": platform,
+        "platform_machine": processor,
+        "os_name": "nt" if platform == "win32" else "posix",
+    }
+    versions = Counter(pin.name for pin in lock() if pin.holds(machine))
+    assert set(versions.values()) == {1}
+    assert wanted() <= versions.keys()
 
 
 def test_lock_names_no_address() -> None:
     assert "://" not in LOCK.read_text()
-    assert "--" not in LOCK.read_text()
+    assert "index" not in LOCK.read_text()
 
 
-def test_conda_environment_takes_the_lock() -> None:
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
-    pip = next(item["pip"] for item in environment["dependencies"] if isinstance(item, dict))
-    assert pip == ["--requirement requirements.lock", "--editable ."]
-    python = next(d for d in environment["dependencies"] if str(d).startswith("python="))
+def test_what_the_suite_never_imports_is_left_out() -> None:
+    left_out = project()["tool"]["uv"]["exclude-dependencies"]
+    assert {"triton", "transformers", "opencv-python"} <= set(left_out)
+    assert not set(left_out) & {pin.name for pin in lock()}
+    # Without libGL, as in a container.
+    assert "opencv-python-headless" in pins()
+
+
+def test_conda_users_take_the_lock() -> None:
+    text = (ROOT / "environment.yml").read_text()
+    assert "pip install --no-deps --require-hashes --requirement requirements.lock" in text
+    dependencies = yaml.safe_load(text)["dependencies"]
+    assert not [item for item in dependencies if isinstance(item, dict)], "no second list"
+    python = next(d for d in dependencies if str(d).startswith("python="))
     assert tuple(map(int, python.removeprefix("python=").split("."))) >= (3, 11)
 
 

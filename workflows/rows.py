@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ndr.data.fetch.source import Terms
 from ndr.method import MethodInfo, OfficialWeights, Tiling
 from ndr.nearest_name import check_names, named_entry
 from ndr.registry import method_arguments, method_class
@@ -82,6 +83,10 @@ def why_no_weights(row: TableRow) -> str:
 class SetIdentities(Protocol):
     """What the plan asks of the catalogue of data sets."""
 
+    @property
+    def terms(self) -> Mapping[str, Terms]:
+        """Licences that the user accepts once, by name."""
+
     def identity(self, name: str, suite_seed: int) -> str:
         """Hash of the set's committed manifest or of its synthesis."""
 
@@ -109,13 +114,19 @@ class RowSpecs:
         return dataclasses.replace(test_set, set=first.set, sigma=first.sigma)
 
     def left_out(self, row: TableRow) -> str:
-        """Why the configuration leaves a row out; empty where it is asked for."""
+        """Why the configuration leaves a row out; empty where it is asked for.
+
+        A method that runs a package under terms of use is asked for once they are accepted.
+        """
         for key, allowed, value in (
             ("only_settings", self.config.only_settings, row.setting),
             ("only_methods", self.config.only_methods, row.method),
         ):
             if allowed and value not in allowed:
                 return f"left out by {key}: {', '.join(allowed)}"
+        for name, terms in self.catalogue.terms.items():
+            if row.method in terms.methods and name not in self.config.accepted_terms:
+                return f"it runs under terms of use: {terms.request(name)}"
         return ""
 
     def table_columns(self, row: TableRow, table: Table) -> list[str]:

@@ -336,6 +336,11 @@ class Suite:
             tier_note=tier.note.strip(),
             comparable_with_paper=tier.comparable_with_paper,
             attributions=tuple(self.catalogue.attributions(list(dict.fromkeys(sets)))),
+            licences=tuple(
+                f"{each.title}: {each.text.strip()} {each.url}"
+                for each in self.catalogue.terms.values()
+                if each.methods or each.metrics
+            ),
             input_runs=tuple(self.plan.input_runs),
             truth_runs=tuple(self.plan.truth_runs),
             balance=self.config.balance or tier.balance,

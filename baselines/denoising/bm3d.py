@@ -112,10 +112,15 @@ class BM3D(Method):
 
         Raises:
             ValueError: a noise level that is not above 0.
-            RestorationError: the memory does not suffice.
+            RestorationError: the memory does not suffice, or the package is not installed.
         """
-        from bm3d import BM3DProfile
-
+        try:
+            from bm3d import BM3DProfile  # starting it takes a second
+        except ModuleNotFoundError as error:
+            raise RestorationError(
+                "bm3d: its package, for non-commercial use only, is not installed; the suite's "
+                "extra [bm3d] and requirements.lock have it"
+            ) from error
         profile = BM3DProfile()
         profile.num_threads = self.threads
         sigmas = side.noise_levels(degraded).tolist()

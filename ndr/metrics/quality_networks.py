@@ -8,6 +8,7 @@ is checked against the hash that its publisher gives, read as tensors alone, and
 from __future__ import annotations
 
 import functools
+import importlib.util
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -69,8 +70,13 @@ class MetricWeights:
         """`place`, with the hash checked.
 
         Raises:
-            MetricWeightsError: no file, or another one.
+            MetricWeightsError: no file, or another one; or the network's package is not installed.
         """
+        if importlib.util.find_spec("pyiqa") is None:
+            raise MetricWeightsError(
+                f"{self.metric} needs the package pyiqa, for non-commercial use only, which is not "
+                "installed; the suite's extra [quality] and requirements.lock have it"
+            )
         path = self.place(folder)
         sha256 = _sha256(path, path.stat().st_mtime_ns, path.stat().st_size)
         if not sha256.startswith(self.sha256_start):

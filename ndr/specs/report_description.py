@@ -36,6 +36,8 @@ class ReportDescription(CanonicalSpec):
     balance: str = ""
     """How the tasks of a training mix are balanced."""
     noise_variant: str = ""
+    licences: tuple[str, ...] = ()
+    """Packages under terms of their own, a line each."""
     sources: tuple[TestSetSource, ...] = ()
     """Needed to look up test sets in what the leak scan found."""
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 
-from ndr.method import SideInformation
+from ndr.method import RestorationError, SideInformation
 from ndr.registry import create
 
 
@@ -102,3 +104,10 @@ def test_each_image_has_its_level() -> None:
 def test_refuses_no_noise() -> None:
     with pytest.raises(ValueError, match="expected noise levels above 0"):
         create("bm3d").restore(torch.rand(1, 3, 16, 16), SideInformation(sigma=0.0))
+
+
+def test_without_its_package_it_says_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `RestorationError` leaves the reason in the cells; the other test sets go on."""
+    monkeypatch.setitem(sys.modules, "bm3d", None)
+    with pytest.raises(RestorationError, match=r"not installed; the suite's extra \[bm3d\]"):
+        create("bm3d").restore(smooth_picture(16), SideInformation(sigma=25.0))

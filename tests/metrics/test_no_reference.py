@@ -106,6 +106,14 @@ def test_other_files_are_refused_before_anything_reads_them(tmp_path, empty_cach
 def test_unknown_metrics_and_broken_images() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'MUSIQ'"):
         unavailable(["MUSIK"], Path("."))
+
+
+def test_networks_need_their_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyiqa", None)
+    reasons = unavailable(["PIQE", "MUSIQ", "DBCNN"], Path("."))
+    assert sorted(reasons) == ["DBCNN", "MUSIQ"]
+    assert "the suite's extra [quality]" in reasons["MUSIQ"]
+
     with pytest.raises(UnknownNameError, match="did you mean 'PIQE'"):
         score(photograph(32, 32), ["PIQUE"], Path("."))
     with pytest.raises(ValueError, match="3 values that are not finite"):

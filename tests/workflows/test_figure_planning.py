@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ndr.data.catalogue import load_catalogue
 from ndr.method import TIERS
 from ndr.nearest_name import UnknownNameError
 from ndr.specs.figure_plan import FigurePlan
@@ -32,12 +33,15 @@ NDR = "ndr_restore__noise_rain_haze__seed_0"
 class ReadableSets:
     """Identities that are the sets' names."""
 
+    terms = load_catalogue(CONFIG / "datasets.yaml").terms
+
     def identity(self, name: str, suite_seed: int) -> str:
         return name
 
 
 def plan(folder: Path = CONFIG, **changes: object) -> Plan:
-    config = suite_config({**read_yaml(CONFIG / "config.yaml"), "tier": "smoke", **changes})
+    content = {"tier": "smoke", "accepted_terms": ["bm3d_non_commercial"], **changes}
+    config = suite_config({**read_yaml(CONFIG / "config.yaml"), **content})
     return make_plan(config, ReadableSets(), folder)
 
 

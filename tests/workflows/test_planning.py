@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ndr.data.catalogue import load_catalogue
 from ndr.method import Tiling
 from ndr.nearest_name import UnknownNameError
 from ndr.registry import method_arguments, method_class
+from ndr.specs.table_plan import PlannedRow
 from ndr.specs.typed_file import SpecError, read_yaml
 from workflows.configuration import CONFIG, names_in, suite_config
 from workflows.planning import Plan, make_plan
@@ -19,6 +21,8 @@ from workflows.planning import Plan, make_plan
 
 class NamedSets:
     """Identities that are readable: the set's name and the seed."""
+
+    terms = load_catalogue(CONFIG / "datasets.yaml").terms
 
     def identity(self, name: str, suite_seed: int) -> str:
         return f"{name}:{suite_seed}"
@@ -96,6 +100,21 @@ def test_controls_need_no_training() -> None:
     real = {name for name in sets["identity__no_training__seed_0"] if "real" in name}
     assert sets["identity__no_training__seed_0"] - sets["oracle__no_training__seed_0"] == real
     assert len(real) == 3
+
+
+def test_a_package_under_terms_runs_once_they_are_accepted() -> None:
+    def bm3d_row(**changes: object) -> PlannedRow:
+        (row,) = (row for row in plan(**changes).tables["table_01"].rows if row.label == "CBM3D")
+        return row
+
+    refused = bm3d_row()
+    assert refused.run is None
+    assert "For non-commercial use only" in refused.reason
+    assert "accepted_terms: [bm3d_non_commercial]" in refused.reason
+    assert "bm3d__no_training__seed_0" not in plan().runs_of_table("table_01")
+    accepted = bm3d_row(accepted_terms=["bm3d_non_commercial"])
+    assert accepted.run == "bm3d__no_training__seed_0"
+    assert not accepted.reason
 
 
 def test_slow_methods_see_fewer_images() -> None:
@@ -196,7 +215,7 @@ def test_averages_are_plain_or_weighted() -> None:
 
 
 def test_authors_weights_fill_rows_without_training() -> None:
-    made = plan(sources="official_weights")
+    made = plan(sources="official_weights", accepted_terms="bm3d_non_commercial")
     rows = {row.paper_method: row for row in made.tables["table_01"].rows}
     run = "ffdnet__official_weights__weights_ffdnet_color__seed_0"
     assert rows["FFDNet"].run == run

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
+from ndr.data.fetch.source import Terms
 from ndr.records.shipped_weights import ShippedFile, ShippedIndex
 from ndr.shipped_weights import INDEX, shipped_key
 from ndr.specs.run_spec import RunSpec
@@ -21,6 +24,8 @@ MAIN = "ndr_restore__noise_rain_haze__seed_{}"
 
 class NamedSets:
     """Identities that are readable: the set's name and the seed."""
+
+    terms: ClassVar[Mapping[str, Terms]] = {}
 
     def identity(self, name: str, suite_seed: int) -> str:
         return f"{name}:{suite_seed}"

@@ -44,12 +44,9 @@ def check_terms(
     if name is None or name in accepted:
         return
     check_names("terms", [name], known)
-    terms = known[name]
     raise TermsError(
-        f"set {set_name!r} is published under terms of use: {terms.title} ({terms.url}). "
-        f"{terms.text.strip()} Read them; if you accept, add {name} to accepted_terms in "
-        f"config/config.yaml (accepted_terms: [{name}]), or pass --accept-terms {name}. Nothing "
-        "was downloaded."
+        f"set {set_name!r} is published under terms of use: {known[name].request(name)}, or pass "
+        f"--accept-terms {name}. Nothing was downloaded."
     )
 
 

@@ -31,12 +31,23 @@ def check_relative(path: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """A licence that the user accepts once, by its name, before anything is downloaded."""
+    """A licence that the user accepts once, by its name, before anything is downloaded or run."""
 
     title: str
     text: str
     """One or two sentences: what it allows."""
     url: str
+    methods: tuple[str, ...] = ()
+    """Methods that run a package under it."""
+    metrics: tuple[str, ...] = ()
+    """Metrics that run a package under it."""
+
+    def request(self, name: str) -> str:
+        """The question to the user, whose answer is the terms' name in the configuration."""
+        return (
+            f"{self.title} ({self.url}). {self.text.strip()} Read them; if you accept, add {name} "
+            f"to accepted_terms in config/config.yaml (accepted_terms: [{name}])"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
