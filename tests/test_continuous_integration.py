@@ -17,7 +17,11 @@ ROOT = REPOSITORY
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 READER = ["make tables", "make test"]
 """The README's commands, in its order."""
-COMMANDS = {"regression.yml": ["make check-regression"], "tests.yml": READER}
+COMMANDS = {
+    "container.yml": ["docker build --tag suite ."],
+    "regression.yml": ["make check-regression"],
+    "tests.yml": READER,
+}
 
 
 def test_there_is_one_file_per_purpose() -> None:
@@ -35,6 +39,13 @@ def test_actions_are_pinned_and_secrets_absent(path: Path) -> None:
         assert re.fullmatch(r"actions/[a-z-]+@v\d+", step.get("uses", "actions/none@v1"))
     commands = [step.get("run") for step in job["steps"]]
     assert [name for name in commands if name in COMMANDS[path.name]] == COMMANDS[path.name]
+
+
+def test_the_oldest_and_the_newest_python_are_tested() -> None:
+    text = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
+    matrix = yaml.safe_load(text)["jobs"]["tests"]["strategy"]["matrix"]["python"]
+    known = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert matrix == [known[0], known[-1]]
 
 
 def test_local_integration_does_what_a_reader_does() -> None:
