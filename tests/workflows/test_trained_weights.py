@@ -1,0 +1,97 @@
+"""`make trained-weights`: train, check on validation images, pack, commit; then tables take it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ndr.records.provenance import EvaluationProvenance
+from ndr.shipped_weights import ShippedWeights
+from tests.project_copy import PROGRAM, copy_project, run_in, succeeded
+
+pytestmark = pytest.mark.slow
+RUN = "ffdnet__denoise__seed_0"
+COMMAND = (sys.executable, "-m", "workflows.trained_weights", "--commit")
+
+
+def project(folder: Path, steps: int) -> Path:
+    """A copy whose tier `smoke` is what is trained and shipped, with one network to train."""
+    copy_project(folder, (*PROGRAM, ".gitignore"))
+    tier = folder / "config" / "tiers" / "smoke.yaml"
+    content = yaml.safe_load(tier.read_text(encoding="utf-8"))
+    content["recipe"] |= {"steps": steps, "learning_rate": 2e-3}
+    content["validation_sets"] = {"noise": "photographs_test"}
+    tier.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    group = {"tables": ["table_01"], "methods": ["ffdnet"], "seeds": [0]}
+    trainings = yaml.safe_dump({"tier": "smoke", "order": [group]})
+    (folder / "config" / "trainings.yaml").write_text(trainings, encoding="utf-8")
+    for command in (
+        ("init", "--quiet"),
+        ("config", "user.name", "A Tester"),
+        ("config", "user.email", "tester@example.org"),
+        ("add", "."),
+        ("commit", "--quiet", "--message", "Begin"),
+    ):
+        subprocess.run(("git", *command), cwd=folder, check=True)
+    return folder
+
+
+def subjects(folder: Path) -> list[str]:
+    log = subprocess.run(
+        ("git", "log", "--format=%s"), cwd=folder, check=True, capture_output=True, text=True
+    )
+    return log.stdout.splitlines()
+
+
+def test_a_trained_run_is_packed_committed_and_taken(tmp_path: Path) -> None:
+    folder = project(tmp_path, steps=60)
+    printed = succeeded(folder, run_in(folder, COMMAND))
+    assert f"[1/1] {RUN}: " in printed
+    assert subjects(folder) == [f"Ship the trained network {RUN}", "Begin"]
+    shipped = ShippedWeights.of(folder / "weights")
+    (entry,) = shipped.files.values()
+    assert (entry.run, shipped.problem(entry)) == (RUN, "")
+    assert "0 runs to train" in succeeded(folder, run_in(folder, COMMAND))
+    for path in (folder / "results" / "smoke" / "runs" / RUN).iterdir():
+        path.unlink()
+    target = f"results/smoke/evaluations/{RUN}/per_image.csv"
+    succeeded(
+        folder,
+        run_in(
+            folder,
+            ("snakemake", "--cores", "1", target, "--config", "tier=smoke", "sources=shipped"),
+        ),
+    )
+    provenance = folder / "results" / "smoke" / "evaluations" / RUN / "provenance.json"
+    assert EvaluationProvenance.read(provenance).source == "shipped"
+
+
+def test_a_stopped_training_goes_on(tmp_path: Path) -> None:
+    folder = project(tmp_path, steps=100_000)
+    paths = {
+        "PYTHONPATH": str(folder),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    with (folder / "printed").open("wb") as file:
+        child = subprocess.Popen(
+            COMMAND, cwd=folder, env={**os.environ, **paths}, stdout=file, stderr=subprocess.STDOUT
+        )
+        log = folder / "logs" / "smoke" / "train" / f"{RUN}.log"
+        deadline = time.monotonic() + 1800  # a guard against hanging; the cores are shared
+        while time.monotonic() < deadline and child.poll() is None:
+            if log.is_file() and " step " in log.read_text(encoding="utf-8"):
+                break
+            time.sleep(0.2)
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(timeout=600) == 1
+    printed = (folder / "printed").read_text(encoding="utf-8")
+    assert f"{RUN}: stopped; the same command goes on" in printed
+    assert list((folder / "resume").glob("*"))
+    assert not (folder / "weights").exists()
