@@ -75,10 +75,8 @@ def test_a_trained_run_is_packed_committed_and_taken(tmp_path: Path) -> None:
 
 def test_a_stopped_training_goes_on(tmp_path: Path) -> None:
     folder = project(tmp_path, steps=100_000)
-    paths = {
-        "PYTHONPATH": str(folder),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    paths = {"PYTHONPATH": str(folder), "PATH": path}
     with (folder / "printed").open("wb") as file:
         child = subprocess.Popen(
             COMMAND, cwd=folder, env={**os.environ, **paths}, stdout=file, stderr=subprocess.STDOUT
