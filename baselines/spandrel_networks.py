@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from baselines.super_resolution.residual_groups import DIV2K_MEAN
+from ndr.layers.layer_norm import LayerNorm
 
 
 def _network_class(architecture: str, module: str, name: str) -> type[nn.Module]:
@@ -138,6 +139,7 @@ def swinir(
             window_size=window,
             mlp_ratio=2,
             drop_path_rate=drop_path,
+            norm_layer=LayerNorm,
             upscale=scale,
             upsampler="pixelshuffledirect" if direct_shuffle else "pixelshuffle",
         )
@@ -179,6 +181,7 @@ def hat(
             overlap_ratio=0.5,
             mlp_ratio=2,
             drop_path_rate=drop_path,
+            norm_layer=LayerNorm,
             upscale=scale,
             num_feat=tail_width,
         )

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ndr.layers.initialisation import initialise, start_at_zero
+from ndr.layers.layer_norm import LayerNorm
 from ndr.method import (
     Batch,
     Method,
@@ -52,11 +53,11 @@ class WindowBlock(nn.Module):
         from timm.layers import gen_relative_position_index
 
         self.heads = heads
-        self.attention_norm = nn.LayerNorm(channels)
+        self.attention_norm = LayerNorm(channels)
         self.position_bias = nn.Parameter(torch.empty((2 * WINDOW - 1) ** 2, heads))
         self.query_key_value = nn.Linear(channels, 3 * channels)
         self.projection = nn.Linear(channels, channels)
-        self.perceptron_norm = nn.LayerNorm(channels)
+        self.perceptron_norm = LayerNorm(channels)
         self.expansion = nn.Linear(channels, channels)
         self.contraction = nn.Linear(channels, channels)
         # For each pair of pixels, the row of the table that belongs to their offset, (49, 49).

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from ndr.layers.layer_norm import exact_layer_norm
+
 EPSILON = 1e-5
 SMALLEST_LENGTH = 1e-12
 OFFICIAL_NAMES = (
@@ -56,8 +58,9 @@ class ChannelLayerNorm(nn.Module):
     is divided by its standard deviation but keeps its mean, and there is no shift: the bias-free
     norm that Restormer uses for denoising.
 
-    The input is best in channels-last memory, where the channels of a pixel are neighbours and
-    `F.layer_norm` reads them in one pass; the output has the memory format of the input.
+    Computed in single precision at least (`ndr.layers.layer_norm`). The input is best in
+    channels-last memory, where the channels of a pixel are neighbours and `F.layer_norm` reads them
+    in one pass; the output has the memory format of the input.
     """
 
     def __init__(self, width: int, bias: bool = True) -> None:
@@ -69,10 +72,11 @@ class ChannelLayerNorm(nn.Module):
         """Normalise over dimension 1."""
         pixels = features.permute(0, 2, 3, 1)
         if self.bias is not None:
-            normalised = F.layer_norm(pixels, self.weight.shape, self.weight, self.bias, EPSILON)
+            normalised = exact_layer_norm(pixels, self.weight, self.bias, EPSILON)
         else:
-            deviation = (pixels.var(-1, keepdim=True, unbiased=False) + EPSILON).sqrt()
-            normalised = pixels / deviation * self.weight
+            exact = pixels.to(torch.promote_types(pixels.dtype, torch.float32))
+            deviation = (exact.var(-1, keepdim=True, unbiased=False) + EPSILON).sqrt()
+            normalised = (exact / deviation * self.weight).to(pixels.dtype)
         return normalised.permute(0, 3, 1, 2)
 
 
