@@ -10,9 +10,9 @@ from torch.nn import functional as F
 class LayerNorm(nn.LayerNorm):
     """PyTorch's over the last dimension, computed in single precision at least.
 
-    PyTorch's own gradient of scale and shift adds up 16-bit numbers in 16 bits on a CPU, so that
-    sums over the pixels of a batch stop growing: up to 86 % of them was seen missing. Its kernel for
-    16 bits is also several times slower where the channels are no multiple of 16.
+    On a CPU, PyTorch's own gradient of scale and shift adds up 16-bit numbers in 16 bits, so that
+    sums over the pixels of a batch stop growing: up to 86 % of them was seen missing. Its kernel
+    for 16 bits is also several times slower where the channels are no multiple of 16.
     """
 
     def forward(self, features: Tensor) -> Tensor:
