@@ -7,27 +7,14 @@ ablation_lambda_0.5                                   a changed network and the 
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ndr.specs.run_spec import OFFICIAL
+from ndr.specs.cell_name import SEPARATOR, cell_name, slug, system_names
 from ndr.specs.table_plan import PlannedColumn, PlannedRow, TablePlan
 from ndr.specs.typed_file import SpecError, read_yaml
 from workflows.planning import Plan
-
-SEPARATOR = "__"
-
-
-def slug(text: str) -> str:
-    """Text as part of a name: lower case, words joined by single underscores.
-
-    >>> slug("noise+rain+haze"), slug("lambda = 0.5"), slug("BSD68_sigma25")
-    ('noise_rain_haze', 'lambda_0.5', 'bsd68_sigma25')
-    """
-    return re.sub(r"[^a-z0-9.]+", "_", text.lower()).strip("_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +35,7 @@ class PlannedCell:
     @property
     def name(self) -> str:
         """Name of the cell, e.g. `table_05__noise_rain_haze__ndr_restore__rain100l`."""
-        return SEPARATOR.join((self.table.name, self.setting, self.system, self.column_name))
+        return cell_name(self.table.name, self.row.block, self.system, self.column.paper_column)
 
     @property
     def short_name(self) -> str:
@@ -61,28 +48,14 @@ class PlannedCell:
         return slug(self.column.paper_column)
 
 
-def parts_of_run(run: str) -> tuple[str, str, tuple[str, ...]]:
-    """Method, setting and changes of a run's id.
-
-    >>> parts_of_run("ndr_restore__noise_rain__use_dq_false__seed_0")
-    ('ndr_restore', 'noise_rain', ('use_dq_false',))
-    """
-    method, setting, *changes, _seed = run.split(SEPARATOR)
-    return method, setting, tuple(changes)
-
-
 def _systems(plan: TablePlan) -> dict[int, str]:
-    """Name of each row that has a run, by its place: the method, with changes where needed."""
-    methods = Counter((row.block, parts_of_run(row.run)[0]) for row in plan.rows if row.run)
-    names = {}
-    for place, row in enumerate(plan.rows):
-        if row.run is None:
-            continue
-        method, setting, changes = parts_of_run(row.run)
-        full = (method, *([setting] if setting == OFFICIAL else []), *changes)
-        alone = methods[row.block, method] == 1
-        names[place] = method if alone else SEPARATOR.join(full)
-    return names
+    """Name of each row that has a run, by its place."""
+    names: dict[int, str] = {}
+    for block in dict.fromkeys(row.block for row in plan.rows):
+        places = [place for place, row in enumerate(plan.rows) if row.block == block]
+        found = system_names([plan.rows[place].run for place in places])
+        names.update((place, name) for place, name in zip(places, found, strict=True) if name)
+    return dict(sorted(names.items()))
 
 
 def planned_cells(plan: Plan) -> list[PlannedCell]:

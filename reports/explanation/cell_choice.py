@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ndr.nearest_name import UnknownNameError
-from workflows.targets import PlannedCell, parts_of_run
+from ndr.specs.cell_name import parts_of_run
+from workflows.targets import PlannedCell
 
 
 class AmbiguousCellError(ValueError):
