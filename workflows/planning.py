@@ -39,6 +39,8 @@ from workflows.rows import (
     input_row,
     method_info,
     official_run,
+    paper_method,
+    row_label,
     truth_row,
     weights_of,
     why_no_weights,
@@ -292,8 +294,8 @@ class Plan:
         first, *others = dict.fromkeys(self.rows.run_of(row, seed) for seed in self.seeds_of(row))
         return PlannedRow(
             block=self.rows.setting(row.setting).block,
-            label=row.label or row.paper_method,
-            paper_method=row.paper_method,
+            label=row_label(row),
+            paper_method=paper_method(row),
             run=None if reason else first,
             columns=tuple(self.rows.test_set(column).name for column in columns),
             reason=reason,

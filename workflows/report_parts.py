@@ -19,6 +19,7 @@ from workflows.rows import (
     input_row,
     method_info,
     official_run,
+    row_label,
     truth_row,
     weights_of,
     why_no_weights,
@@ -82,7 +83,7 @@ def _figure_row(plan: Plan, system: FigureSystem, figure: Figure) -> FigureRow:
     asked = [plan.rows.test_set(column).name for column in columns]
     scored = {test_set.name for test_set in plan.evaluations[run].test_sets}
     return FigureRow(
-        label=system.label or info.paper_label,
+        label=system.label or row_label(system.row),
         run=None if reason else run,
         reason=reason,
         setting=plan.rows.setting(row.setting).label if info.trainable else "",

@@ -55,6 +55,23 @@ def method_info(row: TableRow) -> MethodInfo:
     return method_class(row.method).info
 
 
+def paper_method(row: TableRow) -> str:
+    """The row's name in the file of the paper's numbers; empty where the paper has none.
+
+    >>> paper_method(TableRow(setting="denoise", method="bm3d", paper_method="none"))
+    ''
+    """
+    return "" if row.paper_method.lower() == "none" else row.paper_method
+
+
+def row_label(row: TableRow) -> str:
+    """What a row is called: as it says, as the paper does, or its method with its changes."""
+    if row.label or paper_method(row):
+        return row.label or paper_method(row)
+    words = (f"{key} = {str(value).lower()}" for key, value in row.changes.items())
+    return ", ".join([method_info(row).paper_label, *words])
+
+
 def weights_of(row: TableRow) -> OfficialWeights | None:
     """The published checkpoint that may stand in a row; none for a changed network."""
     published = () if row.changes else method_info(row).official_weights

@@ -235,12 +235,11 @@ def test_authors_weights_fill_rows_without_training() -> None:
     assert ablation.reason == "its authors publish no weights of this changed network"
 
 
-def test_everything_is_evaluated_in_single_precision() -> None:
-    """As published numbers are, whatever a network was trained in."""
-    found = plan(tier="small")
-    assert {spec.precision for spec in found.runs.values()} == {"bf16"}
-    assert {spec.precision for spec in found.evaluations.values()} == {"fp32"}
-    assert "ffdnet__official_weights__weights_ffdnet_color__seed_0" in found.evaluations
+def test_authors_weights_are_evaluated_in_single_precision() -> None:
+    evaluations = plan(tier="small").evaluations
+    run = "ffdnet__official_weights__weights_ffdnet_color__seed_0"
+    assert evaluations[run].precision == "fp32"
+    assert evaluations["ffdnet__denoise__seed_0"].precision == "bf16"
 
 
 def test_both_sources_are_two_lines() -> None:
@@ -353,3 +352,33 @@ def test_every_tier_resolves(tier: str) -> None:
         assert spec.sets
     for table in resolved.tables.values():
         assert table.tier == tier
+
+
+def test_rows_without_label_and_paper_method_are_told_apart(config_copy: Path) -> None:
+    rows = [
+        {"setting": "denoise", "method": "bm3d", "paper_method": "none"},
+        {"setting": "denoise", "method": "dncnn", "paper_method": ""},
+        {
+            "setting": "noise_rain_haze",
+            "method": "ndr_restore",
+            "changes": {"lambda_degrad": 0.7, "use_dq": False},
+            "paper_method": "none",
+        },
+        {"setting": "denoise", "method": "bm3d", "label": "Mine", "paper_method": "none"},
+    ]
+    content = {
+        "label": "Mine",
+        "title": "Mine",
+        "metrics": ["PSNR"],
+        "columns": ["BSD68_sigma25"],
+        "rows": rows,
+    }
+    (config_copy / "tables" / "table_mine.yaml").write_text(yaml.safe_dump(content))
+    planned = plan(config_copy, tables=["table_mine"]).tables["table_mine"].rows
+    assert [row.label for row in planned] == [
+        "CBM3D",
+        "DnCNN",
+        "NDR-Restore, lambda_degrad = 0.7, use_dq = false",
+        "Mine",
+    ]
+    assert {row.paper_method for row in planned} == {""}
