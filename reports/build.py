@@ -1,7 +1,7 @@
 """The page's command: `python -m reports.build --report-json ... --tables ... --out PAGE`.
 
-One HTML file that makes no request to any host; full crops of pictures lie in `assets/` beside
-it, or inside it with `--single-file`. Equal results give an equal page, byte for byte.
+A page that makes no request to any host: what it shows and offers lies in `assets/` beside it; with
+`--single-file` what it shows lies inside it. Equal results give an equal page, byte for byte.
 """
 
 from __future__ import annotations
@@ -24,18 +24,20 @@ from ndr.specs.report_description import ReportDescription
 from reports import number_format
 from reports.analysis.origin import origin_of, runs_of
 from reports.analysis.quality import merge_entries
-from reports.page.picture_store import PictureStore
-from reports.page.sections.cells import CellPanels, as_script, cell_id
+from reports.page.assets import Assets
+from reports.page.sections.answer import answer_section
+from reports.page.sections.cells import CellPanels, as_script
 from reports.page.sections.claims import claims_section
 from reports.page.sections.curves import curve_drawings
 from reports.page.sections.errata import errata_section
 from reports.page.sections.figures import figures_section
 from reports.page.sections.leaks import leak_section
+from reports.page.sections.overview import overview_section
 from reports.page.sections.parameters import parameters_section
 from reports.page.sections.pictures import KeptPictures, picture_rows
 from reports.page.sections.representation import representation_section
 from reports.page.sections.sensitivity import sensitivity_section
-from reports.page.sections.tables import PageTable, anchor
+from reports.page.sections.tables import anchor, page_tables
 from reports.paper.arithmetic import exact, finding_text, signed
 from reports.paper.printed_values import block_title, column_text, table_label, with_symbols
 
@@ -43,8 +45,24 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 STATIC = Path(__file__).resolve().parent / "static"
 
 
+WITHOUT_SCRIPTS = Markup(
+    ".numbers .interval, .numbers .agreement, .numbers .paper, .numbers .difference,"
+    " .numbers .subset { display: block; }"
+)
+"""Style where nothing can be switched on: then everything is shown."""
+
+
 class ReportError(ValueError):
     """Tables that cannot stand on one page."""
+
+
+def unbroken(label: str) -> str:
+    """A label whose equations stay on one line.
+
+    >>> unbroken("Noise, s = 25").count("\N{NO-BREAK SPACE}")
+    2
+    """
+    return label.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
 
 
 def environment() -> jinja2.Environment:
@@ -68,10 +86,10 @@ def environment() -> jinja2.Environment:
         "finding_text": finding_text,
         "signed": signed,
         "symbols": with_symbols,
+        "unbroken": unbroken,
         "table_label": table_label,
     }
     env.globals |= {
-        "cell_id": cell_id,
         "csv_number": number_format.csv_number,
         "difference_text": number_format.difference_text,
         "metric_text": number_format.metric_text,
@@ -149,7 +167,6 @@ def build_page(
     representation: Sequence[Path] = (),
     figures: Sequence[Path] = (),
     leaks: Path | None = None,
-    page: Path = Path("all_tables.html"),
     assets: Path | None = None,
 ) -> str:
     """The page as HTML.
@@ -164,8 +181,8 @@ def build_page(
         representation: by `python -m ndr.represent`, the main run first.
         figures: records by `python -m reports.figures.draw`, with the pictures beside them.
         leaks: by `python -m ndr.data.leaks`.
-        page: where the page will lie: links to files are relative to it.
-        assets: folder beside the page for full crops; None puts them into the page.
+        assets: folder beside the page for what it shows and offers; None puts what it shows into
+            the page.
 
     Raises:
         ReportError, ResultFileError: inputs that do not fit.
@@ -175,10 +192,12 @@ def build_page(
     names = [table.name for table in tables]
     origin = origin_of(results, runs_of(tables))
     kept = KeptPictures(results, description)
-    store = PictureStore(assets)
-    pictures, picture_quality = picture_rows(kept, store, tables)
+    beside = Assets(assets)
+    views = page_tables(tables, results, beside)
+    answer = answer_section(description, views, results, kept, beside)
+    pictures, picture_quality = picture_rows(kept, beside, tables)
     curves, curve_quality = curve_drawings(results, tables)
-    found_leaks = leak_section(leaks, description, tables, results)
+    found_leaks = leak_section(leaks, description, tables, results, beside)
     quality = merge_entries(
         [
             *origin.quality,
@@ -188,8 +207,10 @@ def build_page(
             *curve_quality,
         ]
     )
-    panels = CellPanels(results, description, kept, store).content(tables)
-    store.remove_others()
+    panels = CellPanels(results, description, kept, beside).content(views)
+    drawn = figures_section(figures, beside)
+    studied = representation_section(representation, beside)
+    beside.remove_others()
     script = joined(".js")
     return (
         environment()
@@ -198,10 +219,14 @@ def build_page(
             description=description,
             policy=content_security_policy(script),
             style=joined(".css"),
+            without_scripts=WITHOUT_SCRIPTS,
             script=script,
             panels_json=as_script(panels),
             origin=origin,
-            views=[PageTable(table) for table in tables],
+            answer=answer,
+            overview=overview_section(views),
+            views=views,
+            protocol=tables[0].protocol,
             quality=quality,
             counts={
                 severity: sum(len(each.entries) for each in quality if each.severity == severity)
@@ -209,8 +234,8 @@ def build_page(
             },
             claims=claims_section(claims, description.tier, names),
             sensitivity=sensitivity_section(sensitivity),
-            representation=representation_section(representation),
-            figures=figures_section(figures, page),
+            representation=studied,
+            figures=drawn,
             pictures=pictures,
             curves=curves,
             errata=errata_section(names),
@@ -242,7 +267,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--single-file",
         action="store_true",
-        help="put full crops of pictures into the page instead of assets/ beside it",
+        help="one file: put what the page shows into it instead of assets/ beside it",
     )
     arguments = parser.parse_args(argv)
     try:
@@ -256,7 +281,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             representation=arguments.representation,
             figures=arguments.figures,
             leaks=arguments.leaks,
-            page=arguments.out,
             assets=None if arguments.single_file else arguments.out.parent / "assets",
         )
     except (ValueError, OSError) as error:

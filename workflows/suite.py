@@ -346,4 +346,5 @@ class Suite:
             balance=self.config.balance or tier.balance,
             noise_variant=self.config.noise_variant,
             sources=tuple(TestSetSource(test_set.name, test_set.set) for test_set in test_sets),
+            weights=self.plan.sources,
         ).canonical_json()

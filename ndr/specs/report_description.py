@@ -40,6 +40,8 @@ class ReportDescription(CanonicalSpec):
     """Packages under terms of their own, a line each."""
     sources: tuple[TestSetSource, ...] = ()
     """Needed to look up test sets in what the leak scan found."""
+    weights: tuple[str, ...] = ()
+    """Where the networks' weights come from: `shipped`, `retrained`, `official_weights`."""
 
     def prepared_set(self, test_set: str) -> str | None:
         """The prepared set behind a test set; None where the description does not say."""

@@ -2,18 +2,10 @@
 
 const ZOOMS = [1, 2, 4, 8];
 
-/** A picture of the comparison: its full crop, or the thumbnail where that is not beside the page. */
-function comparedPicture(picture, alt) {
-  const image = element("img", { alt, draggable: "false" });
-  image.addEventListener("error", () => { image.src = picture.thumbnail; }, { once: true });
-  image.src = picture.full;
-  return image;
-}
-
-/** Show `left` up to the divider and `right` behind it; each is {name, thumbnail, full, width, height}. */
+/** Show `left` up to the divider and `right` behind it; each is {name, address, width, height}. */
 function comparison(left, right, about) {
-  const under = comparedPicture(right, `${right.name}, ${about}`);
-  const over = comparedPicture(left, `${left.name}, ${about}`);
+  const picture = ({ name, address: src }) => element("img", { src, alt: `${name}, ${about}`, draggable: "false" });
+  const [under, over] = [picture(right), picture(left)];
   over.className = "over";
   const divider = element("span", { class: "divider", "aria-hidden": "true" });
   const stage = element("div", { class: "compare-stage" }, under, over, divider);

@@ -1,4 +1,8 @@
 // The panel of a cell: built from the page's JSON block when it is opened.
+
+/** The cells of the tables by name; filled when the page is there. */
+const cells = {};
+
 document.addEventListener("DOMContentLoaded", () => {
   const dialog = document.getElementById("cell");
   const block = document.getElementById("cells");
@@ -32,8 +36,8 @@ document.addEventListener("DOMContentLoaded", () => {
     const names = ["Degraded input", "Output", "Ground truth"];
     const picture = (index, role) => {
       const found = index === null ? [] : content.pictures[index];
-      const [thumbnail, width, height, full] = found;
-      return found.length ? { name: names[role], thumbnail, width, height, full } : null;
+      const [address, width, height] = found;
+      return found.length ? { name: names[role], address, width, height } : null;
     };
     const rows = chosen.map(([word, image, value, ...indices]) =>
       ({ word, image, value, pictures: indices.map(picture) }));
@@ -54,7 +58,7 @@ document.addEventListener("DOMContentLoaded", () => {
       radio.addEventListener("change", show);
       radios.push(radio);
       const thumbs = row.pictures.filter(Boolean).map((one) =>
-        element("img", { src: one.thumbnail, width: one.width, height: one.height, alt: `${one.name}, ${row.image}`, title: one.name }));
+        element("img", { src: one.address, width: one.width, height: one.height, alt: `${one.name}, ${row.image}`, title: one.name }));
       return element("label", { class: "card" },
         element("span", { class: "card-head" }, radio, " ", element("b", {}, row.word || "kept"), ` ${row.value} ${series.unit}`),
         element("span", { class: "thumbs" }, ...thumbs),
@@ -123,11 +127,11 @@ document.addEventListener("DOMContentLoaded", () => {
       element("dd", {}, element("span", { class: "command" }, element("code", {}, ...words), copy)));
   }
 
-  const read = () => { content ??= JSON.parse(block.textContent); };
+  const read = () => content ??= JSON.parse(block.textContent);
 
   function open(id) {
-    read();
-    const cell = content.cells[id];
+    const cell = read().cells[id];
+    if (!cell) return;
     const body = dialog.querySelector(".panel-body");
     dialog.querySelector("h2").replaceChildren(cell.title, " ", element("span", { class: "aside" }, cell.aside));
     const parts = [];
@@ -145,15 +149,51 @@ document.addEventListener("DOMContentLoaded", () => {
         ...cell.facts.map(([term, text]) => fact(term, "text", text)),
         ...content.runs[cell.run].map((one) => fact(...one))));
     body.replaceChildren(...parts);
-    dialog.showModal();
+    if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
+    address.set("cell", id);
   }
 
+  cells.open = open;
+  cells.content = read;
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-cell]");
     if (button) open(button.dataset.cell);
   });
   enableClosing(dialog);
-  // After the page stands there, so that it opens without waiting for this.
-  window.addEventListener("load", () => (window.requestIdleCallback ?? setTimeout)(read));
+  dialog.addEventListener("close", () => address.set("cell", ""));
+  enableCopy(dialog.querySelector(".copy-address"), () => location.href);
+  window.addEventListener("load", () => {
+    // An address with a cell: its table in sight, its panel open.
+    const asked = address.get("cell");
+    const place = document.getElementById(asked || "none");
+    if (place?.getClientRects().length) { reveal(place); place.focus({ preventScroll: true }); }
+    if (asked) open(asked);
+    // After the page stands there, so that it opens without waiting for this.
+    else (window.requestIdleCallback ?? setTimeout)(read);
+  });
+});
+
+// The heat map: one stop for the tab key, arrow keys between its cells.
+document.addEventListener("DOMContentLoaded", () => {
+  const map = document.querySelector(".heat");
+  if (!map) return;
+  const rows = [...map.tBodies[0].rows].map((row) => [...row.cells].slice(1).map((cell) => cell.querySelector("button")));
+  const all = rows.flat().filter(Boolean);
+  const step = (button, across, down) => {
+    let [y, x] = [rows.findIndex((row) => row.includes(button)), 0];
+    x = rows[y].indexOf(button);
+    do { y += down; x += across; } while (rows[y]?.[x] === null);
+    return rows[y]?.[x];
+  };
+  all[0].tabIndex = 0;
+  map.addEventListener("keydown", (event) => {
+    const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    const next = move && step(document.activeElement, ...move);
+    if (!next) return;
+    event.preventDefault();
+    all.forEach((one) => { one.tabIndex = -1; });
+    next.tabIndex = 0;
+    next.focus();
+  });
 });

@@ -23,14 +23,15 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Give a copy button its task; it stays hidden where the browser offers no clipboard. */
-function enableCopy(button) {
+/** Let a button put a text on the clipboard; it stays hidden where the browser offers none. */
+function enableCopy(button, text = () => button.dataset.copy) {
   if (!navigator.clipboard) return;
+  const words = button.textContent;
   button.hidden = false;
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(button.dataset.copy);
+    await navigator.clipboard.writeText(text());
     button.textContent = "Copied";
-    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    setTimeout(() => { button.textContent = words; }, 1500);
   });
 }
 
@@ -41,12 +42,18 @@ function enableClosing(dialog) {
   });
 }
 
+/** Bring something to the top of the window, out of everything that is folded or filtered. */
+function reveal(target) {
+  for (let outer = target; outer; outer = outer.parentElement) if (outer.tagName === "DETAILS") outer.open = true;
+  target.scrollIntoView({ block: target.matches("section") ? "start" : "center", inline: "nearest", behavior: "instant" });
+}
+
 document.addEventListener("DOMContentLoaded", () => {
-  document.querySelectorAll("[data-copy]").forEach(enableCopy);
+  document.querySelectorAll("[data-copy]").forEach((button) => enableCopy(button));
 
   const button = document.querySelector(".theme");
   const dark = () => (document.documentElement.dataset.theme ?? (systemDark.matches ? "dark" : "light")) === "dark";
-  const name = () => { button.textContent = dark() ? "Light colours" : "Dark colours"; };
+  const name = () => { button.querySelector(".words").textContent = dark() ? "Light colours" : "Dark colours"; };
   button.addEventListener("click", () => {
     const theme = dark() ? "light" : "dark";
     document.documentElement.dataset.theme = theme;

@@ -28,6 +28,8 @@ PRIVATE = (
 KEYS = {
     "ArrowLeft": 37,
     "ArrowRight": 39,
+    "ArrowUp": 38,
+    "ArrowDown": 40,
     "Enter": 13,
     "Escape": 27,
     "Home": 36,

@@ -91,6 +91,7 @@ def write_small_report(folder: Path) -> SmallReport:
         input_runs=(INPUT,),
         truth_runs=(TRUTH,),
         balance="task_uniform",
+        weights=("retrained",),
     )
     tables = [summarise(plan, results) for plan in (first, second)]
     return SmallReport(description, tables, results, counts)

@@ -5,6 +5,7 @@ The numbers of the tables themselves stand in the HTML; a panel is built when it
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import shlex
@@ -43,8 +44,9 @@ from reports.number_format import (
     duration_text,
     metric_text,
 )
-from reports.page.picture_store import PictureStore
+from reports.page.assets import Assets
 from reports.page.sections.pictures import ChosenImage, KeptPictures, chosen_images
+from reports.page.sections.tables import PageTable
 from reports.paper.printed_values import block_title, with_symbols
 
 TEXT, CODE, HASH = "text", "code", "hash"
@@ -112,15 +114,7 @@ def _machine(kind: str, job: TrainingProvenance | EvaluationProvenance | None) -
     yield f"{kind} commit", CODE, commit_text(job)
 
 
-SIDE = 96
-"""Pixels of a thumbnail in a panel."""
-
 Json = dict[str, Any]
-
-
-def cell_id(table: int, block: int, row: int, column: int) -> str:
-    """Key of a cell in the JSON block; all numbers count from 1."""
-    return f"{table}-{block}-{row}-{column}"
 
 
 def as_script(content: Json) -> Markup:
@@ -141,22 +135,22 @@ class CellPanels:
         results: Path,
         description: ReportDescription,
         kept: KeptPictures,
-        store: PictureStore,
+        assets: Assets,
     ) -> None:
         self._results = results
         self._description = description
         self._kept = kept
-        self._store = store
+        self._assets = assets
         self._runs: Json = {}
         self._series: Json = {}
         self._chosen: dict[str, tuple[SeriesKey, str, tuple[ChosenImage, ...]]] = {}
 
-    def content(self, tables: Sequence[TableResult]) -> Json:
+    def content(self, views: Sequence[PageTable]) -> Json:
         """The JSON block of a page."""
         cells = {
-            cell_id(table, block, row, column): self._cell(result, *parts)
-            for table, result in enumerate(tables, 1)
-            for (block, row, column), parts in _cells_with_runs(result)
+            name: self._cell(view.table, block, row, column, cell)
+            for view in views
+            for name, block, row, column, cell in view.cells()
         }
         pictures, chosen = self._pictures()
         return {
@@ -258,23 +252,11 @@ class CellPanels:
         return wanted.setdefault((run, test_set, image), len(wanted))
 
     def _picture(self, which: tuple[str, str, str]) -> list[Any]:
-        """Thumbnail with its size, and the full crop; nothing of a file that cannot be read."""
+        """Address and size; nothing of a file that cannot be read."""
         try:
-            small, full = self._store.add(self._kept.path(*which), SIDE)
+            return list(dataclasses.astuple(self._assets.picture(self._kept.path(*which))))
         except OSError:
             return []  # the section of pictures lists it under quality
-        return [small.data_uri, small.width, small.height, full]
-
-
-def _cells_with_runs(
-    table: TableResult,
-) -> Iterator[tuple[tuple[int, int, int], tuple[Block, Row, Column, Cell]]]:
-    """Cells that have a panel, with their places counted from 1."""
-    for b, block in enumerate(table.blocks, 1):
-        for r, row in enumerate(block.rows, 1):
-            for c, (column, cell) in enumerate(zip(table.columns, row.cells, strict=True), 1):
-                if row.run is not None and cell.status != t.BLANK:
-                    yield (b, r, c), (block, row, column, cell)
 
 
 def _value_rows(table: TableResult, row: Row, cell: Cell) -> Iterator[list[Any]]:

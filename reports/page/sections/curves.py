@@ -16,7 +16,7 @@ from reports.analysis.quality import report_entry
 from reports.paper.printed_values import block_title
 
 WIDTH, HEIGHT = 360, 210
-LEFT, RIGHT, TOP, BOTTOM = 46, 350, 10, 180
+LEFT, RIGHT, TOP, BOTTOM = 58, 346, 12, 178
 """A drawing's size, and the frame inside it."""
 MAX_POINTS = 120
 

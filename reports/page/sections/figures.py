@@ -1,25 +1,22 @@
-"""The section of figures: small pictures or plots inside the page, and links to the files."""
+"""The section of figures: pictures and plots beside the page, and their files to take along."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
 
 from ndr.records.figure_record import DRAWN, FigureRecord
-from reports.page.picture_store import data_uri, webp
+from reports.page.assets import FIGURES, Assets, Picture, webp
 
 WIDTH = 1400
-"""Pixels of a picture in the page; the linked file has all."""
+"""Pixels of a picture on the page; the offered file has all."""
 WEBP_QUALITY = 78
-LARGEST_SVG = 150_000
-"""Bytes; a larger plot stands in the page as pixels, and the SVG is linked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +26,10 @@ class PageFigure:
     record: FigureRecord
     reason: str = ""
     """Why it is not shown; empty where it is."""
-    data_uri: str = ""
-    width: int = 0
-    height: int = 0
+    picture: Picture = field(default_factory=lambda: Picture("", 0, 0))
     png: str = ""
-    """Relative address of the file."""
+    """Address of the file to take along; empty where the page offers none."""
     svg: str = ""
-    """Empty where there is none."""
 
 
 def _reduced(png: bytes) -> Image.Image:
@@ -48,7 +42,7 @@ def _reduced(png: bytes) -> Image.Image:
     return picture.resize((WIDTH, height), Image.Resampling.LANCZOS)
 
 
-def _page_figure(path: Path, page: Path) -> PageFigure:
+def _page_figure(path: Path, assets: Assets) -> PageFigure:
     record = FigureRecord.read(path)
     png, svg = path.with_suffix(".png"), path.with_suffix(".svg")
     if record.status != DRAWN:
@@ -61,29 +55,29 @@ def _page_figure(path: Path, page: Path) -> PageFigure:
     if hashlib.sha256(content).hexdigest() != record.sha256:
         reason = f"{png} is not the file that {path.name} describes; draw it again"
         return PageFigure(record, reason)
-    if vector and len(vector) <= LARGEST_SVG:
-        uri, size = data_uri("svg+xml", vector), (record.width, record.height)
+    if vector:
+        address = assets.shown(FIGURES, svg.name, vector)
+        picture = Picture(address, record.width, record.height)
     else:
         small = _reduced(content)
-        uri, size = data_uri("webp", webp(small, WEBP_QUALITY, method=2)), small.size
+        name = f"{path.stem}.webp"
+        address = assets.shown(FIGURES, name, webp(small, WEBP_QUALITY, method=2))
+        picture = Picture(address, *small.size)
+    offered = [assets.offered(FIGURES, file) for file in (png, svg)]
+    return PageFigure(record, "", picture, offered[0], offered[1] if vector else "")
 
-    def link(file: Path) -> str:
-        return Path(os.path.relpath(file, page.parent)).as_posix()
 
-    return PageFigure(record, "", uri, *size, link(png), link(svg) if vector else "")
-
-
-def figures_section(records: Sequence[Path], page: Path) -> list[PageFigure]:
+def figures_section(records: Sequence[Path], assets: Assets) -> list[PageFigure]:
     """The figures of a report, the paper's first.
 
     Args:
         records: `results/<tier>/figures/<figure>.json`, with the pictures beside them.
-        page: the HTML file, which links are relative to.
+        assets: what lies beside the page.
 
     Raises:
         ResultFileError: a record is damaged.
         FileNotFoundError: a record is not there.
     """
     with ThreadPoolExecutor() as pool:
-        figures = list(pool.map(lambda path: _page_figure(path, page), records))
+        figures = list(pool.map(lambda path: _page_figure(path, assets), records))
     return sorted(figures, key=lambda each: not each.record.paper)

@@ -1,4 +1,4 @@
-"""The section of pictures: one test image per test set, as inlined thumbnails."""
+"""The section of pictures: one test image per test set, as every system restored it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from ndr.records.provenance import evaluation_folder
 from ndr.records.table_result import Block, Column, QualityEntry, TableResult
 from ndr.specs.report_description import ReportDescription
 from reports.analysis.quality import report_entry
-from reports.page.picture_store import PictureStore, Thumbnail
+from reports.page.assets import Assets, Picture
+from reports.page.sections.tables import tested_columns
 from reports.paper.printed_values import block_title
 
 WORST, MEDIAN, BEST = "worst", "median", "best"
@@ -97,8 +98,6 @@ class KeptPictures:
         return self._evaluations[run]
 
 
-LONG_SIDE, SMALL_SIDE = 256, 128
-"""Pixels of a thumbnail's longer side, in front of the fold and behind it."""
 DEGRADED_INPUT, TRUTH = "Degraded input", "Ground truth"
 
 
@@ -120,9 +119,7 @@ class Panel:
 
     source: Source
     psnr: float | None
-    thumbnail: Thumbnail
-    full: str
-    """Address of the full crop."""
+    picture: Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,17 +130,12 @@ class PictureRow:
     image: str
     panels: tuple[Panel, ...]
 
-    @property
-    def reduced(self) -> bool:
-        """Whether pictures lost pixels on their way into the page."""
-        return any(panel.thumbnail.reduced for panel in self.panels)
-
 
 def _widest(table: TableResult, test_set: str) -> Block | None:
     """The block that was tested on most columns, this one included."""
 
     def width(block: Block) -> int:
-        tested = {c.column for row in block.rows for c in row.cells if c.status != t.BLANK}
+        tested = tested_columns(block)
         return len(tested) if test_set in tested else 0
 
     widest = max(table.blocks, key=width, default=None)
@@ -165,6 +157,18 @@ def _methods(tables: Sequence[TableResult], test_set: str) -> list[Source]:
     return list(found.values())
 
 
+def least_shown(images: Sequence[str], shown: Sequence[str]) -> str:
+    """The image that earlier rows show least often, the first of several.
+
+    Test sets are made from the same photographs: so each row shows another one, and none is chosen
+    by what a system makes of it.
+
+    >>> least_shown(["a", "b"], ["a"]), least_shown(["a", "b"], ["b", "a"])
+    ('b', 'a')
+    """
+    return min(images, key=shown.count)
+
+
 def _note(message: str) -> QualityEntry:
     return report_entry(t.NOTE, "pictures", message)
 
@@ -173,7 +177,7 @@ def _panel(
     source: Source,
     *,
     kept: KeptPictures,
-    store: PictureStore,
+    assets: Assets,
     column: Column,
     key: SeriesKey,
     image: str,
@@ -181,18 +185,18 @@ def _panel(
     """The picture of a run, or why there is none."""
     path = kept.path(source.run, key.test_set, image)
     try:
-        thumbnail, full = store.add(path, LONG_SIDE if source.main else SMALL_SIDE)
+        picture = assets.picture(path)
     except FileNotFoundError:
         return _note(f"{column.label}, {source.label} ({source.run}): no picture of {image}.")
     except OSError as error:
         return _note(f"{path} cannot be read ({error}); delete its folder and run again.")
     evaluation = kept.evaluation(source.run)
     values = evaluation.sound(key) if evaluation else None
-    return Panel(source, values.get(image) if values else None, thumbnail, full)
+    return Panel(source, values.get(image) if values else None, picture)
 
 
 def picture_rows(
-    kept: KeptPictures, store: PictureStore, tables: Sequence[TableResult]
+    kept: KeptPictures, assets: Assets, tables: Sequence[TableResult]
 ) -> tuple[list[PictureRow], list[QualityEntry]]:
     """One row per test set of the tables, in their order, and which pictures are missing."""
     rows: list[PictureRow] = []
@@ -201,10 +205,11 @@ def picture_rows(
     with ThreadPoolExecutor() as pool:
         for test_set, column in columns.items():
             given, truth = kept.input_run(test_set), kept.truth_run(test_set)
-            image = next(iter(kept.images(given, test_set)), None) if given else None
-            if given is None or image is None:
+            images = kept.images(given, test_set) if given else []
+            if given is None or not images:
                 quality.append(_note(f"{column.label}: the degraded input left no picture."))
                 continue
+            image = least_shown(images, [row.image for row in rows])
             methods = _methods(tables, test_set)
             sources = [Source(given, DEGRADED_INPUT), *(m for m in methods if m.main)]
             if truth is None:
@@ -216,7 +221,7 @@ def picture_rows(
             panel = functools.partial(
                 _panel,
                 kept=kept,
-                store=store,
+                assets=assets,
                 column=column,
                 key=SeriesKey(test_set, tables[0].protocol, MAIN),
                 image=image,

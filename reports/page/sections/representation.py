@@ -20,7 +20,7 @@ from ndr.records.representation import (
 )
 from reports.analysis.representation_intervals import interval_of
 from reports.figures import style
-from reports.page.picture_store import data_uri
+from reports.page.assets import FIGURES, Assets
 from reports.page.sections import representation_findings
 from reports.page.sections.representation_findings import Finding, findings
 
@@ -159,11 +159,12 @@ def _alt(file: RepresentationFile, said: Sequence[Finding]) -> str:
     return f"Four panels on D of {file.run}. {verdicts}."
 
 
-def representation_section(paths: Sequence[Path] | None) -> dict[str, Any]:
+def representation_section(paths: Sequence[Path] | None, assets: Assets) -> dict[str, Any]:
     """Read the files of `python -m ndr.represent`.
 
     Args:
         paths: one JSON file per run, the main run first; None or empty where none was asked for.
+        assets: what lies beside the page.
 
     Returns:
         The runs with their findings, the figure of the first, files that could not be read, and
@@ -177,11 +178,12 @@ def representation_section(paths: Sequence[Path] | None) -> dict[str, Any]:
         except (ResultFileError, OSError) as error:
             problems.append(str(error))
     runs = [(file, list(findings(file))) for file in files]
+    drawing = style.svg_bytes(draw(files[0])) if files else b""
     return {
         "runs": runs,
         "problems": problems,
         "feeds": next((file.recreation.feeds for file in files if file.recreation.feeds), ()),
-        "figure": data_uri("svg+xml", style.svg_bytes(draw(files[0]))) if files else "",
+        "figure": assets.shown(FIGURES, "representation.svg", drawing) if files else "",
         "figure_alt": _alt(*runs[0]) if files else "",
         "forms": representation_findings,
     }

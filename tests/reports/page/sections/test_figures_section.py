@@ -1,4 +1,4 @@
-"""The page's figures: inlined pictures, links to files, and reasons."""
+"""The page's figures: pictures and plots beside it, files to take along, and reasons."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from PIL import Image
 
 from reports.build import environment
 from reports.figures.draw import main
+from reports.page.assets import Assets
 from reports.page.sections.figures import WIDTH, PageFigure, figures_section
 from tests.reports.figures.fabricated_figures import ROWS, figure_plan, write_results
 
@@ -41,10 +42,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def section_of(root: Path) -> list[PageFigure]:
+def section_of(root: Path, *, one_file: bool = False) -> list[PageFigure]:
     folder = root / "results" / "quick" / "figures"
     records = [folder / f"{name}.json" for name in ("figure_scatter", "figure_07", "figure_08")]
-    return figures_section(records, root / "reports" / "all_tables.html")
+    return figures_section(records, Assets(None if one_file else root / "reports" / "assets"))
 
 
 def render(figures: list[PageFigure]) -> str:
@@ -57,30 +58,41 @@ def test_the_papers_figures_come_first(made: Path) -> None:
     assert [bool(f.reason) for f in figures] == [False, True, False]
 
 
-def test_pictures_are_inlined_and_plots_are_svg(made: Path) -> None:
-    grid, _, plot = section_of(made)
-    header, content = grid.data_uri.split(",", 1)
-    assert header == "data:image/webp;base64"
-    with Image.open(io.BytesIO(base64.b64decode(content))) as inlined:
-        assert inlined.size == (grid.width, grid.height)
-        small = np.asarray(inlined.convert("RGB").resize((40, 30)), float)
+def content_of(root: Path, address: str) -> bytes:
+    """What an address of the page holds, which lies in the page's own folder or in the address."""
+    if address.startswith("data:"):
+        return base64.b64decode(address.split(",", 1)[1])
+    path = (root / "reports" / address).resolve()
+    assert path.is_relative_to(root / "reports")
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("one_file", [False, True])
+def test_pictures_are_webp_and_plots_are_svg(made: Path, one_file: bool) -> None:
+    grid, _, plot = section_of(made, one_file=one_file)
+    kinds = ("data:image/webp;", "data:image/svg") if one_file else (".webp", ".svg")
+    assert kinds[0] in grid.picture.address
+    assert kinds[1] in plot.picture.address
+    with Image.open(io.BytesIO(content_of(made, grid.picture.address))) as shown:
+        assert shown.size == (grid.picture.width, grid.picture.height)
+        small = np.asarray(shown.convert("RGB").resize((40, 30)), float)
     with Image.open(made / "results" / "quick" / "figures" / "figure_07.png") as full:
         whole = np.asarray(full.convert("RGB").resize((40, 30)), float)
     assert np.abs(small - whole).mean() < 3
-    header, content = plot.data_uri.split(",", 1)
-    assert header == "data:image/svg+xml;base64"
     svg = made / "results" / "quick" / "figures" / "figure_scatter.svg"
-    assert base64.b64decode(content) == svg.read_bytes()
+    assert content_of(made, plot.picture.address) == svg.read_bytes()
 
 
-def test_links_are_relative_to_the_page(made: Path) -> None:
+def test_the_files_lie_below_the_pages_folder(made: Path) -> None:
     grid, _, plot = section_of(made)
-    assert (grid.png, grid.svg) == ("../results/quick/figures/figure_07.png", "")
-    assert plot.svg == "../results/quick/figures/figure_scatter.svg"
-    html = render(section_of(made))
+    assert (grid.png, grid.svg) == ("assets/figures/figure_07.png", "")
+    assert plot.svg == "assets/figures/figure_scatter.svg"
+    html = render([grid, plot])
     for link in (grid.png, plot.png, plot.svg):
         assert f'href="{link}"' in html
-        assert (made / "reports" / link).resolve().is_file()
+        content = (made / "results" / "quick" / "figures" / Path(link).name).read_bytes()
+        assert content_of(made, link) == content
+    assert "href" not in render(section_of(made, one_file=True)).replace('href="#', "")
 
 
 def test_the_page_shows_captions_alt_texts_and_reasons(made: Path) -> None:
@@ -99,9 +111,9 @@ def test_without_figures_the_section_says_so() -> None:
 def test_wide_pictures_are_reduced(made: Path, tmp_path: Path) -> None:
     rows = ROWS * 5
     path = draw(tmp_path, made / "results" / "quick", rows=rows)
-    (figure,) = figures_section([path], tmp_path / "page.html")
+    (figure,) = figures_section([path], Assets(None))
     assert json.loads(path.read_text())["width"] > WIDTH
-    assert figure.width == WIDTH
+    assert figure.picture.width == WIDTH
 
 
 @pytest.mark.parametrize("harm", ["changed", "gone"])
@@ -114,6 +126,6 @@ def test_a_file_that_is_not_the_recorded_one_is_not_shown(
         picture.unlink()
     else:
         Image.new("RGB", (9, 9)).save(picture)
-    (figure,) = figures_section([folder / "figure_07.json"], tmp_path / "page.html")
-    assert figure.data_uri == ""
+    (figure,) = figures_section([folder / "figure_07.json"], Assets(None))
+    assert figure.picture.address == ""
     assert "figure_07.png" in figure.reason

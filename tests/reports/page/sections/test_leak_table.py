@@ -23,6 +23,7 @@ from ndr.specs.run_spec import TaskSpec
 from reports.analysis.leak_split import SplitMean
 from reports.analysis.quality import merge_entries
 from reports.build import build_page, main
+from reports.page.assets import Assets
 from reports.page.sections.leaks import LeakSection, leak_section
 from reports.summarise import summarise
 from tests.reports import fabricated_results as made
@@ -82,7 +83,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> SmallReport:
 def section_of(report: SmallReport, folder: Path, found: LeakFindings) -> LeakSection:
     path = folder / "leaks.json"
     found.write(path)
-    section = leak_section(path, report.description, report.tables, report.results)
+    section = leak_section(path, report.description, report.tables, report.results, Assets(None))
     assert section is not None
     return section
 
@@ -172,7 +173,10 @@ def test_the_page_shows_the_scan(report: SmallReport, tmp_path: Path) -> None:
         [TEST_SET, "smoke_train training", "2", "1", "0", "50.0 %", "2 1"],
         ["other_test", f"{NASTY} training", "4", "0", "1", "25.0 %", "0 0"],
     ]
-    assert "2 of 4 comparisons found no image in common" in section.text
+    (verdict,) = (p.text for p in section.all("p") if "verdict-line" in p.classes())
+    assert verdict == (
+        f"2 test sets of 2 have images that are in a training set: {TEST_SET}, other_test."
+    )
     assert "p1, p2, p3 and 2 more" in section.text
     assert "0.876 mirrored" in " ".join(section.text.split())
     scenes = section.all("table")[-2]
@@ -262,7 +266,7 @@ def test_a_scan_without_leaks(report: SmallReport, tmp_path: Path) -> None:
     section = leaks_of(
         page_with(report, tmp_path, dataclasses.replace(nothing, trainings=trainings))
     )
-    assert "4 of 4 comparisons found no image in common" in section.text
+    assert "No test image is in a training set." in section.text
     assert len(section.all("table")) == 2
 
 
@@ -286,6 +290,8 @@ def test_a_damaged_scan_is_refused(report: SmallReport, tmp_path: Path) -> None:
     path = tmp_path / "leaks.json"
     path.write_text("{")
     with pytest.raises(ResultFileError, match="run the scan again"):
-        leak_section(path, report.description, report.tables, report.results)
+        leak_section(path, report.description, report.tables, report.results, Assets(None))
     with pytest.raises(FileNotFoundError):
-        leak_section(tmp_path / "none.json", report.description, report.tables, report.results)
+        leak_section(
+            tmp_path / "none.json", report.description, report.tables, report.results, Assets(None)
+        )

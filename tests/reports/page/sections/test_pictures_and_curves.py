@@ -1,4 +1,4 @@
-"""Thumbnails, which pictures stand in a row, and the drawing of training curves."""
+"""Files beside the page, which pictures stand in a row, and the drawing of training curves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from ndr.records.table_result import Column, TableResult
-from reports.page.picture_store import PictureStore, thumbnail
+from reports.page.assets import TABLES, Assets
 from reports.page.sections.curves import (
     BOTTOM,
     LEFT,
@@ -27,7 +27,6 @@ from reports.page.sections.curves import (
     read_curve,
 )
 from reports.page.sections.pictures import (
-    LONG_SIDE,
     KeptPictures,
     PictureRow,
     chosen_images,
@@ -46,45 +45,42 @@ def decoded(uri: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
 
 
-def test_a_small_picture_keeps_its_pixels_and_colours() -> None:
-    ramp = np.zeros((64, 96, 3), np.uint8)
-    ramp[..., 0] = np.arange(96) * 2
-    ramp[..., 2] = 90
-    small = thumbnail(Image.fromarray(ramp), 100)
-    assert (small.width, small.height, small.reduced) == (96, 64, False)
-    assert np.abs(decoded(small.data_uri).astype(int) - ramp).mean() < 3
-
-
-def test_a_large_picture_is_reduced_and_says_so() -> None:
-    small = thumbnail(Image.new("RGB", (1000, 500), (10, 200, 30)), LONG_SIDE)
-    assert (small.width, small.height, small.reduced) == (LONG_SIDE, LONG_SIDE // 2, True)
-
-
-def test_full_crops_lie_beside_the_page_once_each(tmp_path: Path) -> None:
+def test_pictures_lie_beside_the_page_once_each(tmp_path: Path) -> None:
     for name, colour in (("a", 10), ("b", 10), ("c", 200)):
         Image.new("RGB", (300, 200), (colour, 0, 0)).save(tmp_path / f"{name}.png")
-    assets = tmp_path / "assets"
-    assets.mkdir()
+    folder = tmp_path / "assets"
+    (folder / "pictures").mkdir(parents=True)
     for name in ("0123456789abcdef.webp", "notes.txt"):
-        (assets / name).write_text("an earlier page's, or somebody's own")
-    store = PictureStore(assets)
-    first, again, other = (store.add(tmp_path / f"{name}.png", 96)[1] for name in "abc")
+        (folder / "pictures" / name).write_text("an earlier page's, or somebody's own")
+    assets = Assets(folder)
+    first, again, other = (assets.picture(tmp_path / f"{name}.png") for name in "abc")
     assert first == again != other
-    store.remove_others()
-    files = {path.name for path in assets.iterdir()}
-    assert files == {first.split("/")[1], other.split("/")[1], "notes.txt"}
-    assert first.startswith("assets/")
-    with Image.open(tmp_path / other) as full:
+    assert (first.width, first.height) == (300, 200)
+    assets.remove_others()
+    files = {f"assets/pictures/{path.name}" for path in (folder / "pictures").iterdir()}
+    assert files == {first.address, other.address, "assets/pictures/notes.txt"}
+    with Image.open(tmp_path / other.address) as full:
         assert full.size == (300, 200)
         assert np.abs(np.asarray(full).astype(int) - [200, 0, 0]).max() < 6
 
 
-def test_a_single_file_has_its_full_crops_inside(tmp_path: Path) -> None:
+def test_a_page_in_one_file_holds_its_pictures_and_offers_nothing_else(tmp_path: Path) -> None:
     Image.new("RGB", (300, 200), (10, 0, 0)).save(tmp_path / "a.png")
-    small, full = PictureStore(None).add(tmp_path / "a.png", 96)
-    assert decoded(small.data_uri).shape == (64, 96, 3)
-    assert decoded(full).shape == (200, 300, 3)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    (tmp_path / "table.csv").write_text("1,2")
+    assets = Assets(None)
+    assert decoded(assets.picture(tmp_path / "a.png").address).shape == (200, 300, 3)
+    assert assets.offered(TABLES, tmp_path / "table.csv") == ""
+    assets.remove_others()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "table.csv"]
+
+
+def test_files_are_copied_as_they_are_now(tmp_path: Path) -> None:
+    table, assets = tmp_path / "table.csv", Assets(tmp_path / "assets")
+    for content in ("1,2", "3,4"):
+        table.write_text(content)
+        assert assets.offered(TABLES, table) == "assets/tables/table.csv"
+        assert (tmp_path / "assets" / "tables" / "table.csv").read_text() == content
+    assert assets.offered(TABLES, tmp_path / "none.csv") == ""
 
 
 VALUES = {"a": 30.0, "b": 28.0, "c": 33.0, "d": 29.0, "not kept": 1.0}
@@ -114,7 +110,7 @@ def rows_of(
 ) -> tuple[list[PictureRow], list[str]]:
     """Rows, and what is said of missing pictures."""
     kept = KeptPictures(results, report.description)
-    rows, quality = picture_rows(kept, PictureStore(None), tables)
+    rows, quality = picture_rows(kept, Assets(None), tables)
     return rows, [entry.message for entry in quality]
 
 
@@ -126,9 +122,20 @@ def test_rows_have_input_methods_truth_and_the_psnr_of_the_image(small_report: S
     assert all(panel.source.main for panel in panels)
     assert [panel.source.run for panel in panels] == [INPUT, made.NAFNET, NDR, TRUTH]
     assert [panel.psnr for panel in panels] == [20.0, 1 / 3, 30.0, math.inf]
-    assert rows[0].reduced
     # Haze was evaluated, but left no picture.
     assert quality == ["Haze: the degraded input left no picture."]
+
+
+def test_rows_show_different_photographs_as_far_as_there_are(
+    small_report: SmallReport, tmp_path: Path
+) -> None:
+    results = tmp_path / "results" / "quick"
+    table = summarise(made.write_standard(results), results)
+    for test_set, images in ((NOISE, "ab"), (made.RAIN, "ab"), (made.HAZE, "a")):
+        for image in images:
+            made.write_picture(results, INPUT, test_set, image)
+    rows, _ = rows_of(results, small_report, [table])
+    assert [row.image for row in rows] == ["a", "b", "a"]
 
 
 def test_the_page_prints_the_psnr_of_each_picture(page: str) -> None:

@@ -17,6 +17,7 @@ from ndr.records.record import ResultFileError
 from ndr.records.representation import RepresentationFile
 from reports.analysis.representation_intervals import difference
 from reports.build import environment
+from reports.page.assets import Assets
 from reports.page.sections.representation import representation_section
 from reports.page.sections.representation_findings import findings, recreation_verdict
 from tests.reports.fabricated_representation import (
@@ -113,7 +114,7 @@ def test_differences_are_paired(tmp_path: Path) -> None:
 
 
 def page(paths: Sequence[Path] | None) -> str:
-    section = representation_section(paths)
+    section = representation_section(paths, Assets(None))
     return environment().get_template("_representation.html.j2").render(representation=section)
 
 
