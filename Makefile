@@ -7,6 +7,7 @@ INSTALLED := $(VENV)/installed
 CORES ?= all
 TIER ?= quick
 REMOTE ?=
+MIRROR ?=
 YES ?=
 UPGRADE ?=
 # What is given reaches the commands by the environment: neither make nor a shell reads it again.
@@ -14,9 +15,10 @@ REFERENCE_TIER := $(if $(filter command line environment,$(origin TIER)),$(value
 override CORES := $(value CORES)
 override TIER := $(value TIER)
 override REMOTE := $(value REMOTE)
-export CORES TIER REMOTE REFERENCE_TIER
+override MIRROR := $(value MIRROR)
+export CORES TIER REMOTE MIRROR REFERENCE_TIER
 
-.PHONY: tables test bench snapshot restore reference-runs check-regression update-reference coverage lint format lock clean
+.PHONY: tables test bench snapshot restore trained-weights reference-runs check-regression update-reference coverage lint format lock clean
 
 tables: $(INSTALLED)  ## the report at the default tier: reports/all_tables.html
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores "$$CORES" reports/all_tables.html
@@ -34,6 +36,10 @@ snapshot: $(INSTALLED)  ## store what a tier has finished: make snapshot TIER=qu
 
 restore: $(INSTALLED)  ## bring it back in another clone: make restore TIER=quick REMOTE=/mnt/lab/ndr
 	$(BIN)/python -m workflows.storage.restore --tier="$$TIER" $${REMOTE:+--remote="$$REMOTE"}
+
+# A training that is ended (Ctrl-C) goes on with the next call. MIRROR: a folder with the public sets.
+trained-weights: $(INSTALLED)  ## train what weights/ lacks, the most telling runs first: make trained-weights CORES=2
+	PATH="$(CURDIR)/$(BIN):$$PATH" nice -n 19 python -m workflows.trained_weights --cores "$$CORES" $${MIRROR:+--mirror="$$MIRROR"}
 
 # The reference is of the tier smoke; another one that has a runs.yaml: TIER=quick. docs/regression.md
 reference-runs: $(INSTALLED)

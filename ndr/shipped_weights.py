@@ -30,9 +30,13 @@ from ndr.specs.typed_file import SpecError, canonical_json, plain
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ndr.method import Method
+
 log = logging.getLogger("ndr.shipped_weights")
 
 INDEX = "index.json"
+PHOTOGRAPHS = ("ndr_restore__photographs__seed_0", "ndr_restore__noise_rain_haze__seed_0")
+"""Runs that restore photographs if none is named, the best first."""
 _WEIGHTS, _SNAPSHOTS = "weights.", "snapshots."
 
 
@@ -154,6 +158,37 @@ def _halved(value: Tensor) -> Tensor:
     return value.half() if value.is_floating_point() else value
 
 
+def unpacked(path: Path) -> tuple[Method, dict[str, Tensor], ShippedHeader]:
+    """The network of a shipped file in single precision, the snapshots of D, and the metadata.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ShippedWeightsError: damaged, no shipped file, or of a network of another shape.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from ndr.checkpoint import load_strictly
+    from ndr.method import CheckpointError
+
+    try:
+        header = ShippedHeader.read(path)
+        tensors = load_file(path)
+    except (ResultFileError, SafetensorError) as error:
+        raise ShippedWeightsError(f"{path}: {error}") from error
+    method = method_class(header.spec.method)(**header.spec.arguments)
+    parts: dict[str, dict[str, Tensor]] = {_WEIGHTS: {}, _SNAPSHOTS: {}}
+    for name, value in tensors.items():
+        prefix = _WEIGHTS if name.startswith(_WEIGHTS) else _SNAPSHOTS
+        whole = value.float() if value.is_floating_point() else value
+        parts[prefix][name.removeprefix(prefix)] = whole
+    try:
+        load_strictly(method, parts[_WEIGHTS], str(path))
+    except CheckpointError as error:
+        raise ShippedWeightsError(str(error)) from error
+    return method, parts[_SNAPSHOTS], header
+
+
 def take(spec: RunSpec, folder: Path, results: Mapping[str, Path]) -> ShippedHeader:
     """Write what a training leaves from its shipped form.
 
@@ -165,11 +200,9 @@ def take(spec: RunSpec, folder: Path, results: Mapping[str, Path]) -> ShippedHea
     Raises:
         ShippedWeightsError: not shipped, missing, damaged, or of another run.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file, save
+    from safetensors.torch import save
 
-    from ndr.checkpoint import load_strictly, write_checkpoint
-    from ndr.method import CheckpointError
+    from ndr.checkpoint import write_checkpoint
     from ndr.records.checkpoint_header import CheckpointHeader
 
     shipped = ShippedWeights.of(folder)
@@ -182,30 +215,11 @@ def take(spec: RunSpec, folder: Path, results: Mapping[str, Path]) -> ShippedHea
     if problem := shipped.problem(entry):
         raise ShippedWeightsError(problem)
     path = folder / entry.file
-    try:
-        header = ShippedHeader.read(path)
-        tensors = load_file(path)
-    except (ResultFileError, SafetensorError) as error:
-        raise ShippedWeightsError(f"{path}: {error}") from error
+    method, snapshots, header = unpacked(path)
     if header.key != entry.key or shipped_key(header.spec) != entry.key:
         raise ShippedWeightsError(
             f"{path} is of another run ({header.spec.run}) than the index says"
         )
-    method = method_class(spec.method)(**spec.arguments)
-    state = {
-        name.removeprefix(_WEIGHTS): value.float() if value.is_floating_point() else value
-        for name, value in tensors.items()
-        if name.startswith(_WEIGHTS)
-    }
-    try:
-        load_strictly(method, state, str(path))
-    except CheckpointError as error:
-        raise ShippedWeightsError(str(error)) from error
-    snapshots = {
-        name.removeprefix(_SNAPSHOTS): value.float() if value.is_floating_point() else value
-        for name, value in tensors.items()
-        if name.startswith(_SNAPSHOTS)
-    }
     write_text(results["curve"], header.curve)
     with atomic_path(results["representation"]) as temporary:
         temporary.write_bytes(save(snapshots))
@@ -222,6 +236,7 @@ def take(spec: RunSpec, folder: Path, results: Mapping[str, Path]) -> ShippedHea
             steps_done=training.steps_done,
             parameters=training.parameters,
             spec=spec,
+            shipped=True,
         ),
     )
     return header

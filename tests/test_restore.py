@@ -215,7 +215,6 @@ def test_bad_options_are_told_before_the_first_photograph(
     source = write(tmp_path / "a.png", crop())
     arguments = (source, "--out", tmp_path / "r.png")
     for options, message in (
-        ((), "nothing to restore with"),
         (("--weights", tmp_path / "absent.pth"), "no such file of weights"),
         (("--weights", weights, "--tile", "many"), "expected auto, whole, or a number"),
         (("--weights", weights, "--tile", 64, "--overlap", 40), "more than half of the tile"),

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from ndr import shipped_weights
 from ndr.checkpoint import load_run_checkpoint, read_checkpoint, write_checkpoint
-from ndr.method import Method
-from ndr.records.provenance import Stopwatch, TrainingProvenance
+from ndr.records.provenance import TrainingProvenance
 from ndr.records.record import ResultFileError
-from ndr.records.shipped_weights import ShippedFile, ShippedHeader, ShippedIndex
-from ndr.registry import create, method_arguments
+from ndr.records.shipped_weights import ShippedHeader, ShippedIndex
+from ndr.registry import method_arguments
 from ndr.shipped_weights import (
     INDEX,
     ShippedWeights,
@@ -28,52 +27,9 @@ from ndr.shipped_weights import (
 )
 from ndr.specs.run_spec import RunSpec
 from tests.run_headers import header, run_spec
+from tests.shipped_runs import CURVE, network, shipped, trained
 
-CURVE = "step,learning_rate,total,seconds\n1,0.001,0.5,0.1\n20,0.0,0.25,2.0\n"
 RESULTS = ("checkpoint", "curve", "representation", "provenance")
-
-
-def network(spec: RunSpec, seed: int = 3) -> Method:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return create(spec.method, "smoke", **spec.changes)
-
-
-def trained(folder: Path, spec: RunSpec) -> Path:
-    """The four files that a training leaves."""
-    run = folder / "runs" / spec.run
-    method = network(spec)
-    write_checkpoint(run / "checkpoint.safetensors", method, header(spec))
-    (run / "curve.csv").write_text(CURVE, encoding="utf-8")
-    representation = method.representation()
-    taken = torch.zeros(0) if representation is None else torch.stack([representation] * 2)
-    steps = torch.tensor([0, 20] if representation is not None else [], dtype=torch.int64)
-    save_file({"steps": steps, "D": taken}, run / "representation.safetensors")
-    TrainingProvenance(
-        **Stopwatch().facts("python -m ndr.train"),
-        run=spec.run,
-        spec_sha256=spec.sha256(),
-        source_fingerprint="0123456789abcdef",
-        data_sha256="d" * 64,
-        steps_done=20,
-        steps_planned=20,
-        parameters=1234,
-        device="cpu",
-        processes=1,
-        workers=0,
-        energy_joules=None,
-        seconds_per_step=0.25,
-        resumed_at=(),
-        final_losses={"total": 0.25},
-        precision="fp32",
-        cpu_threads=1,
-    ).write(run / "provenance.json")
-    return run
-
-
-def shipped(folder: Path, spec: RunSpec) -> ShippedFile:
-    validation, degraded = {"noise_25": 30.125, "rain": 27.5}, {"noise_25": 20.0, "rain": 26.0}
-    return pack(trained(folder, spec), folder / "weights", validation, degraded)
 
 
 def taken(folder: Path, spec: RunSpec) -> dict[str, Path]:

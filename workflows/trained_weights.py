@@ -264,13 +264,22 @@ def _hours(specs: Sequence[RunSpec], shipped: ShippedWeights) -> str:
     return f"about {total / 3600:.1f} core-hours by the measured steps of those that are done"
 
 
+def _cores(text: str) -> int:
+    """A number of cores, or all of this machine, as Snakemake takes it."""
+    if text == "all":
+        return os.cpu_count() or 1
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of at least 1, or all, found {text!r}")
+    return int(text)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Train what is missing; 0 if all is there at the end, 1 if something failed or was stopped."""
     parser = argparse.ArgumentParser(
         prog="python -m workflows.trained_weights", description=__doc__.split("\n", maxsplit=1)[0]
     )
     option = parser.add_argument
-    option("--cores", type=int, default=1, metavar="N", help="trainings at a time, one thread each")
+    option("--cores", type=_cores, default=1, metavar="N|all", help="trainings at a time")
     option("--mirror", action="append", default=[], metavar="DIR", help="where published sets lie")
     option(
         "--weights", type=Path, default=Path("weights"), metavar="DIR", help="where they are put"

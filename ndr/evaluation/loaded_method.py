@@ -42,7 +42,7 @@ class LoadedMethod:
 
     method: Method
     source: str
-    """`retrained`, `official_weights`, or `no_training` for methods without training."""
+    """`retrained`, `shipped`, `official_weights`, or `no_training` for methods without training."""
     checkpoint_sha256: str | None
     official_weights: str | None = None
     """Name of the authors' checkpoint, where the file is one whose hash the method knows."""
@@ -73,8 +73,8 @@ def load_method(
     source, known = "no_training", None
     if checkpoint is not None:
         assert spec.training_sha256 is not None  # see _check_weights
-        load_run_checkpoint(method, checkpoint, spec.training_sha256)
-        source = "retrained"
+        header = load_run_checkpoint(method, checkpoint, spec.training_sha256)
+        source = "shipped" if header.shipped else "retrained"
     elif official_weights is not None:
         state = cls.read_official_state(official_weights)
         for name, value in cls.official_changes(state).items():
@@ -90,9 +90,14 @@ def load_method(
     sha256 = None if file is None else file_sha256(file)
     if source == "official_weights":
         known = next((w.name for w in cls.info.official_weights if w.sha256 == sha256), None)
+    return LoadedMethod(ready(method, device), source, sha256, known)
+
+
+def ready(method: Method, device: torch.device | str) -> Method:
+    """A method with its weights, in evaluation mode on a device."""
     method = method.eval().requires_grad_(False).to(device)
     lay_out_channels_last(method)
-    return LoadedMethod(method, source, sha256, known)
+    return method
 
 
 def _check_weights(

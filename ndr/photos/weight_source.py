@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +10,21 @@ from typing import Any
 
 import torch
 
-from ndr.evaluation.loaded_method import LoadedMethod, load_method
+from ndr.evaluation.loaded_method import LoadedMethod, load_method, ready
 from ndr.method import TIERS, CheckpointError
 from ndr.nearest_name import unknown_name
 from ndr.records.checkpoint_header import CheckpointHeader
 from ndr.records.downloads import FetchedWeights
-from ndr.records.provenance import file_sha256
+from ndr.records.provenance import ROOT, file_sha256
 from ndr.records.record import ResultFileError
+from ndr.records.shipped_weights import ShippedHeader
 from ndr.registry import method_arguments, method_class
+from ndr.shipped_weights import PHOTOGRAPHS, ShippedWeights, ShippedWeightsError, unpacked
 from ndr.specs.run_spec import EvaluationSpec
 
 CHECKPOINT = "checkpoint.safetensors"
+SHIPPED = ROOT / "weights"
+"""The networks that the suite has trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ def load_requested(request: WeightRequest, device: torch.device) -> tuple[Loaded
         FileNotFoundError: no such file.
     """
     if request.weights is None:
+        if request.method is None:
+            return _shipped(_for_photographs(), device)
         return _without_weights(request, device)
     path = found_weights(request)
     name, file, problem = request.method, path, ""
@@ -63,8 +70,12 @@ def load_requested(request: WeightRequest, device: torch.device) -> tuple[Loaded
     elif path.suffix == ".safetensors":
         try:
             return _of_run(request, path, CheckpointHeader.read(path), device)
-        except ResultFileError as error:  # authors publish safetensors files too
+        except ResultFileError as error:
             problem = f" ({error.__cause__})"
+        # Authors publish safetensors files too.
+        with contextlib.suppress(ResultFileError):
+            ShippedHeader.read(path)
+            return _shipped(path, device)
     if name is None:
         raise CheckpointError(
             f"{path}: damaged, or no checkpoint of a run of this suite{problem}; if it is the "
@@ -141,12 +152,33 @@ def _of_authors(
     return loaded, f"{cls.info.paper_label} with {words} {loaded.official_weights or path.name}"
 
 
-def _without_weights(request: WeightRequest, device: torch.device) -> tuple[LoadedMethod, str]:
-    if request.method is None:
+def _for_photographs() -> Path:
+    """The shipped network that restores photographs where none is named."""
+    shipped = ShippedWeights.of(SHIPPED)
+    by_run = {entry.run: entry for entry in shipped.files.values()}
+    entry = next((by_run[run] for run in PHOTOGRAPHS if run in by_run), None)
+    if entry is None:
         raise CheckpointError(
-            "nothing to restore with: give --weights (a run's checkpoint or id), or --method for "
-            "one that is not trained"
+            f"{SHIPPED} holds no network for photographs: give --weights (a run's checkpoint or "
+            "id), or --method for one that is not trained"
         )
+    if problem := shipped.problem(entry):
+        raise CheckpointError(problem)
+    return shipped.folder / entry.file
+
+
+def _shipped(path: Path, device: torch.device) -> tuple[LoadedMethod, str]:
+    try:
+        method, _, header = unpacked(path)
+    except ShippedWeightsError as error:
+        raise CheckpointError(str(error)) from error
+    loaded = LoadedMethod(ready(method, device), "shipped", file_sha256(path))
+    steps = header.training.steps_done
+    return loaded, f"run {header.spec.run}, which this suite trained for {steps} steps and ships"
+
+
+def _without_weights(request: WeightRequest, device: torch.device) -> tuple[LoadedMethod, str]:
+    assert request.method is not None
     cls = method_class(request.method)
     arguments = method_arguments(request.method, request.preset or "paper", {})
     evaluation = _spec(request.method, arguments, "paper", request.method, None)

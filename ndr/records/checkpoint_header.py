@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Self
 
 from ndr.records.record import Record
 from ndr.specs.run_spec import RunSpec
-from ndr.specs.typed_file import SpecError
+from ndr.specs.typed_file import LATER, SpecError
 
 METADATA_KEY = "ndr"
 """The one metadata key. safetensors writes several keys in a random order, and equal trainings
@@ -51,6 +51,8 @@ class CheckpointHeader(Record):
     steps_done: int
     parameters: int
     spec: RunSpec
+    shipped: bool = field(default=False, metadata=LATER)
+    """Whether it was unpacked from the networks that the suite ships."""
 
     @classmethod
     def read(cls, path: str | Path) -> Self:

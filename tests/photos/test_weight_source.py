@@ -12,10 +12,13 @@ from safetensors.torch import save_file
 from ndr.checkpoint import write_checkpoint
 from ndr.method import CheckpointError, Method
 from ndr.nearest_name import UnknownNameError
+from ndr.photos import weight_source
 from ndr.photos.weight_source import CHECKPOINT, WeightRequest, load_requested
 from ndr.records.downloads import FetchedWeights
 from ndr.registry import create
+from ndr.specs.run_spec import SettingSpec, TaskSpec
 from tests.run_headers import header, run_spec
+from tests.shipped_runs import shipped
 
 RUN = "dncnn__noise__seed_0"
 CPU = torch.device("cpu")
@@ -116,5 +119,25 @@ def test_methods_without_weights() -> None:
     assert words == "CBM3D, which is not trained"
     with pytest.raises(CheckpointError, match="has weights to load"):
         load_requested(WeightRequest(None, "restormer", preset="smoke"), CPU)
-    with pytest.raises(CheckpointError, match="nothing to restore with"):
+
+
+def test_photographs_get_the_shipped_network_if_none_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weight_source, "SHIPPED", tmp_path / "weights")
+    with pytest.raises(CheckpointError, match="weights holds no network for photographs: give"):
+        load_requested(WeightRequest(None), CPU)
+    tasks = tuple(TaskSpec(name, ("a_set",), ("0",)) for name in ("noise", "rain", "haze"))
+    usual = run_spec("ndr_restore", tasks=tasks)
+    usual = dataclasses.replace(usual, setting=SettingSpec("noise_rain_haze", tasks))
+    entry = shipped(tmp_path, usual)
+    loaded, words = load_requested(WeightRequest(None), CPU)
+    assert words == f"run {usual.run}, which this suite trained for 20 steps and ships"
+    assert (loaded.source, loaded.checkpoint_sha256) == ("shipped", entry.sha256)
+    for name, value in network("ndr_restore").state_dict().items():
+        assert torch.equal(loaded.method.state_dict()[name], value.half().float()), name
+    named, _ = load_requested(WeightRequest(str(tmp_path / "weights" / entry.file)), CPU)
+    assert same_weights(named.method, loaded.method)
+    (tmp_path / "weights" / entry.file).write_bytes(b"damaged")
+    with pytest.raises(CheckpointError, match="is damaged"):
         load_requested(WeightRequest(None), CPU)

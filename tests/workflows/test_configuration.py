@@ -65,7 +65,7 @@ def test_misspelt_key_stops_with_the_nearest() -> None:
     ("model", "file", "path", "nearest"),
     [
         (Table, "tables/table_05.yaml", ("rows", 0, "methd"), "method"),
-        (Tier, "tiers/quick.yaml", ("recipe", "step"), "steps"),
+        (Tier, "tiers/small.yaml", ("recipe", "step"), "steps"),
         (Tier, "tiers/quick.yaml", ("test_sets", "SOTS", "labl"), "label"),
     ],
 )

@@ -52,7 +52,7 @@ def smoke() -> Plan:
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_all_figures_resolve_to_runs_that_exist(tier: str) -> None:
-    suite = plan(tier=tier)
+    suite = plan(tier=tier, sources="retrained")
     assert list(suite.all_figures) == PAPER + OWN
     assert figures_of_tables(suite, suite.config.tables) == PAPER + OWN
     for name in suite.all_figures:

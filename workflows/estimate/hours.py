@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 GPU_HOURS = "GPU-hours"
 COUNTED = "counted for"
 TABLE = CONFIG / "training_costs.json"
-TIERS = ("quick", "small", "paper")
+TIERS = ("small", "paper")
 BATCH = 2
 """Images in the counted step: batch normalisation asks for more than one."""
 

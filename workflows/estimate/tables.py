@@ -94,7 +94,12 @@ class Estimator:
         trainings = [self.plan.evaluations[run].training_run for run in evaluations]
         runs = sorted({run for run in trainings if run is not None})
         new = self._first_time("run", runs)
-        left = [run for run in new if self.done.get(run) != self.plan.runs[run].sha256()]
+        left = [
+            run
+            for run in new
+            if run not in self.plan.shipped_runs
+            and self.done.get(run) != self.plan.runs[run].sha256()
+        ]
         scores = [
             run
             for run in self._first_time("evaluation", evaluations)
