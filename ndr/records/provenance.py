@@ -260,7 +260,7 @@ class EvaluationProvenance(Job):
     """Id of the training whose checkpoint was evaluated."""
     training_sha256: str | None
     source: str
-    """`retrained`, `official_weights`, or `no_training`."""
+    """`retrained`, `shipped`, `official_weights` or `no_training`."""
     official_weights: str | None
     """Name of the authors' checkpoint."""
     checkpoint_sha256: str | None

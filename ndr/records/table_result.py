@@ -128,7 +128,7 @@ class EvaluationFacts:
     """What `evaluations/<run>/provenance.json` says of the evaluation behind a row."""
 
     source: str
-    """`retrained`, `official_weights`, or `no_training`."""
+    """`retrained`, `shipped`, `official_weights` or `no_training`."""
     spec_sha256: str
     training_sha256: str | None
     checkpoint_sha256: str | None

@@ -7,6 +7,7 @@ import re
 import yaml
 
 from ndr.data.catalogue import load_catalogue
+from ndr.shipped_weights import ShippedWeights
 from ndr.specs.typed_file import read_yaml
 from tests.conftest import REPOSITORY
 from workflows.configuration import CONFIG, names_in, suite_config
@@ -44,6 +45,15 @@ def test_models_are_the_runs_of_the_method_itself() -> None:
         }
         for run, spec in runs.items()
         if spec.method == "ndr_restore"
+    }
+    shipped = ShippedWeights.of(ROOT / "weights").files.values()
+    expected |= {
+        re.sub(r"[_.]+", "-", f"shipped-{each.run.removesuffix('__seed_0')}").lower(): {
+            "path": f"weights/{each.file}",
+            "type": "model",
+        }
+        for each in shipped
+        if each.method == "ndr_restore" and each.run.endswith("__seed_0")
     }
     assert CONTENT["artifacts"] == expected, "write dvc.yaml's artifacts as\n" + yaml.safe_dump(
         {"artifacts": expected}

@@ -17,7 +17,7 @@ printf '%s\\0' "$@" >> "$RECORD"
 """
 
 
-@pytest.mark.parametrize("target", ["snapshot", "restore", "update-reference", "tables"])
+@pytest.mark.parametrize("target", ["snapshot", "restore", "trained-weights", "update-reference", "tables"])
 @pytest.mark.parametrize(
     "text", ['a"; touch x; "', "a`touch x`", "a$(shell touch x)", "a$$(touch x)", "it's $HOME b"]
 )
@@ -30,7 +30,12 @@ def test_values_reach_the_command_unread(target: str, text: str, tmp_path: Path)
         (tmp_path / ".venv" / "bin" / name).write_text(FAKE)
         (tmp_path / ".venv" / "bin" / name).chmod(0o755)
     record = tmp_path / "record"
-    names = {"tables": ("CORES",), "update-reference": ("TIER",)}.get(target, ("TIER", "REMOTE"))
+    own = {
+        "tables": ("CORES",),
+        "update-reference": ("TIER",),
+        "trained-weights": ("CORES", "MIRROR"),
+    }
+    names = own.get(target, ("TIER", "REMOTE"))
     subprocess.run(
         ["make", target, *(f"{name}={text}" for name in names)],
         cwd=tmp_path,
