@@ -23,8 +23,8 @@ COLUMNS = (
     *("run", "method", "setting", "changes", "seed", "source"),
     *("test_set", "task", "image", "scene", "protocol", "metric", "value"),
 )
-"""`source` is `retrained`, `shipped`, `official_weights` or `no_training`; `changes` are those of the
-run's id, joined by commas; `task` is empty in results from before it was recorded."""
+"""`source` is `retrained`, `shipped`, `official_weights` or `no_training`; `changes` are those of
+the run's id, joined by commas; `task` is empty in results from before it was recorded."""
 LISTED = 5
 """Problems that an error lists; of more, their number."""
 

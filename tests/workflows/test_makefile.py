@@ -17,7 +17,9 @@ printf '%s\\0' "$@" >> "$RECORD"
 """
 
 
-@pytest.mark.parametrize("target", ["snapshot", "restore", "trained-weights", "update-reference", "tables"])
+@pytest.mark.parametrize(
+    "target", ["snapshot", "restore", "trained-weights", "update-reference", "tables"]
+)
 @pytest.mark.parametrize(
     "text", ['a"; touch x; "', "a`touch x`", "a$(shell touch x)", "a$$(touch x)", "it's $HOME b"]
 )
