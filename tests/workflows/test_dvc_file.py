@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
 
 import yaml
 
@@ -10,6 +12,7 @@ from ndr.data.catalogue import load_catalogue
 from ndr.shipped_weights import ShippedWeights
 from ndr.specs.typed_file import read_yaml
 from tests.conftest import REPOSITORY
+from tests.project_copy import STORAGE, copy_project, run_in, succeeded
 from workflows.configuration import CONFIG, names_in, suite_config
 from workflows.planning import make_plan
 
@@ -58,6 +61,24 @@ def test_models_are_the_runs_of_the_method_itself() -> None:
     assert CONTENT["artifacts"] == expected, "write dvc.yaml's artifacts as\n" + yaml.safe_dump(
         {"artifacts": expected}
     )
+
+
+def test_a_shipped_model_is_had_from_a_clone_by_its_name(tmp_path: Path) -> None:
+    clone = copy_project(tmp_path / "clone", ("weights", *STORAGE))
+    name, version = "shipped-ndr-restore-noise-rain-haze", "v0.1.0"
+    for command in (
+        ("git", "init", "--quiet"),
+        ("git", "config", "user.name", "A Tester"),
+        ("git", "config", "user.email", "tester@example.org"),
+        ("git", "add", "."),
+        ("git", "commit", "--quiet", "--message", "Begin"),
+        ("git", "tag", "--annotate", f"{name}@{version}", "--message", "First networks"),
+    ):
+        subprocess.run(command, cwd=clone, check=True)
+    target = tmp_path / "network.safetensors"
+    succeeded(clone, run_in(clone, ("dvc", "artifacts", "get", ".", name, "--out", str(target))))
+    path = CONTENT["artifacts"][name]["path"]
+    assert target.read_bytes() == (ROOT / path).read_bytes()
 
 
 def test_the_one_stage_runs_snakemake_and_owns_the_page_alone() -> None:
