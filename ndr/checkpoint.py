@@ -1,13 +1,13 @@
-"""Weights in files: what a run leaves, with the spec it was trained under, and what others publish.
+"""Weights that a run leaves, with the spec it was trained under, and how weights are loaded.
 
 Loading leaves nothing out: every missing, unknown or wrongly shaped key is an error.
+`ndr.published_weights` reads what others publish.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,67 +19,79 @@ from ndr.specs.typed_file import canonical_json
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that does not fit the network it is loaded into."""
+    """A checkpoint that is damaged, or does not fit the network it is loaded into."""
 
 
 def load_strictly(method: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     """Load a state dict; every difference in keys or shapes is an error that lists them.
 
     Raises:
+        CheckpointError: the first ten missing, unknown and wrongly shaped keys; or weights that are
+            no numbers.
+    """
+    check_shapes(method, {key: value.shape for key, value in state.items()}, source)
+    broken = [
+        key
+        for key, value in state.items()
+        if value.is_floating_point() and not value.is_meta and not torch.isfinite(value).all()
+    ]
+    if broken:
+        raise CheckpointError(
+            f"{source}: {len(broken)} of {len(state)} tensors hold NaN or infinity, first "
+            f"{broken[0]}; its training went wrong, or the file is damaged: take another"
+        )
+    method.load_state_dict(state)
+
+
+def check_shapes(method: nn.Module, shapes: Mapping[str, Sequence[int]], source: str) -> None:
+    """Raise unless the keys and shapes are those of the network, which may be on `meta`.
+
+    Raises:
         CheckpointError: the first ten missing, unknown and wrongly shaped keys.
     """
-    expected = method.state_dict()
-    missing = sorted(expected.keys() - state.keys())
-    unknown = sorted(state.keys() - expected.keys())
-    shapes = [
-        f"{key}: expected {tuple(expected[key].shape)}, found {tuple(state[key].shape)}"
-        for key in sorted(expected.keys() & state.keys())
-        if expected[key].shape != state[key].shape
+    expected = {key: tuple(value.shape) for key, value in method.state_dict().items()}
+    missing = sorted(expected.keys() - shapes.keys())
+    unknown = sorted(shapes.keys() - expected.keys())
+    others = [
+        f"{key}: expected {expected[key]}, found {tuple(shapes[key])}"
+        for key in sorted(expected.keys() & shapes.keys())
+        if expected[key] != tuple(shapes[key])
     ]
     problems = [
-        f"{len(keys)} {kind}: " + "; ".join(keys[:10])
-        for kind, keys in (("missing", missing), ("unknown", unknown), ("of other shape", shapes))
+        f"{len(keys)} {kind}: " + "; ".join(_shown(key) for key in keys[:10])
+        for kind, keys in (("missing", missing), ("unknown", unknown), ("of other shape", others))
         if keys
     ]
     if problems:
         raise CheckpointError(
             f"{source} does not fit {type(method).__name__}: {' | '.join(problems)}"
         )
-    method.load_state_dict(state)
 
 
-def _state_of(content: Any, source: str) -> Mapping[str, Tensor]:
-    """The state dict inside a published checkpoint, whatever wraps it."""
-    for wrapper in ("params_ema", "params", "state_dict", "model"):
-        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-            break
-    if isinstance(content, Mapping) and all(isinstance(v, Mapping) for v in content.values()):
-        # A bank of networks with a state dict each (IRCNN): their names come first.
-        content = {
-            f"{bank}.{key}": v for bank, state in content.items() for key, v in state.items()
-        }
-    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise CheckpointError(
-            f"{source}: expected a state dict of tensors; it holds something else"
-        )
-    return {key.removeprefix("module."): value for key, value in content.items()}
+def _shown(key: str) -> str:
+    """A key of somebody's file for a message: short, without codes that command a terminal."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in key[:160])
 
 
-def read_state(path: str | Path) -> Mapping[str, Tensor]:
-    """Read a published checkpoint (.pth, .pt, .ckpt or .safetensors) without unpickling code."""
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no checkpoint at {path}; expected a .pth or .safetensors file")
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
+def read_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
+    """Shapes of the tensors of a safetensors file by key; the tensors are not read.
 
-        return load_file(path)
+    Raises:
+        CheckpointError: truncated or of another format.
+    """
+    from safetensors import SafetensorError, safe_open
+
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise CheckpointError(f"{path} cannot be read as a checkpoint: {error}") from error
-    return _state_of(content, str(path))
+        with safe_open(path, framework="pt", device="cpu") as file:
+            return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: str | Path, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"{path} is damaged or no safetensors file ({error}); delete it and run again"
+    )
 
 
 def write_checkpoint(path: str | Path, method: nn.Module, header: CheckpointHeader) -> None:
@@ -125,9 +137,7 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], CheckpointHead
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         return state, CheckpointHeader.read(path)
     except SafetensorError as error:
-        raise CheckpointError(
-            f"{path} is damaged or no safetensors file ({error}); delete it and run again"
-        ) from error
+        raise _damaged(path, error) from error
     except ResultFileError as error:
         raise CheckpointError(str(error)) from error
 

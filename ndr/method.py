@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ndr.checkpoint import CheckpointError, load_strictly, read_state  # noqa: F401 - for methods
+from ndr.checkpoint import CheckpointError, load_strictly  # noqa: F401 - for methods
 from ndr.image_batch import (
     ImageError,
     RestorationError,  # noqa: F401 - for methods
@@ -29,6 +29,7 @@ from ndr.image_batch import (
     pad_by_reflection,
 )
 from ndr.nearest_name import check_names
+from ndr.published_weights import read_state
 
 TIERS = ("smoke", "quick", "small", "paper")
 PRESETS = ("smoke", "small", "paper")

@@ -11,8 +11,12 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from ndr.method import REGISTERED, Method
+import torch
+from torch import Tensor
+
+from ndr.method import REGISTERED, TIERS, CheckpointError, Method
 from ndr.nearest_name import check_names, unknown_name
+from ndr.published_weights import short
 
 
 @functools.cache
@@ -80,6 +84,77 @@ def create(name: str, preset: str = "paper", **changes: Any) -> Method:
     return method_class(name)(**method_arguments(name, preset, changes))
 
 
+def official_state(cls: type[Method], path: str | Path) -> Mapping[str, Tensor]:
+    """Read the weights that a method's authors publish, whatever their file is.
+
+    Raises:
+        FileNotFoundError: no such file.
+        OSError: it cannot be read.
+        CheckpointError: damaged, or another file than the method's authors publish.
+    """
+    try:
+        return cls.read_official_state(path)
+    except (CheckpointError, OSError):
+        raise
+    except Exception as error:  # each method reads what its authors wrote, here from any file
+        raise CheckpointError(
+            f"{path} cannot be read as weights of {cls.info.paper_label}, expected those that its "
+            f"authors publish ({short(error)})"
+        ) from error
+
+
+def _fits(cls: type[Method], arguments: Mapping[str, Any], mapped: Mapping[str, Tensor]) -> bool:
+    """Whether a network with these arguments has the keys and shapes; it is never made."""
+
+    def shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+        return {
+            key: value.shape
+            for key, value in state.items()
+            if key.partition(".")[0] not in cls.training_only
+        }
+
+    try:
+        with torch.device("meta"):
+            return shapes(cls(**arguments).state_dict()) == shapes(mapped)
+    except (ValueError, RuntimeError, TypeError):  # e.g. changes that a preset contradicts
+        return False
+
+
+def fitting_arguments(
+    name: str, state: Mapping[str, Tensor], source: str, preset: str | None = None
+) -> tuple[str, dict[str, Any]]:
+    """The sizes of the network that an authors' checkpoint is of.
+
+    What the keys say of the network (`Method.official_changes`) holds; the rest is of `preset`, or
+    else of the first that fits: the published sizes, those of the method's published checkpoints,
+    the presets of the other tiers.
+
+    Returns:
+        The preset, and all arguments of the method.
+
+    Raises:
+        CheckpointError: none fits; lists what differs from `preset`, or from the published sizes,
+            and names a preset that would do.
+    """
+    cls = method_class(name)
+    derived, mapped = cls.official_changes(state), cls.map_official_state(state)
+    published = [(weights.preset, weights.changes) for weights in cls.info.official_weights]
+    wanted, *others = (
+        (tier, method_arguments(name, tier, {**changes, **derived}))
+        for tier, changes in ((preset or "paper", {}), *published, *((tier, {}) for tier in TIERS))
+    )
+    found = next((each for each in (wanted, *others) if _fits(cls, each[1], mapped)), None)
+    if found is not None and preset in (None, found[0]):
+        return found
+    try:
+        with torch.device("meta"):
+            cls(**wanted[1]).load_official_state(state, source)
+    except CheckpointError as error:
+        fits = f"; it fits the sizes of {found[0]!r}" if found else ""
+        raise CheckpointError(f"{error}{fits}") from error
+    return wanted
+
+
 def load_official(name: str, path: str | Path, preset: str = "paper", **changes: Any) -> Method:
     """Create a method with the weights that its authors publish.
 
@@ -87,11 +162,12 @@ def load_official(name: str, path: str | Path, preset: str = "paper", **changes:
     keys say of the network (`Method.official_changes`) holds unless `changes` say otherwise.
 
     Raises:
-        CheckpointError: keys or shapes differ; the message names them.
+        CheckpointError: damaged, another file, or keys or shapes that differ; the message names
+            them.
         FileNotFoundError: no such file.
     """
     cls = method_class(name)
-    state = cls.read_official_state(path)
+    state = official_state(cls, path)
     method = create(name, preset, **{**cls.official_changes(state), **changes})
     method.load_official_state(state, str(path))
     return method.eval()

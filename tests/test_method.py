@@ -30,7 +30,6 @@ from ndr.method import (
     load_strictly,
     pad_by_reflection,
     parameter_count,
-    read_state,
     register_method,
 )
 from ndr.nearest_name import UnknownNameError
@@ -472,23 +471,3 @@ def test_clean_images_must_belong_to_the_degraded() -> None:
         create("oracle").restore(
             torch.rand(1, 3, 8, 8), SideInformation(clean=torch.rand(1, 3, 8, 7))
         )
-
-
-def test_checkpoints_of_all_wrappers_are_read(tmp_path) -> None:
-    state = {"a.weight": torch.rand(2)}
-    path = tmp_path / "weights.pth"
-    for content in (
-        state,
-        {"params": state},
-        {"state_dict": {"module.a.weight": state["a.weight"]}},
-    ):
-        torch.save(content, path)
-        assert torch.equal(read_state(path)["a.weight"], state["a.weight"])
-    torch.save({"epoch": 3}, path)
-    with pytest.raises(CheckpointError, match="expected a state dict of tensors"):
-        read_state(path)
-    path.write_bytes(b"no checkpoint")
-    with pytest.raises(CheckpointError, match="cannot be read as a checkpoint"):
-        read_state(path)
-    with pytest.raises(FileNotFoundError, match="no checkpoint at"):
-        read_state(tmp_path / "missing.pth")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -110,3 +112,25 @@ class NAFNet(Method):
     def forward(self, degraded: Tensor, side: SideInformation) -> Tensor:
         """(B, 3, H, W), multiples of 16 -> (B, 3, scale * H, scale * W), not clipped."""
         return self.head.leave(nafnet_output(self.network, self.head.enter(degraded)), degraded)
+
+    @classmethod
+    def official_changes(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Width and blocks: the authors publish networks of several sizes."""
+        counts: dict[tuple[str, int], int] = {}
+        for key in state:
+            found = re.match(r"(encoders|decoders)\.(\d)\.(\d+)\.|(middle_blks)\.(\d+)\.", key)
+            if found is not None:
+                place = (found[1] or found[4], int(found[2] or 0))
+                counts[place] = max(counts.get(place, 0), 1 + int(found[3] or found[5]))
+        sides = {
+            side: tuple(counts.get((f"{side}rs", level), 0) for level in range(4))
+            for side in ("encode", "decode")
+        }
+        if "intro.bias" not in state or not all(map(all, sides.values())):
+            return {}  # not a checkpoint of this method: loading it says what is missing
+        return {
+            "width": len(state["intro.bias"]),
+            "middle_blocks": counts.get(("middle_blks", 0), 0),
+            "encoder_blocks": sides["encode"],
+            "decoder_blocks": sides["decode"],
+        }

@@ -2,8 +2,7 @@
 
 A `.caffemodel` file is a protocol-buffer message: numbered fields, each a variable-length integer,
 a block of 4 or 8 bytes, or a block with its length in front, which may be a message again. Only the
-fields that lead to the weights are looked at; nothing in the file can run. `.mat` files are read by
-SciPy.
+fields that lead to the weights are looked at; nothing in the file can run.
 """
 
 from __future__ import annotations
@@ -18,7 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from baselines.dehazing.matlab_file import read_variables
 from ndr.method import CheckpointError
+from ndr.published_weights import kind_of_file, short
 
 # Numbers of the fields in Caffe's `caffe.proto`.
 _NET_LAYER = 100
@@ -102,25 +103,32 @@ def read_caffe_model(path: str | Path) -> Mapping[str, Tensor]:
             blobs = [_tensor(blob) for blob in _blocks(layer, _LAYER_BLOBS)]
             for part, blob in zip(("weight", "bias"), blobs, strict=False):
                 state[f"{name}.{part}"] = blob
-    except (ValueError, IndexError, StopIteration, struct.error, RuntimeError) as error:
-        raise CheckpointError(f"{path} cannot be read as a .caffemodel file: {error}") from error
+    except OSError:
+        raise
+    except Exception as error:  # sizes and text of any value
+        raise _refused(path, ".caffemodel", error) from error
     if not state:
-        raise CheckpointError(f"{path}: expected a .caffemodel file with weights, found none")
+        raise _refused(path, ".caffemodel", None)
     return state
 
 
-def _content(path: str | Path) -> dict[str, Any]:
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
+def _refused(path: Path, ending: str, error: Exception | None) -> CheckpointError:
+    found = kind_of_file(path)
+    if not found:
+        found = f"what cannot be read as one ({short(error)})" if error else "none"
+    return CheckpointError(
+        f"{path}: expected a {ending} file with weights, found {found}; copy or download it again"
+    )
 
+
+def _content(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {path}; expected a .mat file")
     try:
-        content = loadmat(path, struct_as_record=True)
-    except (MatReadError, ValueError, NotImplementedError, TypeError) as error:
-        raise CheckpointError(f"{path} cannot be read as a .mat file: {error}") from error
-    return {key: value for key, value in content.items() if not key.startswith("__")}
+        return read_variables(path)
+    except ValueError as error:
+        raise _refused(path, ".mat", error) from error
 
 
 def read_matlab_arrays(path: str | Path) -> dict[str, NDArray[Any]]:
@@ -132,7 +140,7 @@ def read_matlab_arrays(path: str | Path) -> dict[str, NDArray[Any]]:
     """
     arrays = _content(path)
     for key, value in arrays.items():
-        if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu":
+        if not isinstance(value, np.ndarray):
             raise CheckpointError(f"{path}: expected arrays of numbers, found {key!r}")
     return arrays
 
@@ -148,13 +156,10 @@ def read_matconvnet_layers(path: str | Path) -> list[tuple[NDArray[Any], NDArray
     """
     content = _content(path)
     try:
-        layers = [layer[0, 0] for layer in content["net"]["layers"][0, 0].flat]
-        return [
-            (layer["filters"], layer["biases"])
-            for layer in layers
-            if "filters" in layer.dtype.names
-        ]
+        layers = [layer for (layer,) in content["net"][0]["layers"]]
+        return [(layer["filters"], layer["biases"]) for layer in layers if "filters" in layer]
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"{path}: expected a MatConvNet network `net` with `layers`: {error}"
+            f"{path}: expected a MatConvNet network `net` with `layers`, found "
+            f"{', '.join(sorted(content))[:200] or 'nothing'}"
         ) from error

@@ -159,5 +159,17 @@ class IRCNN(Method):
 
     @classmethod
     def official_changes(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
-        """The published file holds the networks of all 25 levels."""
-        return {"levels": OFFICIAL_LEVELS}
+        """The published file holds the networks of all 25 levels; one network serves all levels."""
+        banks = {key.partition("model.")[0] for key in state}
+        levels = OFFICIAL_LEVELS[-1:] if banks == {""} else OFFICIAL_LEVELS
+        first = state.get("model.0.bias", state.get("0.model.0.bias"))
+        if first is None or len(banks) != len(levels):
+            return {}
+        return {"channels": len(first), "levels": levels}
+
+    @classmethod
+    def map_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the authors' keys; a network that stands alone has no number there."""
+        if all(key.startswith("model.") for key in state):
+            state = {f"0.{key}": value for key, value in state.items()}
+        return super().map_official_state(state)

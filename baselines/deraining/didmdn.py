@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from baselines.loss_terms import PerceptualDistance
 from ndr.layers.initialisation import start_at_zero
 from ndr.method import (
     Batch,
+    CheckpointError,
     Method,
     MethodInfo,
     SideInformation,
@@ -21,6 +23,7 @@ from ndr.method import (
     Tiling,
     TrainingContext,
     parameter_count,
+    read_state,
     register_method,
 )
 
@@ -307,3 +310,15 @@ class DIDMDN(Method):
         if self.perceptual is not None:
             losses["perceptual"] = self.perceptual(restored.float(), clean)
         return losses
+
+    @classmethod
+    def read_official_state(cls, path: str | Path) -> Mapping[str, Tensor]:
+        """Read a checkpoint with this class's names; the authors' three files do not fit."""
+        state = read_state(path)
+        if not any(key.startswith("classifier.") for key in state):
+            raise CheckpointError(
+                f"{path}: expected the parts residual, classifier and derain in one file; the "
+                "authors publish a file of each, and their classifier, which takes 512x512 pixels "
+                "only, is not the one here: train the method"
+            )
+        return state

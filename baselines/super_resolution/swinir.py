@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -132,3 +135,29 @@ class SwinIR(Method):
         if not self.start_at_bicubic:
             return enlarged
         return without_mean_colour(enlarged) + enlarge_bicubic(degraded)
+
+    @classmethod
+    def official_changes(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Sizes: the authors publish networks of several, trained on patches of two sizes."""
+        blocks: dict[int, int] = {}
+        for key in state:
+            found = re.match(r"layers\.(\d+)\.residual_group\.blocks\.(\d+)\.", key)
+            if found is not None:
+                group, block = int(found[1]), int(found[2])
+                blocks[group] = max(blocks.get(group, 0), block + 1)
+        bias = "layers.{}.residual_group.blocks.0.attn.relative_position_bias_table"
+        keys = [bias.format(group) for group in range(len(blocks))]
+        if not keys or not {"conv_first.bias", *keys} <= state.keys():
+            return {}  # not a checkpoint of this method: loading it says what is missing
+        window = (math.isqrt(state[keys[0]].shape[0]) + 1) // 2
+        masks = state.get("layers.0.residual_group.blocks.1.attn_mask")
+        changes = {
+            "width": len(state["conv_first.bias"]),
+            "depths": tuple(blocks.get(group, 0) for group in range(len(blocks))),
+            "heads": tuple(state[key].shape[1] for key in keys),
+            "window": window,
+            "direct_shuffle": "conv_last.weight" not in state,
+        }
+        if masks is not None:  # one for each window of a training patch
+            changes["training_size"] = window * math.isqrt(masks.shape[0])
+        return changes

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ndr.atomic_file import write_text
+from ndr.specs.json_text import parsed_json
 
 PACKAGE_PREFIX = "package:"
 
@@ -162,7 +163,7 @@ def _parse_row(values: list[str], where: str) -> ManifestRow:
     if not row["clean"] and not row["degraded"]:
         raise ManifestError(f"{where}: it names neither a clean nor a degraded image")
     try:
-        if row["parameters"] and not isinstance(json.loads(row["parameters"]), dict):
+        if row["parameters"] and not isinstance(parsed_json(row["parameters"]), dict):
             raise ValueError("no JSON object")
     except ValueError as error:
         raise ManifestError(f"{where}: parameters {row['parameters']!r}: {error}") from error

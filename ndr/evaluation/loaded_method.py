@@ -17,9 +17,9 @@ from ndr.method import CheckpointError, Method
 from ndr.nearest_name import UnknownNameError
 from ndr.records.provenance import file_sha256
 from ndr.records.record import ResultFileError
-from ndr.registry import method_class
+from ndr.registry import method_class, official_state
 from ndr.specs.run_spec import EvaluationSpec
-from ndr.specs.typed_file import SpecError
+from ndr.specs.typed_file import SpecError, plain
 
 EXPECTED_ERRORS = (
     CheckpointError,
@@ -76,9 +76,10 @@ def load_method(
         header = load_run_checkpoint(method, checkpoint, spec.training_sha256)
         source = "shipped" if header.shipped else "retrained"
     elif official_weights is not None:
-        state = cls.read_official_state(official_weights)
+        state = official_state(cls, official_weights)
         for name, value in cls.official_changes(state).items():
-            if spec.arguments[name] != value:
+            # Lists where the spec comes from JSON.
+            if plain(spec.arguments[name]) != plain(value):
                 raise CheckpointError(
                     f"{spec.run}: {official_weights} is of a network with {name}={value!r}, but "
                     f"the evaluation asks for {spec.arguments[name]!r}; plan it with "

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ndr.checkpoint import load_strictly, read_state
+from ndr.checkpoint import load_strictly
+from ndr.published_weights import read_state
 from ndr.records.provenance import file_sha256
 
 log = logging.getLogger(__name__)

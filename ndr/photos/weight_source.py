@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ndr.checkpoint import check_shapes, read_shapes
 from ndr.evaluation.loaded_method import LoadedMethod, load_method, ready
 from ndr.method import TIERS, CheckpointError
 from ndr.nearest_name import unknown_name
+from ndr.published_weights import short
 from ndr.records.checkpoint_header import CheckpointHeader
 from ndr.records.downloads import FetchedWeights
 from ndr.records.provenance import ROOT, file_sha256
 from ndr.records.record import ResultFileError
 from ndr.records.shipped_weights import ShippedHeader
-from ndr.registry import method_arguments, method_class
+from ndr.registry import fitting_arguments, method_arguments, method_class, official_state
 from ndr.shipped_weights import PHOTOGRAPHS, ShippedWeights, ShippedWeightsError, unpacked
 from ndr.specs.run_spec import EvaluationSpec
 
 CHECKPOINT = "checkpoint.safetensors"
 SHIPPED = ROOT / "weights"
 """The networks that the suite has trained."""
+MOST_ARGUMENT = 1024
+"""Number in a spec that is taken for sound however small the network is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,8 @@ def load_requested(request: WeightRequest, device: torch.device) -> tuple[Loaded
             problem = f" ({error.__cause__})"
         # Authors publish safetensors files too.
         with contextlib.suppress(ResultFileError):
-            ShippedHeader.read(path)
+            spec = ShippedHeader.read(path).spec
+            _check_network(spec.method, spec.arguments, path, "weights.")
             return _shipped(path, device)
     if name is None:
         raise CheckpointError(
@@ -124,9 +130,44 @@ def _of_run(
         raise CheckpointError(
             f"{path} is of {spec.method}, but --method says {request.method}; leave it out"
         )
+    _check_network(spec.method, spec.arguments, path)
     evaluation = _spec(spec.method, spec.arguments, spec.tier, header.run, header.spec_sha256)
     loaded = load_method(evaluation, checkpoint=path, device=device)
     return loaded, f"run {header.run} of tier {spec.tier}"
+
+
+def _check_network(
+    name: str, arguments: Mapping[str, Any], path: Path, prefix: str = ""
+) -> None:
+    """Raise unless a file has, below `prefix`, the weights of the network that its spec describes.
+
+    Nothing is made before: a spec may ask for gigabytes, or for millions of layers.
+    """
+    cls = method_class(name)
+    shapes = {
+        key.removeprefix(prefix): shape
+        for key, shape in read_shapes(path).items()
+        if key.startswith(prefix)
+    }
+    weights = sum(math.prod(shape) for shape in shapes.values())
+    if _largest(arguments) > max(weights, MOST_ARGUMENT):
+        raise CheckpointError(f"{path}: its spec asks for a larger network than its weights are of")
+    try:
+        with torch.device("meta"):
+            method = cls(**arguments)
+    except Exception as error:  # whatever a constructor raises for values of any kind
+        raise CheckpointError(
+            f"{path}: its spec describes no network of {name} ({short(error)}); delete it and run "
+            "again"
+        ) from error
+    check_shapes(method, shapes, str(path))
+
+
+def _largest(value: Any) -> float:
+    if isinstance(value, (int, float)):
+        return abs(value)
+    items = value.values() if isinstance(value, Mapping) else value
+    return max(map(_largest, items), default=0) if isinstance(value, (Mapping, list, tuple)) else 0
 
 
 def _of_authors(
@@ -137,15 +178,12 @@ def _of_authors(
         raise FileNotFoundError(f"{path}: no such file of weights")
     if not cls.info.trainable:
         raise CheckpointError(f"{name} is not trained and takes no weights; leave {path} out")
-    published, sha256 = cls.info.official_weights, file_sha256(path)
-    by_hash = [entry for entry in published if entry.sha256 == sha256]
-    by_name = [entry for entry in published if entry.file == path.name]
-    known = next(iter(by_hash or by_name), None)
-    # The published file says its sizes by its hash or name; any other is taken for the paper's.
-    changes = dict(known.changes) if known else {}
-    sizes = preset or (known.preset if known else "paper")
-    changes |= cls.official_changes(cls.read_official_state(path))
-    arguments = method_arguments(name, sizes, changes)
+    known = next((w for w in cls.info.official_weights if w.sha256 == file_sha256(path)), None)
+    if known is not None and preset is None:
+        sizes, arguments = known.preset, method_arguments(name, known.preset, known.changes)
+    else:
+        state = official_state(cls, path)
+        sizes, arguments = fitting_arguments(name, state, str(path), preset)
     evaluation = _spec(name, arguments, sizes, path.name, None)
     loaded = load_method(evaluation, official_weights=path, device=device)
     words = "published weights" if loaded.official_weights else "weights (not a published file)"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Self
 
 from ndr.records.record import Record
+from ndr.specs.json_text import parsed_json
 from ndr.specs.run_spec import RunSpec
 from ndr.specs.typed_file import LATER, SpecError
 
@@ -30,7 +30,7 @@ def metadata_of(path: str | Path, key: str = METADATA_KEY) -> str:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > MAX_HEADER_BYTES:
                 raise SpecError(f"a header of {length} bytes")
-            found = json.loads(file.read(length)).get("__metadata__", {})
+            found = parsed_json(file.read(length)).get("__metadata__", {})
             if key not in found:
                 raise SpecError(f"expected metadata {key!r}, found keys {sorted(found)}")
             return str(found[key])
@@ -63,6 +63,6 @@ class CheckpointHeader(Record):
             ResultFileError: no safetensors file, or not of this suite or version.
         """
         try:
-            return cls.of_content(json.loads(metadata_of(path)))
+            return cls.of_content(parsed_json(metadata_of(path)))
         except (TypeError, ValueError) as error:
             raise cls.refused(path, error) from error

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from ndr.atomic_file import write_json
+from ndr.specs.json_text import parsed_json
 from ndr.specs.typed_file import SpecError, build, plain
 
 
@@ -45,7 +45,7 @@ class Record:
         """
         content = Path(path).read_bytes()
         try:
-            return cls.of_content(json.loads(content.decode("utf-8")))
+            return cls.of_content(parsed_json(content))
         except ValueError as error:
             raise cls.refused(path, error) from error
 

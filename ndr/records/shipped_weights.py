@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -10,6 +9,7 @@ from typing import Any, ClassVar, Self
 from ndr.records.checkpoint_header import metadata_of
 from ndr.records.provenance import TrainingProvenance
 from ndr.records.record import Record
+from ndr.specs.json_text import parsed_json
 from ndr.specs.run_spec import RunSpec
 from ndr.specs.typed_file import SpecError
 
@@ -39,7 +39,7 @@ class ShippedHeader(Record):
     def read(cls, path: str | Path) -> Self:
         """Read the metadata without the weights; errors as `CheckpointHeader.read`."""
         try:
-            return cls.of_content(json.loads(metadata_of(path, METADATA_KEY)))
+            return cls.of_content(parsed_json(metadata_of(path, METADATA_KEY)))
         except (TypeError, ValueError) as error:
             raise cls.refused(path, error) from error
 

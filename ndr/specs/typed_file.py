@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from ndr.nearest_name import check_names, unknown_name
+from ndr.specs.json_text import checked_plain, parsed_json
 
 
 class SpecError(ValueError):
@@ -81,7 +82,7 @@ class CanonicalSpec:
     def from_json(cls, text: str) -> Self:
         """Read a spec back; unknown or missing keys raise `SpecError` with the nearest name."""
         try:
-            return build(cls, json.loads(text))
+            return build(cls, parsed_json(text))
         except ValueError as error:
             raise SpecError(f"cannot read a {cls.__name__}: {error}") from error
 
@@ -148,7 +149,7 @@ def build(kind: type[KindT], value: Any, source: str = "") -> KindT:
     """
     try:
         return typing.cast(KindT, _reader(typing.cast(Any, kind))(value))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SpecError(f"{source}: {error}" if source else str(error)) from error
 
 
@@ -172,7 +173,7 @@ def _reader(kind: Any) -> Reader:
         return READERS[origin](arguments)
     if dataclasses.is_dataclass(kind):
         return _dataclass_reader(kind)
-    return (lambda value: value) if kind is Any else _plain_reader((kind,))
+    return checked_plain if kind is Any else _plain_reader((kind,))
 
 
 def _plain_reader(kinds: tuple[Any, ...]) -> Reader:
@@ -186,7 +187,11 @@ def _plain_reader(kinds: tuple[Any, ...]) -> Reader:
             raise SpecError(f"expected {words}, found {_short(value)}")
         if isinstance(value, float) and not math.isfinite(value):
             raise SpecError(f"expected a finite number, found {value!r}")
-        return float(value) if to_float and isinstance(value, int) else value
+        if to_float and isinstance(value, int):
+            if abs(value) > 10**308:
+                raise SpecError(f"expected a finite number, found {_short(value)}")
+            return float(value)
+        return value
 
     return read
 

@@ -42,6 +42,7 @@ class Outcome:
     taken: int = 0
     refused: int = 0
     slowest: float = 0.0
+    slowest_number: int = -1
     findings: list[str] = field(default_factory=list)
 
 
@@ -153,7 +154,8 @@ def _count(outcome: Outcome, case: tuple[str, int], content: dict[str, Any]) -> 
         return
     outcome.taken += content["outcome"] == "taken"
     outcome.refused += content["outcome"] == "refused"
-    outcome.slowest = max(outcome.slowest, content["seconds"])
+    if content["seconds"] > outcome.slowest:
+        outcome.slowest, outcome.slowest_number = content["seconds"], case[1]
 
 
 def _lines(child: Any) -> Any:
@@ -192,7 +194,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, outcome in outcomes.items():
         print(
             f"{name}: {outcome.files} files, {outcome.refused} refused, {outcome.taken} taken, "
-            f"{len(outcome.findings)} findings, slowest {outcome.slowest:.2f} s"
+            f"{len(outcome.findings)} findings, slowest {outcome.slowest:.2f} s "
+            f"(number {outcome.slowest_number})"
         )
     findings = [finding for outcome in outcomes.values() for finding in outcome.findings]
     kinds = Counter(finding.split(": ", 1)[1].split(":")[0] for finding in findings)

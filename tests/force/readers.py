@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import io
+import json
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
+from ndr.checkpoint import CheckpointError
 from ndr.data.image_files import ImageFileError, read_facts
+from ndr.nearest_name import UnknownNameError
 from ndr.photos.photo_reading import PhotoError, read_photo
+from ndr.records.downloads import FetchedWeights
+from ndr.records.record import ResultFileError
 from tests.photograph_files import crop, deep, deep_png, exif, profile
+
+WEIGHTS = (CheckpointError, UnknownNameError)
 
 
 @dataclass(frozen=True)
@@ -114,10 +123,72 @@ def _images_of_sets() -> Mapping[str, bytes]:
     return {**chosen, **_jpegs(), "rgb.bmp": _saved(crop(), "BMP")}
 
 
+def _own_checkpoint() -> Mapping[str, bytes]:
+    from ndr.checkpoint import write_checkpoint
+    from ndr.registry import create
+    from tests.run_headers import header, run_spec
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "checkpoint.safetensors"
+        write_checkpoint(path, create("dncnn", "smoke"), header(run_spec()))
+        return {path.name: path.read_bytes()}
+
+
+def _read_own_checkpoint(path: Path) -> None:
+    from ndr.photos.weight_source import WeightRequest, load_requested
+
+    load_requested(WeightRequest(str(path)), torch.device("cpu"))
+
+
+def _published() -> Mapping[str, bytes]:
+    """Small files of the three formats of PyTorch, and of the three that older authors wrote."""
+    from safetensors.torch import save
+    from scipy.io import savemat
+
+    from ndr.registry import create
+    from tests.baselines.test_aodnet import random_aodnet, write_caffe_model
+
+    state = create("ffdnet", "smoke").state_dict()
+    files = {"w.safetensors": save(state)}
+    for name, zipped in (("zip.pth", True), ("legacy.pth", False)):
+        buffer = io.BytesIO()
+        torch.save({"params": state}, buffer, _use_new_zipfile_serialization=zipped)
+        files[name] = buffer.getvalue()
+    for name, compressed in (("plain.mat", False), ("deflated.mat", True)):
+        buffer = io.BytesIO()
+        arrays = {"weights_a": np.ones((3, 9, 4)), "biases_a": np.ones((1, 4)), "net": {"x": [1]}}
+        savemat(buffer, arrays, do_compression=compressed)
+        files[name] = buffer.getvalue()
+    with tempfile.TemporaryDirectory() as folder:
+        write_caffe_model(Path(folder) / "w", dict(random_aodnet().state_dict()))
+        files["w.caffemodel"] = (Path(folder) / "w").read_bytes()
+    return files
+
+
+def _read_published(path: Path) -> None:
+    from ndr.registry import fitting_arguments, load_official, method_class, official_state
+
+    methods = {".mat": "dehazenet", ".caffemodel": "aodnet"}
+    name = methods.get(path.suffix, "ffdnet")
+    state = official_state(method_class(name), path)
+    fitting_arguments(name, state, str(path))
+    load_official(name, path, "smoke")
+
+
+def _record() -> Mapping[str, bytes]:
+    record = FetchedWeights(
+        method="ffdnet", weights="net", licence="MIT", url="https://host/net", file="w.pth"
+    )
+    return {"w.json": json.dumps(record.content()).encode()}
+
+
 READERS: Mapping[str, Reader] = {
     "PNG photographs": Reader(_pngs, read_photo, (PhotoError,)),
     "JPEG photographs": Reader(_jpegs, read_photo, (PhotoError,)),
     "TIFF photographs": Reader(_tiffs, read_photo, (PhotoError,)),
     "WebP photographs": Reader(_webps, read_photo, (PhotoError,)),
     "images of sets": Reader(_images_of_sets, read_facts, (ImageFileError,)),
+    "checkpoints": Reader(_own_checkpoint, _read_own_checkpoint, WEIGHTS),
+    "published weights": Reader(_published, _read_published, WEIGHTS),
+    "records of weights": Reader(_record, FetchedWeights.read, (ResultFileError,), text=True),
 }

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ndr.specs.json_text import parsed_json
+from ndr.specs.typed_file import build
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +75,8 @@ def _records(root: Path) -> Iterator[OutputRecord]:
         if output is None or not is_inside(output) or (root / INCOMPLETE / name).exists():
             continue
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-        except json.JSONDecodeError:
+            content = build(dict[str, Any], parsed_json(file.read_bytes()))
+        except ValueError:
             log.warning("%s: not a complete record of %s: left out", file, output)
             continue
         yield OutputRecord(

@@ -24,6 +24,7 @@ from ndr.atomic_file import write_json
 from ndr.nearest_name import UnknownNameError, check_names
 from ndr.records.provenance import file_sha256
 from ndr.records.table_result import TableResult, table_metrics
+from ndr.specs.json_text import parsed_json
 from ndr.specs.typed_file import SpecError, build, read_yaml
 from workflows import DOWNLOADS, ORIGINALS, ROOT, SETS, WEIGHTS
 from workflows.configuration import CONFIG, names_in
@@ -250,7 +251,7 @@ class SnapshotIndex:
             SnapshotError: there is none, it is of another version, or a file differs.
         """
         try:
-            content = json.loads((folder.archives / INDEX).read_text(encoding="utf-8"))
+            content = parsed_json((folder.archives / INDEX).read_bytes())
             found = content.get("format"), content.get("tier")
             if found != (FORMAT, folder.tier):
                 raise SnapshotError(
@@ -258,7 +259,7 @@ class SnapshotIndex:
                     f"{found}; take the version of the suite that made it"
                 )
             index = build(cls, content)
-        except (OSError, ValueError, AttributeError, RecursionError) as error:
+        except (OSError, ValueError, AttributeError) as error:
             raise SnapshotError(f"the snapshot has no readable index: {error}") from error
         files = len(folder.files()) - 1
         if len(index.sha256) != files:

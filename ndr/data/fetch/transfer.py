@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import logging
 import re
 import time
@@ -33,6 +32,8 @@ from ndr.data.fetch.fetch_errors import (
     disk_error,
     size_text,
 )
+from ndr.specs.json_text import parsed_json
+from ndr.specs.typed_file import build
 
 log = logging.getLogger(__name__)
 
@@ -174,7 +175,7 @@ class Partial:
     def note(self) -> dict[str, Any]:
         """Validator and total size; empty where there is no (readable) note."""
         try:
-            return dict(json.loads(self.note_path.read_text(encoding="utf-8")))
+            return build(dict[str, Any], parsed_json(self.note_path.read_bytes()))
         except (OSError, ValueError):
             return {}
 
