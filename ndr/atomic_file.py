@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+_LONGEST_STEM = 120
+"""Bytes of a name that its temporary file repeats: file systems take 255, and the name may too."""
 _UMASK = threading.Lock()
 """The umask can be read only by setting it: two threads at once would leave the wrong one."""
 
@@ -35,13 +37,15 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         OSError: the disk is full or not writable; the message names `path`.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.stem}.", suffix=f".partial{path.suffix}"
-    )
-    os.close(handle)
-    temporary = Path(name)
+    temporary: Path | None = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stem = os.fsencode(path.stem)[:_LONGEST_STEM].decode("utf-8", "ignore")
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{stem}.", suffix=f".partial{path.suffix[:_LONGEST_STEM]}"
+        )
+        os.close(handle)
+        temporary = Path(name)
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
@@ -51,7 +55,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         raise OSError(error.errno, f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -107,6 +107,8 @@ class MethodInfo:
     scale: int = 1
     side_information: frozenset[str] = frozenset()
     """Fields of `SideInformation` that `restore` cannot do without."""
+    least_sigma: float = 0.0
+    """Lowest noise level that it takes, on the 0..255 scale."""
     published_parameters: int | None = None
     """Size at the `paper` preset, as counted from the authors' network."""
     official_weights: tuple[OfficialWeights, ...] = ()

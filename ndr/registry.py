@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ndr.method import REGISTERED, TIERS, CheckpointError, Method
+from ndr.method import REGISTERED, PRESETS, CheckpointError, Method
 from ndr.nearest_name import check_names, unknown_name
 from ndr.published_weights import short
 
@@ -141,7 +141,7 @@ def fitting_arguments(
     published = [(weights.preset, weights.changes) for weights in cls.info.official_weights]
     wanted, *others = (
         (tier, method_arguments(name, tier, {**changes, **derived}))
-        for tier, changes in ((preset or "paper", {}), *published, *((tier, {}) for tier in TIERS))
+        for tier, changes in ((preset or "paper", {}), *published, *((tier, {}) for tier in PRESETS))
     )
     found = next((each for each in (wanted, *others) if _fits(cls, each[1], mapped)), None)
     if found is not None and preset in (None, found[0]):

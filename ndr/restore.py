@@ -25,6 +25,7 @@ from ndr.method import (
     Method,
     RestorationError,
     SideInformation,
+    Tiling,
 )
 from ndr.nearest_name import UnknownNameError
 from ndr.photos.degradation_map import check_has_maps
@@ -33,7 +34,7 @@ from ndr.photos.photo_restorer import OpenProgress, PhotoRestorer
 from ndr.photos.photo_writing import DEFAULT_QUALITY, SUFFIXES
 from ndr.photos.tile_stream import AUTO, Progress, chosen_tiles
 from ndr.photos.weight_source import WeightRequest, load_requested
-from ndr.photos.work_list import COMPARISON, STRENGTH, VECTORS, PhotoJob, work_list
+from ndr.photos.work_list import COMPARISON, STRENGTH, VECTORS, PhotoJob, WorkList, work_list
 from ndr.specs.run_spec import PRECISIONS
 from ndr.specs.typed_file import SpecError
 
@@ -42,7 +43,7 @@ logger = logging.getLogger("ndr.restore")
 SETUP_ERRORS = (
     CheckpointError,
     DeviceError,
-    FileNotFoundError,
+    OSError,
     PhotoError,
     SpecError,
     TilingError,
@@ -121,13 +122,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SETUP_ERRORS as error:
         logger.error("%s", error)
         return 1
-    if work.passed_over:
-        logger.info("%d files that are no photographs are left alone", work.passed_over)
+    _tell_what_is_left_alone(work)
     try:
-        return restore_all(restorer, work.jobs, options.quiet)
+        failed = restore_all(restorer, work.jobs, options.quiet)
+        return 1 if failed or work.unreadable else 0
     except KeyboardInterrupt:
         logger.error("interrupted; finished photographs are complete, others were not written")
         return 130
+
+
+def _tell_what_is_left_alone(work: WorkList) -> None:
+    if work.passed_over:
+        logger.info("%d files that are no photographs are left alone", work.passed_over)
+    if work.other_pictures:
+        shown = ", ".join(map(str, work.other_pictures[:10]))
+        more = len(work.other_pictures) - 10
+        logger.warning(
+            "pictures of formats that are not read here are among them: %s%s; save them as PNG "
+            "or TIFF",
+            shown,
+            f" and {more} more" if more > 0 else "",
+        )
+    for reason in work.unreadable:
+        logger.error("%s", reason)
 
 
 def _check_numbers(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
@@ -145,8 +162,8 @@ def photo_restorer(options: argparse.Namespace) -> PhotoRestorer:
     """Load the method and fix what holds for all photographs.
 
     Raises:
-        CheckpointError, DeviceError, FileNotFoundError, PhotoError, TilingError, UnknownNameError:
-            the weights, the device or the options cannot be used.
+        CheckpointError, DeviceError, OSError, PhotoError, TilingError, UnknownNameError: the
+            weights, the device or the options cannot be used.
     """
     device = chosen_device(options.device)
     request = WeightRequest(
@@ -175,11 +192,16 @@ def photo_restorer(options: argparse.Namespace) -> PhotoRestorer:
 
 
 def _side_information(method: Method, sigma: float | None) -> SideInformation:
-    needed = method.info.side_information
+    needed, least = method.info.side_information, method.info.least_sigma
     if "clean" in needed:
         raise PhotoError(f"{method.info.name} needs the clean photograph, which nobody has")
     if "sigma" in needed and sigma is None:
         raise PhotoError(f"{method.info.name} needs the noise level: pass --sigma, e.g. --sigma 25")
+    if "sigma" in needed and sigma is not None and sigma < least:
+        raise PhotoError(
+            f"--sigma: {method.info.name} takes noise levels of {least:g} to 255, found {sigma:g}; "
+            "a photograph without noise needs no restoring by it"
+        )
     if "sigma" not in needed and sigma is not None:
         logger.warning("--sigma has no effect: %s finds out by itself", method.info.name)
     return SideInformation(sigma=sigma if "sigma" in needed else None)
@@ -200,7 +222,10 @@ def restore_all(restorer: PhotoRestorer, jobs: Sequence[PhotoJob], quiet: bool =
         except Exception as error:
             failed += 1
             if _is_out_of_memory(error):
-                logger.error("%s: not enough memory; pass a smaller --tile", job.source)
+                advice = "pass a smaller --tile"
+                if restorer.method.info.tiling is Tiling.FORBIDDEN:
+                    advice = "reduce the photograph, for the method needs all of it at once"
+                logger.error("%s: not enough memory; %s", job.source, advice)
             else:
                 logger.exception("%s: unexpected error", job.source)
     logger.log(

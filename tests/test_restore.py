@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +21,7 @@ from ndr.checkpoint import write_checkpoint
 from ndr.photos.photo_reading import Photo, read_photo
 from ndr.photos.photo_writing import write_photo
 from ndr.registry import create
-from ndr.restore import main
+from ndr.restore import argument_parser, main
 from tests.photograph_files import crop, deep, exif, profile, write
 from tests.run_headers import header, run_spec
 
@@ -279,3 +283,126 @@ def test_a_photograph_of_24_megapixels_takes_little_beside_the_network(tmp_path:
     )  # fmt: skip
     assert "6000x4000 in" in done.stderr
     assert int(done.stdout) * 1024 < 1.5e9
+
+
+def test_weights_of_short_and_unfinished_trainings_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They change photographs, and nothing else would tell that it is for the worse."""
+    source = write(tmp_path / "a.png", crop())
+    for tier, steps, words in (
+        ("smoke", 20, "20 of 20 steps at the tier smoke only"),
+        ("paper", 7, "7 of 20 steps at the tier paper only"),
+        ("paper", 20, None),
+    ):
+        spec = run_spec("dncnn", tier)
+        done = dataclasses.replace(header(spec), steps_done=steps)
+        path = tmp_path / f"{tier}{steps}.safetensors"
+        write_checkpoint(path, create("dncnn", "smoke"), done)
+        caplog.clear()
+        assert restore(source, "--weights", path, "--out", tmp_path / f"{tier}{steps}.png") == 0
+        warned = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+        assert len(warned) == (words is not None)
+        assert all(words in text and "worse than they went in" in text for text in warned)
+
+
+def test_what_may_not_be_read_is_no_damage(
+    tmp_path: Path, weights: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As another user: the one that runs the tests may be allowed to read all."""
+    source = write(tmp_path / "a.png", crop())
+    locked = tmp_path / "locked.safetensors"
+    locked.write_bytes(Path(weights).read_bytes())
+    real = Path.open
+
+    def guarded(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path in (source, locked):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", guarded)
+    for given, used in ((source, weights), (write(tmp_path / "b.png", crop()), locked)):
+        caplog.clear()
+        assert restore(given, "--weights", used, "--out", tmp_path / "r.png") == 1
+        assert "Permission denied" in caplog.text
+        assert "damaged" not in caplog.text
+        assert "Traceback" not in caplog.text
+
+
+def test_folders_that_cannot_be_looked_into_are_told(
+    tmp_path: Path, weights: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in" / "locked").mkdir(parents=True)
+    write(tmp_path / "in" / "a.png", crop())
+    real = os.scandir
+
+    def guarded(path: Any = ".") -> Any:
+        if os.fspath(path) == str(tmp_path / "in" / "locked"):
+            raise PermissionError(errno.EACCES, "Permission denied", os.fspath(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    for number, given in enumerate((tmp_path / "in", f"{tmp_path}/in/**/*.png")):
+        out = tmp_path / f"out{number}"
+        caplog.clear()
+        assert restore(given, "--weights", weights, "--out", out) == 1
+        assert (out / "a.png").is_file()
+        assert "locked: Permission denied; its files are left out" in caplog.text
+
+
+def test_bitmaps_and_other_names_of_jpeg_are_restored(tmp_path: Path, weights: str) -> None:
+    (tmp_path / "in").mkdir()
+    write(tmp_path / "in" / "a.bmp", crop())
+    Image.fromarray(crop()).save(tmp_path / "in" / "b.jfif", "JPEG", quality=95)
+    assert restore(tmp_path / "in", "--weights", weights, "--out", tmp_path / "out") == 0
+    for name, kind in (("a.bmp", "BMP"), ("b.jfif", "JPEG")):
+        with Image.open(tmp_path / "out" / name) as image:
+            assert image.format == kind
+    single = (tmp_path / "in" / "b.jfif", "--weights", weights, "--out", tmp_path / "r.bmp")
+    assert restore(*single) == 0
+    assert read_photo(tmp_path / "r.bmp").pixels.shape == crop().shape
+
+
+def test_pictures_of_other_formats_are_named(
+    tmp_path: Path, weights: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "in").mkdir()
+    write(tmp_path / "in" / "a.png", crop())
+    for name in ("b.heic", "c.gif", "d.dng", "notes.txt"):
+        (tmp_path / "in" / name).write_bytes(b"-")
+    assert restore(tmp_path / "in", "--weights", weights, "--out", tmp_path / "out") == 0
+    (warned,) = (r.getMessage() for r in caplog.records if "not read here" in r.getMessage())
+    assert all(name in warned for name in ("b.heic", "c.gif", "d.dng"))
+    assert "notes.txt" not in warned
+    caplog.clear()
+    for name in ("r.gif", "r.heic"):
+        arguments = (tmp_path / "in" / "a.png", "--weights", weights, "--out", tmp_path / name)
+        assert restore(*arguments) == 1
+        assert f"{name}: .{name[2:]} is not written here" in caplog.text
+        assert not (tmp_path / name).exists()
+
+
+def test_long_names_are_written(tmp_path: Path, weights: str) -> None:
+    for name in ("n" * 236 + ".png", "\u00fc" * 118 + ".png", "\u6e05" * 79 + ".png"):
+        source = write(tmp_path / name, crop())
+        assert 240 <= len(os.fsencode(name)) <= 241
+        assert restore(source, "--weights", weights, "--out", tmp_path / "out") == 0
+        assert (tmp_path / "out" / name).is_file()
+
+
+def test_advice_names_what_the_command_has(
+    tmp_path: Path, weights: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = write(tmp_path / "a.png", crop())
+    for options, words in (
+        (("--method", "bm3d", "--sigma", "0"), "bm3d takes noise levels of 0.01 to 255, found 0"),
+        (("--method", "restormer"), "restormer has weights to load: give --weights"),
+        (("--method", "stablesr", "--tile", "64"), "leave tiles out for this method"),
+        (("--weights", tmp_path / "absent__x__seed_0"), "no such file of weights"),
+    ):
+        caplog.clear()
+        assert restore(source, "--out", tmp_path / "r.png", *options) == 1
+        assert words in caplog.text
+        assert "Traceback" not in caplog.text
+        known = set(re.findall(r"--[a-z-]+", argument_parser().format_help()))
+        assert set(re.findall(r"--[a-z-]+", caplog.text)) <= known

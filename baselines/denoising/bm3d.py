@@ -100,6 +100,7 @@ class BM3D(Method):
         sizes=SizeRequirements(minimum=16),
         tiling=Tiling.DISCOURAGED,
         side_information=frozenset({"sigma"}),
+        least_sigma=0.01,
         slow=True,
     )
 

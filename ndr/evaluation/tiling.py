@@ -49,8 +49,8 @@ def tile_grid(info: MethodInfo, tile: int | None, overlap: int) -> TileGrid | No
         return None
     if info.tiling is Tiling.FORBIDDEN:
         raise TilingError(
-            f"{info.name} needs the whole image and cannot be evaluated in tiles of {tile} pixels; "
-            "set tile to null for this method"
+            f"{info.name} needs the whole image and cannot be run in tiles of {tile} pixels; leave "
+            "tiles out for this method"
         )
     if info.tiling is Tiling.DISCOURAGED:
         logger.warning(

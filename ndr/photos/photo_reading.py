@@ -44,7 +44,7 @@ STORAGE_ENTRIES = frozenset(
 """TIFF 6.0 entries on the storage of pixels (strips, tiles, compression, number of channels), and
 XMP, IPTC, Photoshop and colour profile, which are no EXIF."""
 
-FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "WEBP")
+FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "WEBP", "BMP")
 """Pillow's names; MPO is what many phones write: a JPEG photo, further views behind it."""
 COLOUR_MODES = ("RGB", "RGBA", "P", "PA", "RGBX")
 DEFAULT_MEGAPIXELS = 250.0
@@ -185,7 +185,7 @@ def turned_upright(samples: Samples, orientation: int) -> Samples:
 
 
 def read_photo(path: str | Path, max_megapixels: float = DEFAULT_MEGAPIXELS) -> Photo:
-    """Read a PNG, JPEG, TIFF or WebP file and turn it upright.
+    """Read a PNG, JPEG, TIFF, WebP or BMP file and turn it upright.
 
     Pictures of more than `max_megapixels` are refused before they are decoded: a file of a few
     kilobytes can unpack to more than fits into memory.
@@ -209,8 +209,8 @@ def read_photo(path: str | Path, max_megapixels: float = DEFAULT_MEGAPIXELS) -> 
             metadata, orientation = read_metadata(image, str(path))
     except ForeignFormatError as error:
         raise PhotoError(
-            f"{path}: expected a PNG, JPEG, TIFF or WebP file of 8 or 16 bits, found something "
-            "else or a damaged file; convert it, or copy it again"
+            f"{path}: expected a PNG, JPEG, TIFF, WebP or BMP file of 8 or 16 bits, found some"
+            "thing else or a damaged file; convert it, or copy it again"
         ) from error
     except SampleKindError as error:
         raise PhotoError(f"{path}: {error}") from error
@@ -225,7 +225,7 @@ def read_photo(path: str | Path, max_megapixels: float = DEFAULT_MEGAPIXELS) -> 
     return Photo(np.ascontiguousarray(samples), alpha, metadata)
 
 
-_OPENED = ("PNG", "JPEG", "TIFF", "WEBP", "GIF")
+_OPENED = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF")
 """GIF is opened to be refused by name."""
 
 

@@ -1,4 +1,4 @@
-"""Writing a photograph as PNG, JPEG, TIFF or WebP, with its metadata; complete or not at all."""
+"""Writing a photograph as PNG, JPEG, TIFF, WebP or BMP; complete or not at all."""
 
 from __future__ import annotations
 
@@ -32,9 +32,11 @@ SUFFIXES = {
     ".png": "PNG",
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
+    ".jfif": "JPEG",
     ".tif": "TIFF",
     ".tiff": "TIFF",
     ".webp": "WEBP",
+    ".bmp": "BMP",
 }
 """Endings of file names, lower case, and the format that they mean."""
 LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383}
@@ -192,12 +194,12 @@ def check_writable(path: str | Path, photo: Photo, scale: int = 1) -> None:
     """Refuse before the work what the format of `path` cannot hold of the photo times `scale`.
 
     Raises:
-        PhotoError: transparency in a JPEG file, or too many pixels for the format.
+        PhotoError: transparency in a JPEG or BMP file, or too many pixels for the format.
     """
     kind = output_format(path)
-    if photo.alpha is not None and kind == "JPEG":
+    if photo.alpha is not None and kind in ("JPEG", "BMP"):
         raise PhotoError(
-            f"{path}: JPEG holds no transparency, which the photo has; write PNG, TIFF or WebP"
+            f"{path}: {kind} holds no transparency, which the photo has; write PNG, TIFF or WebP"
         )
     longest = scale * max(photo.height, photo.width)
     if longest > LONGEST_SIDE.get(kind, longest):
@@ -214,9 +216,9 @@ def check_writable(path: str | Path, photo: Photo, scale: int = 1) -> None:
 def write_photo(path: str | Path, photo: Photo, quality: int = DEFAULT_QUALITY) -> None:
     """Write a photograph in the format that the name asks for.
 
-    PNG and TIFF keep 16 bits; JPEG and WebP get them rounded to 8. WebP has no grey: it gets three
-    equal channels. JPEG is written without subsampling of colour. The file appears when it is
-    complete.
+    PNG and TIFF keep 16 bits; the others get them rounded to 8. WebP has no grey: it gets three
+    equal channels. JPEG is written without subsampling of colour. BMP holds pixels and resolution
+    alone. The file appears when it is complete.
 
     Raises:
         PhotoError: see `check_writable`.
@@ -259,6 +261,8 @@ def _options(
     path: str | Path, kind: str, photo: Photo, exif: bytes, quality: int
 ) -> dict[str, Any]:
     options: dict[str, Any] = {}
+    if kind == "BMP":
+        return {"dpi": photo.metadata.dots_per_inch} if photo.metadata.dots_per_inch else {}
     if exif:
         options["exif"] = EXIF_MARKER + exif
     grey_profile = photo.metadata.icc_profile[16:20] == b"GRAY"

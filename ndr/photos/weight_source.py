@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,9 +26,13 @@ from ndr.registry import fitting_arguments, method_arguments, method_class, offi
 from ndr.shipped_weights import PHOTOGRAPHS, ShippedWeights, ShippedWeightsError, unpacked
 from ndr.specs.run_spec import EvaluationSpec
 
+logger = logging.getLogger(__name__)
+
 CHECKPOINT = "checkpoint.safetensors"
 SHIPPED = ROOT / "weights"
 """The networks that the suite has trained."""
+SHORT_TIER = "smoke"
+"""Its trainings take seconds."""
 MOST_ARGUMENT = 1024
 """Number in a spec that is taken for sound however small the network is."""
 
@@ -133,6 +138,13 @@ def _of_run(
     _check_network(spec.method, spec.arguments, path)
     evaluation = _spec(spec.method, spec.arguments, spec.tier, header.run, header.spec_sha256)
     loaded = load_method(evaluation, checkpoint=path, device=device)
+    trained = f"{header.steps_done} of {spec.recipe.steps} steps"
+    if header.steps_done < spec.recipe.steps or spec.tier == SHORT_TIER:
+        logger.warning(
+            "%s was trained for %s at the tier %s only: photographs may come out worse than they "
+            "went in; use weights of a long training",
+            *(header.run, trained, spec.tier),
+        )
     return loaded, f"run {header.run} of tier {spec.tier}"
 
 
@@ -218,6 +230,11 @@ def _shipped(path: Path, device: torch.device) -> tuple[LoadedMethod, str]:
 def _without_weights(request: WeightRequest, device: torch.device) -> tuple[LoadedMethod, str]:
     assert request.method is not None
     cls = method_class(request.method)
+    if cls.info.trainable:
+        raise CheckpointError(
+            f"{request.method} has weights to load: give --weights, the checkpoint of a run or the "
+            "file that its authors publish"
+        )
     arguments = method_arguments(request.method, request.preset or "paper", {})
     evaluation = _spec(request.method, arguments, "paper", request.method, None)
     loaded = load_method(evaluation, device=device)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import glob
 import itertools
+import mimetypes
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ndr.photos.photo_reading import PhotoError
 from ndr.photos.photo_writing import SUFFIXES
 
+OTHER_PICTURES = (
+    *(".heic", ".heif", ".avif", ".jxl", ".jp2", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf"),
+    *(".rw2", ".raf", ".psd", ".tga", ".exr", ".hdr"),
+)
+"""Endings of pictures that Python's own list of endings may lack."""
 COMPARISON, STRENGTH, VECTORS = "_compare", "_U", "_S"
 """What the names of further pictures end with, before `.png`."""
 
@@ -32,10 +38,70 @@ class PhotoJob:
 
 @dataclass(frozen=True, slots=True)
 class WorkList:
-    """All photographs, and how many other files of the folders are left alone."""
+    """All photographs, and what of the folders is left alone."""
 
     jobs: tuple[PhotoJob, ...]
     passed_over: int
+    """Number of files that are no photographs."""
+    other_pictures: tuple[Path, ...] = ()
+    """Pictures of formats that are not read, by their endings."""
+    unreadable: tuple[str, ...] = ()
+    """Why folders could not be looked into."""
+
+
+@dataclass(slots=True)
+class _Search:
+    """What is found, and met on the way."""
+
+    out: Path
+    photographs: dict[Path, Path] = field(default_factory=dict)
+    """Each photograph's path relative to the folder or pattern that found it."""
+    others: set[Path] = field(default_factory=set)
+    unreadable: dict[str, None] = field(default_factory=dict)
+
+    def look(self, given: str) -> None:
+        """Take what a file, a folder or a pattern names."""
+        path = Path(given)
+        if path.is_dir():
+            self._take(self._files_below(path), path)
+        elif path.exists() or not glob.has_magic(given):
+            self.photographs.setdefault(path, Path(path.name))
+        else:
+            root = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts))
+            matches = (Path(match) for match in sorted(glob.glob(given, recursive=True)))
+            self._take((match for match in matches if match.is_file()), root)
+            for _ in self._files_below(root) if "**" in path.parts else ():
+                pass  # only to find the folders that a pattern passes over in silence
+
+    def _files_below(self, folder: Path) -> Iterator[Path]:
+        def unreadable(error: OSError) -> None:
+            self.unreadable[f"{error.filename}: {error.strerror}; its files are left out"] = None
+
+        for place, folders, files in os.walk(folder, onerror=unreadable):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            yield from (Path(place, name) for name in sorted(files) if not name.startswith("."))
+
+    def _take(self, files: Iterable[Path], root: Path) -> None:
+        produced, folder = self.out.resolve(), root.resolve()
+        # Earlier results, where they are written below the photographs.
+        below = produced != folder and produced.is_relative_to(folder)
+        for file in files:
+            if below and file.resolve().is_relative_to(produced):
+                continue
+            if file.suffix.lower() in SUFFIXES:
+                self.photographs.setdefault(file, file.relative_to(root))
+            else:
+                self.others.add(file)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether an ending is that of some format of pictures, read here or not.
+
+    >>> is_picture(Path("a.heic")), is_picture(Path("a.txt"))
+    (True, False)
+    """
+    kind = mimetypes.guess_type(path.name)[0] or ""
+    return kind.startswith("image/") or path.suffix.lower() in OTHER_PICTURES
 
 
 def work_list(
@@ -58,19 +124,22 @@ def work_list(
             target, or a target that is one of the photographs.
     """
     out = Path(out)
-    sources: dict[Path, Path] = {}
-    passed_over = 0
+    search = _Search(out)
     for given in inputs:
-        found, others = _found(given, out)
-        passed_over += others
-        for source, relative in found:
-            sources.setdefault(source, relative)
+        search.look(given)
+    sources = search.photographs
     if not sources:
+        unreadable = "".join(f"; {reason}" for reason in search.unreadable)
         raise PhotoError(
             f"no photographs in {', '.join(map(repr, inputs))}; expected files that end in "
-            f"{', '.join(SUFFIXES)}"
+            f"{', '.join(SUFFIXES)}{unreadable}"
         )
     named = out.suffix.lower() in SUFFIXES and not out.is_dir()
+    if is_picture(out) and not named and not out.is_dir():
+        raise PhotoError(
+            f"{out}: {out.suffix} is not written here; let --out end in one of "
+            f"{', '.join(SUFFIXES)}, or name a folder"
+        )
     if named and (len(sources) > 1 or any(Path(given).is_dir() for given in inputs)):
         raise PhotoError(
             f"{out} names one picture, but there may be several photographs; let --out name a "
@@ -82,40 +151,8 @@ def work_list(
         job = PhotoJob(source, target if suffix is None else target.with_suffix(suffix))
         jobs.append(replace(job, extras=tuple(job.extra(ending) for ending in endings)))
     _check_targets(jobs)
-    return WorkList(tuple(jobs), passed_over)
-
-
-def _found(given: str, out: Path) -> tuple[list[tuple[Path, Path]], int]:
-    """Photographs with their relative paths, and the number of other files."""
-    path = Path(given)
-    if path.is_dir():
-        return _selected(_files_below(path), path, out)
-    if path.exists() or not glob.has_magic(given):
-        return [(path, Path(path.name))], 0
-    root = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts))
-    matches = (Path(match) for match in sorted(glob.glob(given, recursive=True)))
-    return _selected((match for match in matches if match.is_file()), root, out)
-
-
-def _files_below(folder: Path) -> Iterable[Path]:
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(place, name) for name in sorted(files) if not name.startswith("."))
-
-
-def _selected(files: Iterable[Path], root: Path, out: Path) -> tuple[list[tuple[Path, Path]], int]:
-    photographs, others = [], 0
-    produced, folder = out.resolve(), root.resolve()
-    # Earlier results, where they are written below the photographs.
-    below = produced != folder and produced.is_relative_to(folder)
-    for file in files:
-        if below and file.resolve().is_relative_to(produced):
-            continue
-        if file.suffix.lower() in SUFFIXES:
-            photographs.append((file, file.relative_to(root)))
-        else:
-            others += 1
-    return photographs, others
+    pictures = tuple(sorted(path for path in search.others if is_picture(path)))
+    return WorkList(tuple(jobs), len(search.others), pictures, tuple(search.unreadable))
 
 
 def _check_targets(jobs: Sequence[PhotoJob]) -> None:
