@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ndr.method import REGISTERED, PRESETS, CheckpointError, Method
+from ndr.method import PRESETS, REGISTERED, CheckpointError, Method
 from ndr.nearest_name import check_names, unknown_name
 from ndr.published_weights import short
 
@@ -138,10 +138,11 @@ def fitting_arguments(
     """
     cls = method_class(name)
     derived, mapped = cls.official_changes(state), cls.map_official_state(state)
-    published = [(weights.preset, weights.changes) for weights in cls.info.official_weights]
+    choices: list[tuple[str, Mapping[str, Any]]] = [(preset or "paper", {})]
+    choices += [(weights.preset, weights.changes) for weights in cls.info.official_weights]
+    choices += [(size, {}) for size in PRESETS]
     wanted, *others = (
-        (tier, method_arguments(name, tier, {**changes, **derived}))
-        for tier, changes in ((preset or "paper", {}), *published, *((tier, {}) for tier in PRESETS))
+        (size, method_arguments(name, size, {**changes, **derived})) for size, changes in choices
     )
     found = next((each for each in (wanted, *others) if _fits(cls, each[1], mapped)), None)
     if found is not None and preset in (None, found[0]):

@@ -148,9 +148,7 @@ def _of_run(
     return loaded, f"run {header.run} of tier {spec.tier}"
 
 
-def _check_network(
-    name: str, arguments: Mapping[str, Any], path: Path, prefix: str = ""
-) -> None:
+def _check_network(name: str, arguments: Mapping[str, Any], path: Path, prefix: str = "") -> None:
     """Raise unless a file has, below `prefix`, the weights of the network that its spec describes.
 
     Nothing is made before: a spec may ask for gigabytes, or for millions of layers.
