@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ndr.layers.biased_attention import biased_attention
 from ndr.layers.initialisation import initialise, start_at_zero
 from ndr.method import (
     Method,
@@ -74,10 +75,27 @@ class RescaledLayerNorm(nn.Module):
         return normalised, self.scale_of_deviation(deviation), self.shift_of_mean(mean)
 
 
-def reflecting(inputs: int, outputs: int, size: int = 3, groups: int = 1) -> nn.Conv2d:
-    """Convolution of features that are continued by reflection."""
-    padding = size // 2
-    return nn.Conv2d(inputs, outputs, size, padding=padding, groups=groups, padding_mode="reflect")
+def reflecting(inputs: int, outputs: int) -> nn.Conv2d:
+    """3x3 convolution of features that are continued by reflection."""
+    return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="reflect")
+
+
+class WideDepthwise(nn.Conv2d):
+    """5x5 depth-wise convolution with reflection, on a CPU in single precision.
+
+    The gradient of its weights takes six times as long in 16 bits there.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels, 5, padding=2, groups=channels, padding_mode="reflect")
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, C, H, W) -> same shape and type."""
+        if features.dtype != torch.bfloat16 or features.is_cuda:
+            return super().forward(features)
+        with torch.autocast(features.device.type, enabled=False):
+            wide = features.float().contiguous(memory_format=torch.channels_last)
+            return super().forward(wide).to(features.dtype)
 
 
 class WindowAttention(nn.Module):
@@ -107,7 +125,7 @@ class WindowAttention(nn.Module):
                 reflecting(channels, channels),
             )
         else:
-            self.convolution = reflecting(channels, channels, 5, groups=channels)
+            self.convolution = WideDepthwise(channels)
         self.value = self.projection = None
         if heads or convolution == "depthwise":
             self.value = nn.Conv2d(channels, channels, 1)
@@ -146,8 +164,8 @@ class WindowAttention(nn.Module):
         # (3, B, rows, columns, heads, pixels, C / heads)
         windows = windows.permute(1, 0, 4, 6, 2, 5, 7, 3).flatten(5, 6)
         query, key, value = windows.flatten(1, 3).unbind(0)
-        bias = self.position_bias(self.positions).permute(2, 0, 1)
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query)[None])
+        bias = self.position_bias(self.positions).permute(2, 0, 1)[None]
+        mixed = biased_attention(query, key, value, bias)
         mixed = mixed.reshape(
             batch, rows // WINDOW, columns // WINDOW, self.heads, WINDOW, WINDOW, per_head
         )

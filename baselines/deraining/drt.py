@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ndr.layers.biased_attention import biased_attention
 from ndr.layers.initialisation import initialise, start_at_zero
 from ndr.layers.layer_norm import LayerNorm
 from ndr.method import (
@@ -76,7 +77,7 @@ class WindowBlock(nn.Module):
         joint = self.query_key_value(self.attention_norm(windows))
         split = joint.view(count, pixels, 3, self.heads, channels // self.heads)
         query, key, value = split.permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(query, key, value, bias.to(query.dtype))
+        mixed = biased_attention(query, key, value, bias)
         mixed = mixed.transpose(1, 2).reshape(count, pixels, channels)
         windows = windows + self.projection(mixed)
         hidden = F.gelu(self.expansion(self.perceptron_norm(windows)))

@@ -14,6 +14,7 @@ from baselines.dehazing.dehazeformer import (
     SIZES,
     WINDOW,
     RescaledLayerNorm,
+    WideDepthwise,
     SelectiveFusion,
     WindowAttention,
     relative_positions,
@@ -196,3 +197,22 @@ def test_small_patches_train() -> None:
     padded = F.pad(F.pad(patch, (0, 11, 0, 15), "reflect"), (0, 9, 0, 1), "reflect")
     restored = method(patch, None)
     torch.testing.assert_close(restored, method(padded, None)[..., :16, :12])
+
+
+def test_wide_convolution_in_half_precision() -> None:
+    """It computes in 32 bits what 16 are given and returned; its weights learn as exactly."""
+    torch.manual_seed(0)
+    layer = WideDepthwise(6)
+    features = torch.randn(2, 6, 16, 16).bfloat16().requires_grad_()
+    above = torch.randn(2, 6, 16, 16).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        output = layer(features)
+    assert output.dtype == torch.bfloat16
+    found = torch.autograd.grad(output, (features, *layer.parameters()), above)
+    layer.double()
+    exact = features.detach().double().requires_grad_()
+    result = layer(exact)
+    expected = torch.autograd.grad(result, (exact, *layer.parameters()), above.double())
+    for one, other in zip((output, *found), (result, *expected), strict=True):
+        bound = 1e-6 if one.dtype == torch.float32 else 3e-3
+        assert (one - other).norm() <= bound * other.norm()
