@@ -14,8 +14,8 @@ from baselines.dehazing.dehazeformer import (
     SIZES,
     WINDOW,
     RescaledLayerNorm,
-    WideDepthwise,
     SelectiveFusion,
+    WideDepthwise,
     WindowAttention,
     relative_positions,
 )
