@@ -30,6 +30,9 @@ from ndr.data.sample_photographs import check_photographs, photograph_manifest
 
 log = logging.getLogger(__name__)
 
+SMALLEST_SIDE = 16
+"""Pixels that every protocol and metric can measure, see `ndr.metrics.protocol`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
@@ -76,6 +79,18 @@ def remove_manifest(folder: Path) -> None:
     (folder / FILE_NAME).unlink(missing_ok=True)
     for partial in folder.glob(".manifest.*"):
         partial.unlink()
+
+
+def _warn_of_small_images(name: str, manifest: Manifest) -> None:
+    """Say which images some protocols cannot measure, before anything is trained for them."""
+    small = [row for row in manifest.rows if min(row.width, row.height) < SMALLEST_SIDE]
+    if small:
+        log.warning(
+            "%s: %d of %d images are smaller than %d pixels, first %s (%dx%d): protocols that look "
+            "at more pixels together leave them out, and such a test set has no number there",
+            *(name, len(small), len(manifest.rows), SMALLEST_SIDE),
+            *(small[0].name, small[0].width, small[0].height),
+        )
 
 
 def prepare_set(
@@ -130,6 +145,7 @@ def prepare_set(
     identity = {"identity": catalogue.identity(name, suite_seed)}
     manifest = dataclasses.replace(manifest, notes={**manifest.notes, **identity})
     manifest.write(folder / FILE_NAME)
+    _warn_of_small_images(name, manifest)
     return manifest
 
 

@@ -24,6 +24,7 @@ from ndr.evaluation.loaded_method import LoadedMethod
 from ndr.evaluation.running import Restoration, fixed_arithmetic
 from ndr.evaluation.tiling import TileGrid, tile_grid
 from ndr.method import RestorationError
+from ndr.metrics.metric import ImageTooSmallError
 from ndr.metrics.no_reference import NAMES, score, unavailable
 from ndr.metrics.protocol import NO_REFERENCE, protocol
 from ndr.nearest_name import check_names
@@ -84,7 +85,8 @@ def evaluate(
     """
     device = torch.device(device)
     # A misspelt name is reported before anything is restored.
-    protocols = tuple(protocol(name) for name in spec.protocols)
+    for name in spec.protocols:
+        protocol(name)
     check_names("test set to keep pictures of", spec.pictures_of, [s.name for s in spec.test_sets])
     info = loaded.method.info
     grid = tile_grid(info, spec.tile, spec.tile_overlap)
@@ -106,16 +108,24 @@ def evaluate(
     metrics = tuple(name for name in NAMES if name not in missing)
 
     def judged(
-        restored: NDArray[np.float32], image: DegradedImage
+        restored: NDArray[np.float32], image: DegradedImage, where: str
     ) -> Iterator[tuple[str, str, float]]:
-        """Protocol, metric and value: against the ground truth, or without one."""
-        if image.clean is None:
-            found = score(restored, metrics, Path(metric_weights), str(device))
-            yield from ((NO_REFERENCE, metric, value) for metric, value in found.items())
-            return
-        for each in protocols:
-            for metric, value in each.compare(restored, image.clean).items():
-                yield each.name, metric, value
+        """Protocol, metric and value: against the ground truth, or without one.
+
+        A protocol that needs a larger image leaves this one out, and the others go on.
+        """
+        for name in spec.protocols if image.clean is not None else (NO_REFERENCE,):
+            try:
+                if image.clean is None:
+                    found = score(restored, metrics, Path(metric_weights), str(device))
+                else:
+                    found = protocol(name).compare(restored, image.clean)
+            except ImageTooSmallError as error:
+                logger.warning("%s: not measured under %r: %s", where, name, error)
+                continue
+            except ValueError as error:
+                raise EvaluationError(f"{where}, protocol {name!r}: {error}") from error
+            yield from ((name, metric, value) for metric, value in found.items())
 
     with (
         fixed_arithmetic(spec.precision, spec.cpu_threads, device),
@@ -124,9 +134,12 @@ def evaluate(
     ):
         for images in test_sets:
             try:
-                scores += _scores_of_set(
+                found = _scores_of_set(
                     spec, images, restoration, judged, pictures=pictures, progress=progress
                 )
+                if not found:
+                    failures[images.spec.name] = "no image is large enough for any protocol"
+                scores += found
             except RestorationError as error:
                 failures[images.spec.name] = str(error)
                 logger.warning("%s, test set %r: %s", spec.run, images.spec.name, error)
@@ -148,7 +161,7 @@ def _scores_of_set(
     spec: EvaluationSpec,
     images: DegradedImages,
     restoration: Restoration,
-    judged: Callable[[NDArray[np.float32], DegradedImage], Iterable[tuple[str, str, float]]],
+    judged: Callable[[NDArray[np.float32], DegradedImage, str], Iterable[tuple[str, str, float]]],
     *,
     pictures: Path,
     progress: tqdm[Any],
@@ -157,13 +170,14 @@ def _scores_of_set(
     name = images.spec.name
     keep = spec.pictures if not spec.pictures_of or name in spec.pictures_of else 0
     scores: list[ImageScore] = []
-    restored_images = restoration.restore_set(images, f"{spec.run}, test set {name!r}")
+    where = f"{spec.run}, test set {name!r}"
+    restored_images = restoration.restore_set(images, where)
     for index, (image, restored) in enumerate(restored_images):
         if index < keep:
             write_png(pictures / name / f"{image.name}.png", to_uint8(restored))
         scores.extend(
             ImageScore(spec.run, name, image.name, image.scene, under, metric, value)
-            for under, metric, value in judged(restored, image)
+            for under, metric, value in judged(restored, image, f"{where}, image {image.name!r}")
         )
         progress.update()
     return scores

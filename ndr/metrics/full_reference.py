@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ndr.metrics.metric import METRICS, compute, measures
+from ndr.metrics.metric import METRICS, ImageTooSmallError, compute, measures
 
 GAUSSIAN_SIDE = 11
 GAUSSIAN_DEVIATION = 1.5
@@ -72,8 +72,8 @@ def ssim(restored: Pixels, clean: Pixels, window: str = "gaussian", peak: float 
         At most 1, higher is better; exactly 1 for identical arrays.
 
     Raises:
-        ValueError: the shapes differ, a value is NaN or infinite, or the image is smaller than the
-            window.
+        ValueError: the shapes differ, or a value is NaN or infinite.
+        ImageTooSmallError: the image is smaller than the window.
 
     >>> ramp = np.linspace(0.0, 1.0, 16 * 16).reshape(16, 16)
     >>> ssim(ramp, ramp)
@@ -88,7 +88,7 @@ def ssim(restored: Pixels, clean: Pixels, window: str = "gaussian", peak: float 
         restored, clean = restored[..., None], clean[..., None]
     side = WINDOW_SIDES[window]
     if min(restored.shape[:2]) < side:
-        raise ValueError(
+        raise ImageTooSmallError(
             f"SSIM needs images of at least {side} x {side} pixels, found "
             f"{restored.shape[1]} x {restored.shape[0]} (width x height); use a larger crop"
         )

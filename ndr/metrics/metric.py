@@ -20,6 +20,10 @@ LARGEST = sys.float_info.max
 Function = Callable[..., float]
 
 
+class ImageTooSmallError(ValueError):
+    """An image with fewer pixels than a metric or a protocol looks at together."""
+
+
 def mean(values: Collection[float]) -> float:
     """Plain mean, correctly rounded; infinite where one value is.
 

@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
-from ndr.metrics.metric import MEASURES, METRICS, compute, measures
+from ndr.metrics.metric import MEASURES, METRICS, ImageTooSmallError, compute, measures
 from ndr.nearest_name import check_names
 
 Pixels = NDArray[np.floating]
@@ -55,16 +55,15 @@ def piqe(image: NDArray[np.floating]) -> float:
         0 to 100 for most images; 100 where no block is active.
 
     Raises:
-        ValueError: another shape, or smaller than a block.
+        ValueError: another shape.
+        ImageTooSmallError: smaller than a block.
 
     >>> piqe(np.full((32, 32, 3), 0.5))
     100.0
     """
-    if image.ndim != 3 or image.shape[2] != 3 or min(image.shape[:2]) < BLOCK:
-        raise ValueError(
-            f"PIQE needs (H, W, 3) images of at least {BLOCK} x {BLOCK} pixels, found shape "
-            f"{image.shape}"
-        )
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"PIQE needs (H, W, 3) images, found shape {image.shape}")
+    _check_size(image)
     blocks = _blocks(_normalised(_scaled_luma(image)))
     variance = blocks.var(axis=(1, 2), ddof=1)
     active = variance > ACTIVITY_THRESHOLD
@@ -145,6 +144,14 @@ def musiq(image: Pixels, weights: Path, device: str) -> float:
 measures("PIQE")(piqe)
 
 
+def _check_size(image: Pixels) -> None:
+    if min(image.shape[:2]) < BLOCK:
+        raise ImageTooSmallError(
+            f"metrics without reference need images of at least {BLOCK} x {BLOCK} pixels, found "
+            f"{image.shape[1]} x {image.shape[0]} (width x height)"
+        )
+
+
 def unavailable(names: Sequence[str], weights_folder: Path) -> dict[str, str]:
     """Metrics that cannot be computed, with the reason and what to do.
 
@@ -192,7 +199,8 @@ def score(
 
     Raises:
         UnknownNameError: no such metric, with the nearest names.
-        ValueError: no finite (H, W, 3) image, or one smaller than 16 x 16.
+        ValueError: no finite (H, W, 3) image.
+        ImageTooSmallError: one smaller than 16 x 16, which no metric here rates.
         MetricWeightsError: weights are missing or not the published ones.
 
     >>> score(np.full((32, 32, 3), 0.5), ["PIQE"], Path("nowhere"))
@@ -204,6 +212,7 @@ def score(
             f"expected a finite (H, W, 3) image, found shape {restored.shape} with "
             f"{int((~np.isfinite(restored)).sum())} values that are not finite"
         )
+    _check_size(restored)
     image = np.clip(restored, 0.0, 1.0)
     options = {"weights": Path(weights_folder), "device": device}
     return {name: compute(name, image, **options) for name in names}

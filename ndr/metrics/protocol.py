@@ -24,7 +24,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from ndr.metrics.full_reference import comparison
+from ndr.metrics.full_reference import WINDOW_SIDES, comparison
+from ndr.metrics.metric import ImageTooSmallError
 from ndr.nearest_name import unknown_name
 
 Image = NDArray[np.floating]
@@ -57,6 +58,16 @@ class Protocol:
     """See `ndr.metrics.full_reference.ssim`."""
     version: int = 1
     """Raised when the protocol's numbers may change; results of another version are refused."""
+
+    @property
+    def least_side(self) -> int:
+        """Shortest side, in pixels, of an image that this protocol can measure.
+
+        >>> PROTOCOLS["sr_y"].least_side
+        15
+        """
+        window = WINDOW_SIDES[self.window] + 2 * self.border
+        return -(-window // self.crop_multiple) * self.crop_multiple
 
     def view(self, image: Image) -> NDArray[np.float64]:
         """What this protocol looks at: clipped to [0, 1], rounded, converted and cropped.
@@ -94,7 +105,8 @@ class Protocol:
             All metrics with reference by name; the PSNR of identical views is `inf`.
 
         Raises:
-            ValueError: sizes differ, or too little is left for the SSIM window.
+            ValueError: sizes differ.
+            ImageTooSmallError: too little is left for the SSIM window, see `least_side`.
 
         >>> clean = np.random.default_rng(0).random((32, 32, 3))
         >>> PROTOCOLS["ndr"].compare(clean, clean)["PSNR"]
@@ -114,7 +126,7 @@ class Protocol:
             axes.append(slice(start + self.border, start + length - excess - self.border))
         seen = image[tuple(axes)]
         if seen.size == 0:
-            raise ValueError(
+            raise ImageTooSmallError(
                 f"protocol {self.name}: nothing is left of {image.shape[1]} x {image.shape[0]} "
                 f"pixels after the crop to multiples of {self.crop_multiple} and {self.border} "
                 "border pixels; use a larger crop"

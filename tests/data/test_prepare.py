@@ -9,9 +9,11 @@ import time
 
 import pytest
 
+from ndr.data.image_files import write_png
 from ndr.data.manifest import Manifest
 from ndr.data.pairs import PairedSet
 from tests.conftest import REPOSITORY
+from tests.data.textured_images import textured_image
 
 ROOT = REPOSITORY
 
@@ -26,6 +28,20 @@ def start(project, name: str) -> subprocess.Popen:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def test_images_that_some_protocols_cannot_measure_are_told(project, caplog) -> None:
+    """Before anything is trained for them."""
+    folder = project.places.originals / "tiny_pairs"
+    for side, told in ((16, False), (15, True)):
+        for number in (1, 2, 3):
+            height = side if number == 2 else 40
+            image = textured_image(number, height, 20)
+            write_png(folder / "gt" / f"norain-{number}.png", image)
+            write_png(folder / "rainy" / f"rain-{number}.png", image // 2)
+        project.prepare("tiny_pairs")
+        words = "1 of 3 images are smaller than 16 pixels, first rain-2 (20x15)"
+        assert (words in caplog.text) == told
 
 
 def test_a_kill_leaves_no_manifest_and_a_rerun_completes(project) -> None:

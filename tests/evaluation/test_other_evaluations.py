@@ -124,3 +124,21 @@ def test_unavailable_weights_leave_their_reason(sets: Path, tmp_path: Path) -> N
     assert provenance.source == "official_weights"
     assert provenance.evaluation_sha256 == given.sha256()
     assert (tmp_path / "pictures").is_dir()
+
+
+@pytest.mark.parametrize(("side", "left"), [(10, set()), (12, {"ndr"}), (15, {"ndr", "sr_y"})])
+def test_a_small_image_is_left_out_of_what_cannot_measure_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, side: int, left: set[str]
+) -> None:
+    """Its run, test set and name are told, and the other protocols and test sets have numbers."""
+    write_tiny_set(tmp_path, "rainy", 2, (40, 36), paired=True)
+    write_tiny_set(tmp_path, "small", 2, (side, 36), paired=True)
+    small = dataclasses.replace(RAIN, name="small", set="small")
+    given = evaluation_spec(test_sets=(small, RAIN), protocols=("ndr", "airnet", "sr_y"))
+    result = evaluated(given, tmp_path, tmp_path / "pictures")
+    found = {(score.test_set, score.protocol) for score in result.scores}
+    assert {protocol for name, protocol in found if name == "rain"} == {"ndr", "airnet", "sr_y"}
+    assert {protocol for name, protocol in found if name == "small"} == left
+    words = f"{given.run}, test set 'small', image 'image1': not measured under 'airnet'"
+    assert words in caplog.text
+    assert ("small" in result.failures) == (not left)

@@ -9,7 +9,8 @@ import pytest
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from ndr.metrics.metric import METRICS
+from ndr.data.prepare import SMALLEST_SIDE
+from ndr.metrics.metric import METRICS, ImageTooSmallError
 from ndr.metrics.protocol import PROTOCOLS, luma, protocol
 from ndr.nearest_name import UnknownNameError
 
@@ -41,6 +42,20 @@ def gaussian_ssim(x: np.ndarray, y: np.ndarray, data_range: float) -> float:
         gaussian_weights=True,
         use_sample_covariance=False,
     )
+
+
+def test_the_shortest_side_is_measured_and_a_shorter_one_is_refused() -> None:
+    chance = np.random.default_rng(3)
+    sides = {name: each.least_side for name, each in PROTOCOLS.items()}
+    assert sides == {"ndr": 11, "airnet": 16, "restormer_y": 11, "sr_y": 15, "rgb_uint8": 11}
+    assert max(sides.values()) == SMALLEST_SIDE  # what preparation warns of
+    for name, side in sides.items():
+        for height, width in ((side, side + 9), (side + 9, side)):
+            clean = chance.random((height, width, 3))
+            assert PROTOCOLS[name].compare(clean, clean)["SSIM"] == 1.0
+            short = clean[: side - 1] if height == side else clean[:, : side - 1]
+            with pytest.raises(ImageTooSmallError):
+                PROTOCOLS[name].compare(short, short)
 
 
 def test_ndr_clips_and_does_not_round(photograph: np.ndarray, restored: np.ndarray) -> None:
