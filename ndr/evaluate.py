@@ -21,9 +21,8 @@ from pathlib import Path
 from ndr.atomic_file import write_text
 from ndr.device import DEVICES, chosen_device
 from ndr.evaluation.degraded_images import PreparedSets
-from ndr.evaluation.loaded_method import EXPECTED_ERRORS, load_method
+from ndr.evaluation.loaded_method import EXPECTED_ERRORS, load_method, restoring_parameters
 from ndr.evaluation.scoring import METRIC_WEIGHTS, evaluate
-from ndr.method import parameter_count
 from ndr.metrics.protocol import protocol_versions
 from ndr.records.downloads import FetchedWeights
 from ndr.records.per_image import scores_text
@@ -129,7 +128,7 @@ def run(job: EvaluationJob, sets: PreparedSets) -> None:
         source=loaded.source,
         official_weights=loaded.official_weights,
         checkpoint_sha256=loaded.checkpoint_sha256,
-        parameters=parameter_count(loaded.method),
+        parameters=restoring_parameters(loaded.method),
         images=result.images,
         tasks={test_set.name: test_set.task for test_set in spec.test_sets},
         failures=result.failures,

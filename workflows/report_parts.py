@@ -31,6 +31,8 @@ DRAWING = "network_drawing"
 """Kind of figures that show the network as it is built, and no run."""
 WITH_CONTROLS = ("picture_grid", "residuals")
 """Kinds of figures that show the degraded input and the truth beside the rows."""
+WITH_INPUT = ("scatter", "quality_cost")
+"""Kinds of figures that show how good the degraded input is."""
 REPRESENTED: tuple[dict[str, object], ...] = ({}, {"lambda_degrad": 0})
 """Changes of the runs whose D the report shows: as published, and without the degradation loss."""
 
@@ -98,6 +100,8 @@ def figure_runs(figure: FigurePlan) -> list[str]:
     runs = [row.run for row in figure.rows if row.run is not None]
     if figure.kind in WITH_CONTROLS:
         runs += [run for run in (figure.input_run, figure.truth_run) if run]
+    if figure.kind in WITH_INPUT:
+        runs.append(figure.input_run)
     return list(dict.fromkeys(runs))
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 from ndr.checkpoint import load_run_checkpoint
 from ndr.data.image_files import ImageFileError
@@ -13,7 +16,7 @@ from ndr.data.manifest import ManifestError
 from ndr.device import DeviceError, lay_out_channels_last
 from ndr.evaluation.degraded_images import EvaluationError
 from ndr.evaluation.tiling import TilingError
-from ndr.method import CheckpointError, Method
+from ndr.method import CheckpointError, Method, SideInformation, parameter_count
 from ndr.nearest_name import UnknownNameError
 from ndr.records.provenance import file_sha256
 from ndr.records.record import ResultFileError
@@ -46,6 +49,48 @@ class LoadedMethod:
     checkpoint_sha256: str | None
     official_weights: str | None = None
     """Name of the authors' checkpoint, where the file is one whose hash the method knows."""
+
+
+class _UsedParameters(TorchFunctionMode):
+    """Notes the parameters that operations take, whichever module they belong to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: dict[int, int] = {}
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        # Asking for a device or a shape is no use of the numbers; a transposed view is.
+        if isinstance(result, torch.Tensor) or func.__name__ != "__get__":
+            for value in tree_leaves((args, kwargs)):
+                if isinstance(value, torch.nn.Parameter):
+                    self.sizes[id(value)] = value.numel()
+        return result
+
+
+PROBE = 64
+"""Side in pixels of the image that parameters are counted on."""
+
+
+def restoring_parameters(method: Method) -> int:
+    """How many learned numbers restoring an image uses.
+
+    Parts that serve the training alone (discriminators, NDR-Degrad) and layers that a network holds
+    but never uses are not among them.
+
+    Raises:
+        ImageError: the method refuses a grey image of 64 pixels.
+    """
+    if not parameter_count(method):
+        return 0
+    device = next(method.parameters()).device
+    grey = torch.full((1, 3, PROBE, PROBE), 0.5, device=device)
+    clean = grey.repeat_interleave(method.scale, -1).repeat_interleave(method.scale, -2)
+    with torch.inference_mode(), _UsedParameters() as used:
+        method.restore(grey, SideInformation(25.0, clean))
+    return sum(used.sizes.values())
 
 
 def load_method(

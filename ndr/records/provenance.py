@@ -265,7 +265,7 @@ class EvaluationProvenance(Job):
     """Name of the authors' checkpoint."""
     checkpoint_sha256: str | None
     parameters: int | None = None
-    """None where no network was loaded."""
+    """Learned numbers that restoring an image uses; None where no network was loaded."""
     images: dict[str, tuple[int, int]]
     """By test set: images that were evaluated, images that the complete set has."""
     tasks: dict[str, str] = field(default_factory=dict, metadata=LATER)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
-import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ndr.metrics.metric import MAIN, METRICS
+from ndr.metrics.metric import METRICS
 from ndr.records.per_image import Evaluation, SeriesKey, read_evaluation
 from ndr.records.provenance import evaluation_folder, evaluation_provenance
 from ndr.records.record import ResultFileError
 from ndr.specs.figure_plan import FigurePlan, FigureRow
+from reports.figures.image_choice import in_turn
 from reports.figures.kind import MissingFigureInput
 from reports.number_format import metric_text
 
@@ -57,11 +56,33 @@ class EvaluatedPictures:
         folder = evaluation_folder(self.results, run) / "pictures" / test_set
         return {path.stem for path in folder.glob("*.png")}
 
+    @functools.cached_property
+    def shown_rows(self) -> tuple[FigureRow, ...]:
+        """The systems that left a picture of some test set."""
+        return tuple(
+            row
+            for row in self.plan.rows
+            if row.run and any(self._names(row.run, test_set) for test_set in row.test_sets)
+        )
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why each of the other systems has none."""
+        others = [row for row in self.plan.rows if row not in self.shown_rows]
+        return [self.why_none(row, (*row.test_sets, *self.plan.test_sets)[0]) for row in others]
+
+    def left_out_text(self) -> str:
+        """The systems that have no picture at all, as a sentence; empty where all have one."""
+        others = [row.label for row in self.plan.rows if row not in self.shown_rows]
+        pairs = zip(others, self.reasons, strict=True)
+        systems = ", ".join(f"{label} ({reason})" for label, reason in pairs)
+        return f"Not shown, for lack of any picture: {systems}." if systems else ""
+
     def shown_image(self, test_set: str) -> str:
         """The image of a test set that a figure shows: no choice in favour of a system.
 
         Of the images that the degraded input, the truth and as many systems as possible left, the
-        one of the middle mean PSNR of the systems; without PSNR, or of two, the first by name.
+        one whose turn it is (`in_turn`).
 
         Raises:
             MissingFigureInput: the controls left no picture.
@@ -77,15 +98,8 @@ class EvaluatedPictures:
         runs = [row.run for row in self.plan.rows if row.run and test_set in row.test_sets]
         kept = {run: self._names(run, test_set) for run in runs}
         count = {image: sum(image in names for names in kept.values()) for image in common}
-        key = SeriesKey(test_set, self.plan.protocol, MAIN)
-        most = sorted(image for image in common if count[image] == max(count.values()))
-
-        def quality(image: str) -> float:
-            values = [self.value(run, key, image) for run in runs]
-            known = [value for value in values if value is not None and math.isfinite(value)]
-            return statistics.fmean(known) if known else 0.0
-
-        return sorted(most, key=quality)[(len(most) - 1) // 2]
+        most = [image for image in common if count[image] == max(count.values())]
+        return in_turn(most, self.plan.name, self.plan.test_sets.index(test_set))[0]
 
     def picture(self, run: str, test_set: str, image: str) -> NDArray[np.uint8] | None:
         """Pixels (height, width, 3); None where the run left no picture of the image.

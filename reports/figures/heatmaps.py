@@ -69,7 +69,7 @@ def draw(plan: FigurePlan, results: Path) -> Drawing:
         room = style.TEXT_WIDTH - MARGIN - BAR_PLACE - (len(columns) - 1) * GROUP_GAP
         tile = min((room - len(columns) * GAP) / (2 * len(columns)), 1.5)
         rows = max(len(column) for column in columns)
-        top = HEAD + STRIP_HEIGHT + 0.62
+        top = HEAD + STRIP_HEIGHT + 0.8
         sheet = Sheet(style.TEXT_WIDTH, top + rows * (tile + GAP) + 0.06)
         left = MARGIN
         if plan.content == "representation":
@@ -138,7 +138,8 @@ def _draw_pairs(
     """Images with their map of U beside them."""
     maps = {image: arrays.channel_mean(image, "U_1") for column in columns for image in column}
     ends = shared_range(list(maps.values()))
-    sheet.panel_letter(0.04, top - 0.22)
+    sheet.panel_letter(0.04, top - 0.42)
+    sheet.text(MARGIN, top - 0.42, "inputs and U, level 1", ha="left", fontsize=style.FONT_SIZE)
     for index, column in enumerate(columns):
         left = MARGIN + index * (2 * tile + GAP + GROUP_GAP)
         sheet.text(left + tile / 2, top - 0.09, "input")

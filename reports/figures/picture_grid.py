@@ -11,36 +11,12 @@ from numpy.typing import NDArray
 from ndr.metrics.metric import METRICS
 from ndr.specs.figure_plan import FigurePlan
 from reports.figures.evaluated_pictures import PAIRED, EvaluatedPictures
+from reports.figures.image_choice import most_different
 from reports.figures.kind import Drawing, MissingFigureInput
-from reports.figures.panel_grid import Frame, Panel, PanelRow, draw_panels
+from reports.figures.panel_grid import Panel, PanelRow, draw_panels
 from reports.paper.printed_values import with_symbols
 
 INPUT, TRUTH = "Degraded input", "Ground truth"
-DETAIL = 4
-"""The detail's side is this part of the picture's shorter side."""
-LEAST_DETAIL = 16
-
-
-def most_different(pictures: Sequence[NDArray[np.uint8]]) -> Frame | None:
-    """The square in which outputs differ most: the largest variance between them, summed.
-
-    Args:
-        pictures: outputs for one image, each (height, width, 3).
-
-    Returns:
-        The first such square from the top left; None where there is nothing to compare.
-    """
-    if len(pictures) < 2:
-        return None
-    stack = np.stack([picture.astype(np.float64) for picture in pictures])
-    spread = stack.var(axis=0).sum(axis=2)
-    side = min(*spread.shape, max(LEAST_DETAIL, min(spread.shape) // DETAIL))
-    # Sums over all squares at once, from the table of sums over rectangles at the origin.
-    table = np.zeros((spread.shape[0] + 1, spread.shape[1] + 1))
-    table[1:, 1:] = spread.cumsum(axis=0).cumsum(axis=1)
-    sums = table[side:, side:] - table[:-side, side:] - table[side:, :-side] + table[:-side, :-side]
-    top, left = np.unravel_index(int(sums.argmax()), sums.shape)
-    return Frame(int(top), int(left), side)
 
 
 def system_panels(
@@ -49,7 +25,9 @@ def system_panels(
     shown: Mapping[str, NDArray[np.generic]],
     numbers: Mapping[str, tuple[str, float | None]],
 ) -> list[Panel]:
-    """The degraded input, then a panel per row of the figure; of the systems the best is marked.
+    """The degraded input, then a panel per system; of these the best is marked.
+
+    None is best that is no better than the degraded input.
 
     Args:
         pictures: the figure's.
@@ -58,11 +36,14 @@ def system_panels(
         numbers: by run the words below, and the number that is compared: the highest is the best.
     """
     plan = pictures.plan
-    runs = [row.run for row in plan.rows if row.run in shown]
+    rows = pictures.shown_rows
+    runs = [row.run for row in rows if row.run in shown]
+    words, given = numbers[plan.input_run]
     values = [numbers[run][1] for run in runs if run]
-    best = max((value for value in values if value is not None), default=None)
-    panels = [Panel(shown.get(plan.input_run), numbers[plan.input_run][0])]
-    for row in plan.rows:
+    restored = [value for value in values if value is not None and (given is None or value > given)]
+    best = max(restored, default=None)
+    panels = [Panel(shown.get(plan.input_run), words)]
+    for row in rows:
         if row.run and row.run in shown:
             text, value = numbers[row.run]
             marked = value is not None and value == best and len(runs) > 1
@@ -84,7 +65,8 @@ def _row(pictures: EvaluatedPictures, test_set: str, label: str) -> PanelRow:
     compared = [shown[row.run] for row in plan.rows if row.run in shown]
     if len(compared) == 1:
         compared.append(shown[plan.input_run])
-    return PanelRow(label, image, tuple(panels), most_different(compared))
+    frame = most_different(compared, shown.get(plan.truth_run))
+    return PanelRow(label, image, tuple(panels), frame)
 
 
 def draw(plan: FigurePlan, results: Path) -> Drawing:
@@ -94,18 +76,18 @@ def draw(plan: FigurePlan, results: Path) -> Drawing:
         MissingFigureInput: the controls left no picture, no system did, or one is damaged.
     """
     pictures = EvaluatedPictures(plan, results)
-    columns = [INPUT, *(row.label for row in plan.rows), *([TRUTH] if plan.truth_run else [])]
+    if not pictures.shown_rows:
+        reasons = "; ".join(dict.fromkeys(pictures.reasons))
+        raise MissingFigureInput(results / "evaluations", f"no system left a picture ({reasons}).")
+    systems = [row.label for row in pictures.shown_rows]
+    columns = [INPUT, *systems, *([TRUTH] if plan.truth_run else [])]
     rows = [
         _row(pictures, test_set, label)
         for test_set, label in zip(plan.test_sets, plan.test_set_labels, strict=True)
     ]
-    outputs = [panel for row in rows for panel in row.panels[1 : 1 + len(plan.rows)]]
-    if all(panel.image is None for panel in outputs):
-        reasons = "; ".join(dict.fromkeys(panel.reason for panel in outputs))
-        raise MissingFigureInput(results / "evaluations", f"no system left a picture ({reasons}).")
     return Drawing(
         draw_panels(columns, rows),
-        alt=with_symbols(f"Grid of pictures. {rows_in_words(columns[: 1 + len(plan.rows)], rows)}"),
+        alt=with_symbols(f"Grid of pictures. {rows_in_words(columns[: 1 + len(systems)], rows)}"),
         details=_details(pictures),
     )
 
@@ -125,12 +107,12 @@ def rows_in_words(columns: Sequence[str], rows: Sequence[PanelRow]) -> str:
 
 def _details(pictures: EvaluatedPictures) -> str:
     numbers = (
-        "PSNR in dB and SSIM of the whole image, the best PSNR of a system in bold"
+        "PSNR in dB and SSIM of the whole image, the best PSNR above the input's in bold"
         if pictures.plan.truth_run
-        else "PIQE, lower is better, the best of a system in bold"
+        else "PIQE, lower is better, the best below the input's in bold"
     )
     return (
         f"{pictures.images_text()} The framed square, enlarged below, is where the outputs of the "
-        "systems differ most; of a single system, where output and input do. Below each picture: "
-        f"{numbers}."
-    )
+        "systems differ most in structure; of a single system, where output and input do. Below "
+        f"each picture: {numbers}. {pictures.left_out_text()}"
+    ).strip()

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ from ndr.records.record import ResultFileError
 from ndr.specs.figure_plan import FigurePlan
 from reports.figures.evaluated_pictures import evaluation_of
 from reports.figures.kind import Drawing, MissingFigureInput
-from reports.figures.scatter import OUR_METHOD, mean_psnr
+from reports.figures.scatter import OUR_METHOD, mean_psnr, psnr_interval
 from reports.figures.style import BLUE, FONT_SIZE, GREY, OURS, SMALL, TEXT_WIDTH, TINY
 from reports.number_format import metric_text, unit
 from reports.paper.printed_values import with_symbols
@@ -98,7 +99,11 @@ def _line(x: float, y: float, box: Box) -> tuple[Box, ...]:
 
 
 def place_names(
-    points: Sequence[tuple[float, float]], widths: Sequence[float], height: float, bounds: Box
+    points: Sequence[tuple[float, float]],
+    widths: Sequence[float],
+    height: float,
+    bounds: Box,
+    obstacles: Sequence[Box] = (),
 ) -> list[Placed]:
     """A place for each name, from the topmost mark downwards.
 
@@ -107,12 +112,14 @@ def place_names(
         widths: of the names, one per mark.
         height: of the names.
         bounds: what names should not leave.
+        obstacles: what names should not cover either.
 
     Returns:
         One place per mark: the nearest that covers nothing, else the one that covers least, its
         line included.
     """
     taken = [Box(x - MARK, y - MARK, x + MARK, y + MARK) for x, y in points]
+    taken.extend(obstacles)
     places: dict[int, Placed] = {}
     for index in sorted(range(len(points)), key=lambda each: (-points[each][1], points[each][0])):
 
@@ -134,7 +141,7 @@ COSTS = {
 }
 """Key of an evaluation's provenance, and the axis it becomes."""
 COLUMNS = 2
-PANEL_HEIGHT = 2.3
+PANEL_HEIGHT = 2.6
 ROOM_FOR_NAMES = 0.18
 """Of the range of values, added on each side."""
 
@@ -151,7 +158,8 @@ def systems(plan: FigurePlan, results: Path) -> pd.DataFrame:
     """The marks in the order of the plan, a row per system.
 
     Columns: `group`, the labels of the test sets that it was scored on; `setting`, `label`, `ours`,
-    `psnr`, and `cost`, NaN where a system has none, e.g. no parameters.
+    `psnr` with the ends `low` and `high` of its 95 % interval, NaN where it has none; `cost`, NaN
+    where a system has none, e.g. no parameters; `given`, PSNR of the degraded input.
 
     Raises:
         UnknownNameError: a cost that provenance does not hold.
@@ -160,17 +168,23 @@ def systems(plan: FigurePlan, results: Path) -> pd.DataFrame:
     check_names("cost", [plan.content], COSTS)
     labels = dict(zip(plan.test_sets, plan.test_set_labels, strict=True))
     found = []
+    control = evaluation_of(results, plan.input_run)
     for row in plan.rows:
         if row.run is None:
             continue
-        psnr = mean_psnr(evaluation_of(results, row.run), row.test_sets, plan.protocol)
+        evaluation = evaluation_of(results, row.run)
+        psnr = mean_psnr(evaluation, row.test_sets, plan.protocol)
         cost = getattr(_provenance(results, row.run), plan.content, None)
         number = float(cost) if isinstance(cost, int | float) and cost > 0 else math.nan
         if psnr is not None and (plan.content == "parameters" or not math.isnan(number)):
             ours = row.run.startswith(f"{OUR_METHOD}__")
             sets = "; ".join(labels[name] for name in row.test_sets)
-            found.append((sets, row.setting, row.label, ours, number, psnr))
-    columns = ["group", "setting", "label", "ours", "cost", "psnr"]
+            interval = psnr_interval(evaluation, row.test_sets, plan.protocol)
+            ends = (math.nan, math.nan) if interval is None else (interval.low, interval.high)
+            given = mean_psnr(control, row.test_sets, plan.protocol)
+            known = math.nan if given is None else given
+            found.append((sets, row.setting, row.label, ours, number, psnr, *ends, known))
+    columns = ["group", "setting", "label", "ours", "cost", "psnr", "low", "high", "given"]
     frame = pd.DataFrame(found, columns=columns)
     if not frame["cost"].notna().any():
         raise MissingFigureInput(
@@ -219,28 +233,52 @@ def _draw_group(axes: Axes, group: pd.DataFrame, content: str) -> None:
         zorder=3,
         ax=axes,
     )
+    colours = [OURS if ours else BLUE for ours in marked["ours"]]
+    axes.vlines(marked["cost"], marked["low"], marked["high"], colors=colours, linewidth=1.0)
     for system in group[group["cost"].isna()].itertuples():
-        axes.axhline(system.psnr, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
-        axes.annotate(
-            f"{system.label}, nothing learned",
-            (1, system.psnr),
-            (-2, 2),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            ha="right",
-            fontsize=TINY,
-            color=GREY,
-            parse_math=False,
-        )
+        _draw_level(axes, system.psnr, f"{system.label}, nothing learned", (0, (4, 3)))
+    for given in group["given"].dropna().head(1):
+        _draw_level(axes, given, "degraded input", ":")
     axes.xaxis.set_major_locator(LogLocator(numticks=6))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _cost_text(content, value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set(ylim=_limits(group["psnr"], 0.2), xlabel=COSTS[content], ylabel=METRICS[MAIN].label)
+    axes.set(ylim=_limits(_values(group), 0.2), xlabel=COSTS[content], ylabel=METRICS[MAIN].label)
     axes.locator_params(axis="y", nbins=6)
     axes.grid(visible=True)
     axes.set_axisbelow(True)
     title = with_symbols(_title(group))
     axes.set_title(title, fontsize=FONT_SIZE, loc="left", parse_math=False)
+
+
+def _draw_level(axes: Axes, value: float, words: str, dashes: Any) -> None:
+    """A line over the whole width, with its name above its end."""
+    axes.axhline(value, color=GREY, linewidth=0.8, linestyle=dashes)
+    axes.annotate(
+        words,
+        (1, value),
+        (-2, 2),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        ha="right",
+        fontsize=TINY,
+        color=GREY,
+        parse_math=False,
+    )
+
+
+def _values(group: pd.DataFrame) -> list[float]:
+    """Everything that the axis of PSNR has to have room for."""
+    return list(group[["psnr", "low", "high", "given"]].stack().dropna())
+
+
+def _whiskers(axes: Axes, marked: pd.DataFrame, point: float) -> list[Box]:
+    """Where the intervals stand; points of 1/72 inch."""
+    boxes = []
+    for system in marked.dropna(subset=["low", "high"]).itertuples():
+        ends = axes.transData.transform([(system.cost, system.low), (system.cost, system.high)])
+        (x, bottom), (_, top) = ends / point
+        boxes.append(Box(x - 1, bottom, x + 1, top))
+    return boxes
 
 
 def _write_names(axes: Axes, marked: pd.DataFrame, inch: float) -> None:
@@ -252,7 +290,8 @@ def _write_names(axes: Axes, marked: pd.DataFrame, inch: float) -> None:
     rows = list(marked.itertuples())
     # Names side by side need a space between them.
     widths = [text_width(system.label, SMALL, bold=system.ours) + SMALL / 4 for system in rows]
-    places = place_names(marks.tolist(), widths, SMALL, bounds)
+    whiskers = _whiskers(axes, marked, point)
+    places = place_names(marks.tolist(), widths, SMALL, bounds, whiskers)
     line = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "shrinkB": 3}
     for system, (x, y), place in zip(rows, marks, places, strict=True):
         box = place.box
@@ -299,7 +338,7 @@ def draw(plan: FigurePlan, results: Path) -> Drawing:
     return Drawing(
         figure,
         alt=with_symbols(f"{MAIN} against {COSTS[plan.content]}. {words}"),
-        details=f"Test sets of {sets}{machines}",
+        details=f"Test sets of {sets}{machines} Upright lines: 95 % intervals over the images.",
     )
 
 
@@ -315,5 +354,8 @@ def _words(group: pd.DataFrame, content: str) -> str:
     for system in group.sort_values("psnr", ascending=False, kind="stable").itertuples():
         known = not math.isnan(system.cost)
         cost = _cost_text(content, float(f"{system.cost:.3g}")) if known else "none"
-        parts.append(f"{system.label} {metric_text(MAIN, system.psnr)}{unit(MAIN)} at {cost}")
+        ends = [metric_text(MAIN, end) for end in (system.low, system.high) if not math.isnan(end)]
+        interval = f" ({' to '.join(ends)})" if ends else ""
+        value = f"{metric_text(MAIN, system.psnr)}{unit(MAIN)}"
+        parts.append(f"{system.label} {value}{interval} at {cost}")
     return f"{_title(group)}: {', '.join(parts)}."

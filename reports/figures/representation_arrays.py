@@ -17,6 +17,8 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from ndr.specs.figure_plan import FigurePlan
+from reports.figures import style
+from reports.figures.image_choice import in_turn
 from reports.figures.kind import MissingFigureInput
 
 Array = NDArray[np.float64]
@@ -88,13 +90,14 @@ class RepresentationArrays:
         return self.maps(image, name).mean(axis=0)
 
     def images(self, plan: FigurePlan, count: int) -> list[tuple[ShownImage, ...]]:
-        """The first images of each of the plan's test sets, sorted by name.
+        """Images of each of the plan's test sets, from the one whose turn it is (`in_turn`).
 
         Raises:
             MissingFigureInput: a test set has none.
         """
         found = []
-        for test_set, label in zip(plan.test_sets, plan.test_set_labels, strict=True):
+        pairs = zip(plan.test_sets, plan.test_set_labels, strict=True)
+        for row, (test_set, label) in enumerate(pairs):
             prefix = f"{test_set}/"
             keys = [key for key in self._content.files if key.startswith(prefix)]
             names = {key[len(prefix) :].rpartition("/")[0] for key in keys}
@@ -102,7 +105,7 @@ class RepresentationArrays:
                 raise MissingFigureInput(
                     self.path, f"it has no image of {test_set}; evaluate the run on it first"
                 )
-            chosen = sorted(names)[:count]
+            chosen = in_turn(names, plan.name, row)[:count]
             found.append(tuple(ShownImage(test_set, label, name) for name in chosen))
         if not found:
             raise MissingFigureInput(self.path, f"{plan.label} names no test set to show")
@@ -148,11 +151,21 @@ def shared_range(maps: list[Array]) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def symmetric_range(values: Array) -> tuple[float, float]:
-    """Ends of a diverging colour map: the same on both sides of zero.
+def signed_range(values: Array) -> tuple[tuple[float, float], str]:
+    """Ends of a colour map for signed values, and its name.
 
-    >>> symmetric_range(np.array([[-2.0, 1.0]]))[0] < -1.9
+    The same on both sides of zero; where all values but single ones lie on one side, that side
+    alone, so that no half of the colours is wasted.
+
+    >>> signed_range(np.array([[-2.0, 1.0]]))[1] == style.DIVERGING
     True
+    >>> signed_range(np.array([[1.0, 3.0]]))[0][0]
+    0.0
     """
+    low, high = (float(end) for end in np.percentile(values, (LOWEST, HIGHEST)))
+    if low > 0:
+        return (0.0, high), style.SEQUENTIAL
+    if high < 0:
+        return (low, 0.0), f"{style.SEQUENTIAL}_r"
     size = float(np.percentile(np.abs(values), HIGHEST)) or 1.0
-    return -size, size
+    return (-size, size), style.DIVERGING

@@ -30,6 +30,9 @@ def draw(plan: FigurePlan, results: Path) -> Drawing:
         MissingFigureInput: a test set has no truth or no picture, or a picture is damaged.
     """
     pictures = EvaluatedPictures(plan, results)
+    if not pictures.shown_rows:
+        reasons = "; ".join(dict.fromkeys(pictures.reasons))
+        raise MissingFigureInput(results / "evaluations", f"no system left a picture ({reasons}).")
     rows, ends = [], [1.0]
     for test_set, label in zip(plan.test_sets, plan.test_set_labels, strict=True):
         image = pictures.shown_image(test_set)
@@ -45,7 +48,7 @@ def draw(plan: FigurePlan, results: Path) -> Drawing:
         numbers = {run: (f"mean {mean:.2f}", -mean) for run, mean in means.items()}
         panels = system_panels(pictures, test_set, maps, numbers)
         rows.append(PanelRow(label, image, (*panels, Panel(truth))))
-    columns = [INPUT, *(row.label for row in plan.rows), TRUTH]
+    columns = [INPUT, *(row.label for row in pictures.shown_rows), TRUTH]
     words = rows_in_words(columns[:-1], rows)
     scale = Scale(max(ends), "absolute difference, levels of 255")
     return Drawing(
@@ -54,6 +57,6 @@ def draw(plan: FigurePlan, results: Path) -> Drawing:
         details=(
             f"{pictures.images_text()} The scale ends at {scale.highest:.0f} of 255 levels; "
             f"{100 - PERCENTILE:.0f} % of the pixels of the worst degraded input lie beyond. Below "
-            "each map: its mean, the lowest of a system in bold."
-        ),
+            f"each map: its mean, the lowest below the input's in bold. {pictures.left_out_text()}"
+        ).strip(),
     )

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,9 +16,10 @@ from matplotlib.figure import Figure
 from ndr.metrics.metric import MAIN, METRICS
 from ndr.records.per_image import Evaluation, SeriesKey
 from ndr.specs.figure_plan import FigurePlan, FigureRow
+from reports.analysis.bootstrap import Interval, Sample, mean_interval, weighted_interval
 from reports.figures.evaluated_pictures import evaluation_of
 from reports.figures.kind import Drawing, MissingFigureInput
-from reports.figures.style import FONT_SIZE, GREY, OURS, SMALL, TEXT_WIDTH
+from reports.figures.style import BLACK, FONT_SIZE, GREY, OURS, SMALL, TEXT_WIDTH, TINY
 from reports.number_format import counted, difference_text, unit
 from reports.paper.printed_values import with_symbols
 
@@ -30,6 +32,28 @@ def finite_psnr(
     return values if values and all(map(math.isfinite, values.values())) else None
 
 
+def psnr_sample(evaluation: Evaluation | None, test_set: str, protocol: str) -> Sample | None:
+    """PSNR per image with its scene, images in the order of their names; None as above."""
+    values = finite_psnr(evaluation, test_set, protocol)
+    if evaluation is None or values is None:
+        return None
+    scenes = evaluation.scenes[test_set]
+    images = sorted(values)
+    numbers = np.array([values[image] for image in images])
+    return Sample(numbers, tuple(scenes[image] for image in images))
+
+
+def psnr_interval(
+    evaluation: Evaluation | None, test_sets: Sequence[str], protocol: str
+) -> Interval | None:
+    """95 % interval of `mean_psnr`; None where a test set has fewer than two scenes."""
+    samples = [psnr_sample(evaluation, name, protocol) for name in test_sets]
+    known = [sample for sample in samples if sample is not None]
+    if not known or len(known) < len(samples):
+        return None
+    return weighted_interval(known, [1.0] * len(known), name=DRAWS)
+
+
 def mean_psnr(
     evaluation: Evaluation | None, test_sets: Sequence[str], protocol: str
 ) -> float | None:
@@ -40,6 +64,8 @@ def mean_psnr(
 
 
 OUR_METHOD = "ndr_restore"
+DRAWS = "figures"
+"""Key of the resamples: all systems share them."""
 COLUMNS = 3
 PANEL_HEIGHT = 2.55
 """Inches of a drawing with its title and its share of the common label."""
@@ -53,6 +79,20 @@ class Comparison:
     """Of the test set."""
     ours: tuple[float, ...]
     other: tuple[float, ...]
+    scenes: tuple[str, ...]
+    """Scene of each image."""
+    given: float | None
+    """Mean PSNR of the degraded input over these images; None where it is not known."""
+
+    @property
+    def interval(self) -> Interval | None:
+        """95 % interval of the mean difference."""
+        differences = np.array(self.ours) - np.array(self.other)
+        return mean_interval(Sample(differences, self.scenes), name=DRAWS)
+
+    def spread(self, values: tuple[float, ...]) -> Interval | None:
+        """95 % interval of the mean of a system."""
+        return mean_interval(Sample(np.array(values), self.scenes), name=DRAWS)
 
     @property
     def better(self) -> int:
@@ -67,9 +107,14 @@ class Comparison:
     @property
     def text(self) -> str:
         """Count and mean in words."""
+        interval = self.interval
+        ends: list[str] = []
+        if interval is not None:
+            ends = [difference_text(MAIN, end) for end in (interval.low, interval.high)]
         return (
             f"better on {self.better} of {counted(len(self.ours), 'image')}, "
             f"{difference_text(MAIN, self.difference)}{unit(MAIN)}"
+            + (f" ({' to '.join(ends)})" if ends else "")
         )
 
 
@@ -92,6 +137,7 @@ def comparisons(plan: FigurePlan, results: Path) -> tuple[FigureRow, FigureRow, 
             results / "evaluations", f"{missing} lacks PSNR values of some test set."
         )
     best = max(others, key=others.__getitem__)
+    control = evaluation_of(results, plan.input_run)
     found = []
     for name, label in zip(plan.test_sets, plan.test_set_labels, strict=True):
         own, other = (finite_psnr(read[run], name, plan.protocol) or {} for run in (ours, best))
@@ -101,13 +147,27 @@ def comparisons(plan: FigurePlan, results: Path) -> tuple[FigureRow, FigureRow, 
                 results / "evaluations",
                 f"{rows[ours].label} and {rows[best].label} share no image of {label}.",
             )
-        values = (tuple(series[image] for image in common) for series in (own, other))
-        found.append(Comparison(label, *values))
+        evaluation = read[ours]
+        assert evaluation is not None  # it has a mean
+        scenes = tuple(evaluation.scenes[name][image] for image in common)
+        inputs = finite_psnr(control, name, plan.protocol) or {}
+        known = [inputs[image] for image in common if image in inputs]
+        given = statistics.fmean(known) if len(known) == len(common) else None
+        found.append(
+            Comparison(
+                label,
+                tuple(own[image] for image in common),
+                tuple(other[image] for image in common),
+                scenes,
+                given,
+            )
+        )
     return rows[ours], rows[best], found
 
 
 def _draw_one(axes: Axes, comparison: Comparison) -> None:
-    every = comparison.ours + comparison.other
+    given = () if comparison.given is None else (comparison.given,)
+    every = comparison.ours + comparison.other + given
     margin = max(0.25, 0.08 * (max(every) - min(every)))
     ends = (min(every) - margin, max(every) + margin)
     axes.axline((ends[0], ends[0]), slope=1, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
@@ -121,6 +181,19 @@ def _draw_one(axes: Axes, comparison: Comparison) -> None:
         linewidth=0,
         ax=axes,
     )
+    for value in given:
+        axes.axvline(value, color=GREY, linewidth=0.8, linestyle=":")
+        axes.axhline(value, color=GREY, linewidth=0.8, linestyle=":")
+        axes.annotate(
+            "degraded input",
+            (ends[1], value),
+            (-2, 2),
+            textcoords="offset points",
+            ha="right",
+            fontsize=TINY,
+            color=GREY,
+        )
+    _draw_mean(axes, comparison)
     axes.set(xlim=ends, ylim=ends, aspect="equal")
     axes.locator_params(nbins=5)
     axes.grid(visible=True)
@@ -136,6 +209,24 @@ def _draw_one(axes: Axes, comparison: Comparison) -> None:
         fontsize=SMALL,
         color=GREY,
         parse_math=False,
+    )
+
+
+def _draw_mean(axes: Axes, comparison: Comparison) -> None:
+    """The two means with their intervals, as a cross."""
+    across, up = (comparison.spread(values) for values in (comparison.other, comparison.ours))
+    if across is None or up is None:
+        return
+    x, y = statistics.fmean(comparison.other), statistics.fmean(comparison.ours)
+    axes.errorbar(
+        [x],
+        [y],
+        xerr=[[x - across.low], [across.high - x]],
+        yerr=[[y - up.low], [up.high - y]],
+        color=BLACK,
+        linewidth=1.0,
+        capsize=2.0,
+        zorder=4,
     )
 
 
@@ -161,5 +252,8 @@ def draw(plan: FigurePlan, results: Path) -> Drawing:
     return Drawing(
         figure,
         alt=with_symbols(f"Scatter plots of {MAIN}, {ours.label} against {best.label}. {words}."),
-        details=f"Best of the others: {best.label}. {words}.",
+        details=(
+            f"Best of the others: {best.label}. {words}. Cross: the means with 95 % intervals; "
+            "dotted: the mean of the degraded input."
+        ),
     )

@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from reports.figures.representation_arrays import symmetric_range
-from reports.figures.style import DIVERGING, SEQUENTIAL, SMALL, TINY
+from reports.figures.representation_arrays import signed_range
+from reports.figures.style import SEQUENTIAL, SMALL, TINY
 from reports.paper.printed_values import with_symbols
 
 BAR, BAR_GAP = 0.09, 0.06
@@ -77,12 +77,12 @@ class Sheet:
     ) -> QuadMesh:
         """A map with a number per cell in a box; `bar` labels a colour bar of its height beside it.
 
-        Without `ends` the values are signed: colours differ evenly on both sides of zero. The map
-        fills the box; with `square` cells it keeps its own aspect.
+        Without `ends` the values are signed: colours differ evenly on both sides of zero, or where
+        all lie on one side begin at it. The map fills the box; with `square` cells it keeps its own
+        aspect.
         """
         axes = self.axes(left, top, width, height)
-        low, high = ends or symmetric_range(values)
-        colours = SEQUENTIAL if ends else DIVERGING
+        (low, high), colours = (ends, SEQUENTIAL) if ends else signed_range(values)
         look = {"cbar": False, "xticklabels": False, "yticklabels": False, "square": square}
         sns.heatmap(values, ax=axes, cmap=colours, vmin=low, vmax=high, **look)
         _frame(axes)

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from ndr.checkpoint import write_checkpoint
-from ndr.evaluation.loaded_method import load_method
-from ndr.method import CheckpointError, Method
+from ndr.evaluation.loaded_method import load_method, restoring_parameters
+from ndr.method import CheckpointError, Method, parameter_count
 from ndr.nearest_name import UnknownNameError
 from ndr.registry import create, method_arguments
 from ndr.specs.run_spec import EvaluationSpec
@@ -142,3 +142,22 @@ def test_weights_of_another_network_of_the_method_are_refused(tmp_path: Path) ->
     wanted = {**evaluation.arguments, "batch_norm": True}
     with pytest.raises(CheckpointError, match="batch_norm=False, but the evaluation asks for True"):
         load_method(dataclasses.replace(evaluation, arguments=wanted), official_weights=path)
+
+
+@pytest.mark.parametrize("name", ["ndr_restore", "epdn", "fdgan", "airnet", "restormer", "dncnn"])
+def test_only_what_restores_is_counted(name: str) -> None:
+    """The degradation network, discriminators and AirNet's second encoder serve the training."""
+    method = create(name, "smoke").eval().requires_grad_(False)
+    counted = restoring_parameters(method)
+    apart = {"ndr_restore": "degradation", "epdn": "discriminator", "fdgan": "discriminator"}
+    total = parameter_count(method)
+    if name in apart:
+        assert counted == total - parameter_count(getattr(method, apart[name]))
+    elif name == "airnet":
+        assert counted < total
+    else:
+        assert counted == total
+
+
+def test_a_method_without_weights_has_none_to_count() -> None:
+    assert restoring_parameters(create("identity")) == 0

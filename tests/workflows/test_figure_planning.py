@@ -188,7 +188,7 @@ def test_rules_get_the_files_that_a_kind_needs(suite: Suite) -> None:
     assert len([name for name in grid if name.endswith("pictures")]) == 4 + 2
     assert len([name for name in grid if name.endswith(".csv")]) == 4 + 2
     plot = suite.figure_inputs("figure_scatter")
-    assert len([name for name in plot if name.endswith(".csv")]) == 5
+    assert len([name for name in plot if name.endswith(".csv")]) == 6  # and the input
     assert not any("pictures" in name for name in plot)
 
 

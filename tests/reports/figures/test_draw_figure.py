@@ -51,8 +51,8 @@ def test_the_command_writes_what_the_record_says(tmp_path: Path) -> None:
     assert not (tmp_path / "f.svg").exists()
     assert "Tier quick." in record.caption
     assert "Protocol ndr: RGB." in record.caption
-    assert "a (Noise, \N{GREEK SMALL LETTER SIGMA} = 25)" in record.caption
-    assert "NDR-Restore 30.00 / 0.3000" in record.alt
+    assert "b (Noise, \N{GREEK SMALL LETTER SIGMA} = 25)" in record.caption
+    assert "NDR-Restore 31.00 / 0.3100" in record.alt
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ import pytest
 from ndr.specs.figure_plan import FigurePlan, FigureRow
 from reports.figures import picture_grid
 from reports.figures.evaluated_pictures import OTHER_TASK, EvaluatedPictures
+from reports.figures.image_choice import in_turn, most_different, structure
 from reports.figures.kind import MissingFigureInput
-from reports.figures.picture_grid import Frame, most_different
+from reports.figures.panel_grid import Frame
 from tests.reports import fabricated_results as made
 from tests.reports.fabricated_results import HAZE, INPUT, NAFNET, NDR, NOISE, TRUTH
 from tests.reports.figures.fabricated_figures import (
@@ -37,18 +38,35 @@ def words(plan: FigurePlan, results: Path) -> dict[str, list[str]]:
     return found
 
 
-def test_the_detail_is_where_outputs_differ_most() -> None:
+def test_the_detail_is_where_outputs_differ_most_in_structure() -> None:
     generator = np.random.default_rng(3)
     pictures = [generator.integers(0, 256, (40, 52, 3)).astype(np.uint8) for _ in range(3)]
-    spread = np.stack(pictures).astype(float).var(axis=0).sum(axis=2)
+    truth = np.full((40, 52, 3), 90, np.uint8)  # no texture anywhere: all squares are candidates
+    spread = np.stack([structure(each) for each in pictures]).var(axis=0).sum(axis=2)
     sums = {
         (top, left): spread[top : top + 16, left : left + 16].sum()
         for top in range(40 - 16 + 1)
         for left in range(52 - 16 + 1)
     }
     top, left = max(sums, key=lambda corner: sums[corner])
-    assert most_different(pictures) == Frame(top, left, 16)
+    assert most_different(pictures, truth) == Frame(top, left, 16)
     assert most_different(pictures[:1]) is None
+
+
+def test_neither_tint_nor_a_bare_patch_is_the_detail() -> None:
+    generator = np.random.default_rng(4)
+    truth = np.full((64, 96, 3), 128, np.uint8)
+    truth[:, 48:] = generator.integers(60, 200, (64, 48, 3))  # the right half has texture
+    tinted = truth.copy()
+    tinted[:32, :48, 0] += 60  # much, but smooth
+    noisy = truth.copy()
+    noisy[40:48, 8:16] += generator.integers(0, 60, (8, 8, 3)).astype(np.uint8)  # on a bare patch
+    blurred = truth.astype(float)
+    blurred[16:40, 64:88] -= 0.6 * structure(truth)[16:40, 64:88]
+    frame = most_different([tinted, noisy, blurred.clip(0, 255).astype(np.uint8)], truth)
+    assert frame is not None
+    assert 60 <= frame.left <= 76
+    assert 12 <= frame.top <= 28
 
 
 def test_a_picture_smaller_than_the_detail_is_its_own_detail() -> None:
@@ -56,34 +74,57 @@ def test_a_picture_smaller_than_the_detail_is_its_own_detail() -> None:
     assert most_different(small) == Frame(0, 0, 8)
 
 
-def test_the_image_of_the_middle_is_shown(results: Path) -> None:
-    # Mean PSNR on noise: a 29.5, b 31.25, c 28; on haze: a 20.5, b 23.5, c 22.
-    pictures = EvaluatedPictures(figure_plan(), results)
-    assert pictures.shown_image(NOISE) == "a"
-    assert pictures.shown_image(HAZE) == "c"
+def test_images_take_turns_over_rows_and_figures(results: Path) -> None:
+    shown = [
+        EvaluatedPictures(figure_plan(name=name), results).shown_image(test_set)
+        for name in ("figure_07", "figure_08", "figure_09")
+        for test_set in (NOISE, HAZE)
+    ]
+    assert shown == ["b", "c", "c", "a", "a", "b"]
+    assert in_turn(["only"], "figure_residuals", 5) == ["only"]
 
 
 def test_an_image_that_more_systems_have_goes_first(results: Path) -> None:
     (results / "evaluations" / NDR / "pictures" / NOISE / "a.png").unlink()
     (results / "evaluations" / TRUTH / "pictures" / NOISE / "c.png").unlink()
+    # c has no truth, and of the others b alone was kept by all.
     assert EvaluatedPictures(figure_plan(), results).shown_image(NOISE) == "b"
 
 
 def test_numbers_are_those_of_the_file_under_the_plans_protocol(results: Path) -> None:
     plan = figure_plan()
     found = words(plan, results)
-    assert {"29.00 / 0.2900", "23.00 / 0.2300"} <= {*found["normal"], *found["bold"]}
-    assert found["bold"] == ["30.00 / 0.3000", "23.00 / 0.2300"]  # NDR on noise, NAFNet on haze
+    assert {"31.00 / 0.3100", "21.00 / 0.2100"} <= {*found["normal"], *found["bold"]}
+    assert found["bold"] == ["31.50 / 0.3150", "23.00 / 0.2300"]  # image b, then image c
     other = words(dataclasses.replace(plan, protocol="airnet"), results)
-    assert other["bold"] == ["31.00 / 0.3100", "24.00 / 0.2400"]
+    assert other["bold"] == ["32.50 / 0.3250", "24.00 / 0.2400"]
+
+
+def test_what_is_no_better_than_the_input_is_never_bold(results: Path) -> None:
+    numbers = {NOISE: dict.fromkeys("abc", 31.5), HAZE: dict.fromkeys("abc", 22.0)}
+    made.write_evaluation(results, INPUT, numbers)
+    assert words(figure_plan(), results)["bold"] == ["23.00 / 0.2300"]
+
+
+def test_systems_without_any_picture_leave_no_column(results: Path) -> None:
+    rows = (*ROWS, FigureRow("StableSR", None, reason="its program is missing"))
+    drawing = picture_grid.draw(figure_plan(rows=rows), results)
+    assert (
+        "Not shown, for lack of any picture: StableSR (its program is missing)." in drawing.details
+    )
+    texts = [text.get_text() for text in drawing.figure.axes[0].texts]
+    assert "StableSR" not in texts
+    assert texts[:4] == ["Degraded input", "NAFNet", "NDR-Restore", "Ground truth"]
 
 
 def test_details_hold_the_pixels_inside_the_frame(results: Path) -> None:
     figure = picture_grid.draw(figure_plan(), results).figure
     images = [np.asarray(each.get_array()) for each in figure.axes[0].images]
     assert [image.shape[0] for image in images] == [64, 16] * 8  # input, two systems, truth; twice
-    inside = images[5]  # NDR-Restore's detail of the first row
-    assert np.array_equal(inside, np.full((16, 16, 3), 135))
+    inside, whole = images[5], images[4]  # NDR-Restore's detail of the first row, and its picture
+    windows = np.lib.stride_tricks.sliding_window_view(whole, (16, 16, 3)).reshape(-1, 16, 16, 3)
+    assert any(np.array_equal(inside, window) for window in windows)
+    assert 135 in inside  # the square in which the two systems differ
     assert np.array_equal(images[7], np.full((16, 16, 3), 100))  # the truth's
 
 
@@ -110,12 +151,13 @@ def test_panels_without_a_picture_say_why(results: Path) -> None:
     )
     failures = {NOISE: "its program is missing: see x", HAZE: "its program is missing"}
     made.write_evaluation(results, "diffbir__no_training__seed_0", {}, lines=[], failures=failures)
-    alt = picture_grid.draw(figure_plan(rows=rows), results).alt
-    noise, haze = alt.split("Haze, image")
-    assert "DnCNN not run" in noise
+    write_pixels(results, "dncnn__denoise__seed_0", NOISE, "a", picture(90))
+    drawing = picture_grid.draw(figure_plan(rows=rows), results)
+    noise, haze = drawing.alt.split("Haze, image")
+    assert "DnCNN" in noise
     assert f"DnCNN {OTHER_TASK}" in haze
-    assert alt.count("AirNet left out by only_methods: nafnet") == 2
-    assert alt.count("DiffBIR failed: its program is missing") == 2
+    assert "AirNet (left out by only_methods: nafnet)" in drawing.details
+    assert "DiffBIR (failed: its program is missing)" in drawing.details
 
 
 def test_a_figure_without_any_picture_is_not_drawn(results: Path) -> None:
@@ -127,11 +169,11 @@ def test_a_figure_without_any_picture_is_not_drawn(results: Path) -> None:
 
 
 def test_damaged_and_unlike_pictures_are_named(results: Path) -> None:
-    path = results / "evaluations" / NDR / "pictures" / NOISE / "a.png"
+    path = results / "evaluations" / NDR / "pictures" / NOISE / "b.png"
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(MissingFigureInput, match="cannot be read"):
         picture_grid.draw(figure_plan(), results)
-    write_pixels(results, NDR, NOISE, "a", picture(50)[:32])
+    write_pixels(results, NDR, NOISE, "b", picture(50)[:32])
     with pytest.raises(MissingFigureInput, match=f"{NDR} 64x32"):
         picture_grid.draw(figure_plan(), results)

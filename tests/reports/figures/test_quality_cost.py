@@ -27,7 +27,14 @@ def test_marks_are_means_over_sets_against_provenance(tmp_path: Path) -> None:
     assert (nafnet.cost, ours.cost, ours.ours, nafnet.ours) == (20_000, 1_000_000, True, False)
     assert ours.psnr == pytest.approx(((30 + 31 + 29) / 3 + (20 + 25 + 21) / 3) / 2)
     (axes,) = quality_cost.draw(plan, results).figure.axes
-    (marks,) = axes.collections
+    marks, whiskers = axes.collections
+    ends = [segment[:, 1] for segment in whiskers.get_segments()]
+    assert np.allclose(ends, [(nafnet.low, nafnet.high), (ours.low, ours.high)])
+    assert nafnet.low < nafnet.psnr < nafnet.high
+    assert nafnet.given == pytest.approx((22 + 16) / 2)
+    assert any(list(line.get_ydata()) == [nafnet.given] * 2 for line in axes.lines)
+    assert "degraded input" in [text.get_text() for text in axes.texts]
+    assert axes.get_ylim()[0] < nafnet.given
     assert np.allclose(marks.get_offsets(), [(20_000, nafnet.psnr), (1_000_000, ours.psnr)])
     timed = systems(figure_plan("quality_cost", content="seconds_per_megapixel"), results)
     assert timed["cost"].tolist() == [2.0, 40.0]

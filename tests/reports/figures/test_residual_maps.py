@@ -10,7 +10,7 @@ import pytest
 from reports.figures import residuals
 from reports.figures.kind import MissingFigureInput
 from reports.figures.residuals import residual
-from tests.reports.fabricated_results import HAZE, INPUT
+from tests.reports.fabricated_results import HAZE, INPUT, NOISE
 from tests.reports.figures.fabricated_figures import (
     figure_plan,
     picture,
@@ -42,3 +42,12 @@ def test_without_a_truth_nothing_is_drawn(tmp_path: Path) -> None:
     plan = figure_plan("residuals", truth_run="")
     with pytest.raises(MissingFigureInput, match="no ground truth"):
         residuals.draw(plan, write_results(tmp_path))
+
+
+def test_doing_nothing_is_never_beaten_in_bold_by_doing_harm(tmp_path: Path) -> None:
+    results = write_results(tmp_path)
+    for image in "abc":  # the noisy input is off by 3, every system by more
+        write_pixels(results, INPUT, NOISE, image, picture(103))
+    drawing = residuals.draw(figure_plan("residuals"), results)
+    bold = [t.get_text() for t in drawing.figure.axes[0].texts if t.get_fontweight() == "bold"]
+    assert bold == [f"mean {5 + 30 / 16:.2f}"]  # on haze alone

@@ -26,8 +26,12 @@ def test_points_are_the_images_of_both_systems(tmp_path: Path) -> None:
     assert best.label == "NAFNet"
     assert noise.ours == (30.0, 31.0, 29.0)
     assert noise.other == (29.0, 31.5, 27.0)
-    assert noise.text == "better on 2 of 3 images, +0.83 dB"
+    assert noise.given == 22.0
+    assert noise.text.startswith("better on 2 of 3 images, +0.83 dB (\N{MINUS SIGN}0.50 to +2.00)")
     assert haze.better == 1
+    lines = {line.get_label(): line for line in scatter.draw(plan, results).figure.axes[0].lines}
+    assert len(lines) > 3  # the diagonal, the degraded input on both axes, the means
+    assert any(list(line.get_xdata()) == [22.0, 22.0] for line in lines.values())
     points = scatter.draw(plan, results).figure.axes[0].collections[0].get_offsets()
     assert np.allclose(points, list(zip(noise.other, noise.ours, strict=True)))
 

@@ -102,8 +102,8 @@ def test_an_absent_file_is_named(kind: str, content: str, tmp_path: Path) -> Non
         ("heatmaps", "representation", "D"),
         ("heatmaps", "affinity", "made_rain/image_1/affinity_1"),
         ("heatmaps", "affinity", "made_haze/image_0/U_1"),
-        ("feature_maps", "injection", "made_rain/image_0/features_after_1"),
-        ("feature_maps", "encoder", "made_rain/image_0/features_before_1"),
+        ("feature_maps", "injection", "made_rain/image_1/features_after_1"),
+        ("feature_maps", "encoder", "made_rain/image_1/features_before_1"),
         ("matrix_change", "", "D_history"),
         ("matrix_change", "", "D_steps"),
         ("recreation", "", "made_haze/image_0/recreated"),
@@ -172,7 +172,7 @@ def test_feature_maps_show_the_difference_on_a_scale_that_is_centred_at_zero(
     arrays = made.arrays()
     figure = drawn("feature_maps", "injection", results)
     before, after = (
-        arrays[f"made_rain/image_0/features_{name}_1"].astype(np.float64).mean(axis=0)
+        arrays[f"made_rain/image_1/features_{name}_1"].astype(np.float64).mean(axis=0)
         for name in ("before", "after")
     )
     assert is_shown(figure, before)
@@ -182,6 +182,35 @@ def test_feature_maps_show_the_difference_on_a_scale_that_is_centred_at_zero(
     low, high = shown.get_clim()
     assert low == -high
     assert shown.get_cmap().name == style.DIVERGING
+
+
+def test_a_difference_of_one_sign_uses_a_whole_scale(tmp_path: Path) -> None:
+    arrays = made.arrays()
+    for name, values in arrays.items():
+        if "features_after_1" in name:
+            lower = arrays[name.replace("after", "before")] - np.abs(values) - 1
+            arrays[name] = lower.astype(np.float16)
+    made.write_arrays(tmp_path, arrays)
+    shown = heat_maps(drawn("feature_maps", "injection", tmp_path))
+    changes = [each for each in shown if each.get_cmap().name == f"{style.SEQUENTIAL}_r"]
+    maps = [
+        each for each in changes if np.asarray(each.get_array()).shape == (made.SIDE, made.SIDE)
+    ]
+    assert len(maps) == len(made.TEST_SETS)
+    for each in maps:
+        low, high = each.get_clim()
+        assert (low, high) == (pytest.approx(np.percentile(np.asarray(each.get_array()), 1)), 0)
+
+
+def test_every_panel_with_a_letter_has_a_name(results: Path) -> None:
+    for content, names in (
+        ("representation", ["representation D", "affinity S, level 1", "inputs and U, level 1"]),
+        ("affinity", ["affinity S, level 1", "inputs and U, level 1"]),
+    ):
+        found = words(drawn("heatmaps", content, results))
+        letters = [word for word in found if word.startswith("(")]
+        assert len(letters) == len(names)
+        assert set(names) <= set(found)
 
 
 def test_matrix_change_shows_the_start_the_changes_and_their_ratio(results: Path) -> None:
@@ -234,7 +263,7 @@ def test_recreation_measures_what_scikit_image_measures(results: Path) -> None:
     arrays = made.arrays()
     figure = drawn("recreation", "", results)
     degraded, recreated = (
-        arrays[f"made_rain/image_0/{name}"] / 255.0 for name in ("degraded", "recreated")
+        arrays[f"made_rain/image_1/{name}"] / 255.0 for name in ("degraded", "recreated")
     )
     psnr = peak_signal_noise_ratio(degraded, recreated, data_range=1.0)
     ssim = structural_similarity(
@@ -254,9 +283,9 @@ def test_recreation_measures_what_scikit_image_measures(results: Path) -> None:
 def test_pictures_that_are_too_small_to_measure_are_named(tmp_path: Path) -> None:
     arrays = made.arrays()
     for name in ("degraded", "recreated"):
-        arrays[f"made_rain/image_0/{name}"] = np.zeros((4, 4, 3), np.uint8)
+        arrays[f"made_rain/image_1/{name}"] = np.zeros((4, 4, 3), np.uint8)
     made.write_arrays(tmp_path, arrays)
-    with pytest.raises(MissingFigureInput, match="made_rain/image_0"):
+    with pytest.raises(MissingFigureInput, match="made_rain/image_1"):
         drawn("recreation", "", tmp_path)
 
 

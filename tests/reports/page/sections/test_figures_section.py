@@ -99,7 +99,7 @@ def test_the_page_shows_captions_alt_texts_and_reasons(made: Path) -> None:
     html = render(section_of(made))
     assert "Figure 7: Noise, \N{GREEK SMALL LETTER SIGMA} = 25 &amp; &lt;haze&gt;" in html
     assert html.count("<img") == html.count('alt="') == 2
-    assert "NDR-Restore 30.00 / 0.3000" in html
+    assert "NDR-Restore 31.00 / 0.3100" in html
     assert '<p class="problem">Not drawn: NDR-Restore was not run.</p>' in html
     assert "2 of 3 figures" in html
 
