@@ -10,6 +10,7 @@ import yaml
 
 from ndr.data.catalogue import load_catalogue
 from ndr.shipped_weights import ShippedWeights
+from ndr.specs.run_spec import RunParts, run_parts
 from ndr.specs.typed_file import read_yaml
 from tests.conftest import REPOSITORY
 from tests.project_copy import STORAGE, copy_project, run_in, succeeded
@@ -56,7 +57,7 @@ def test_models_are_the_runs_of_the_method_itself() -> None:
             "type": "model",
         }
         for each in shipped
-        if each.method == "ndr_restore" and each.run.endswith("__seed_0")
+        if run_parts(each.run) == RunParts("ndr_restore", run_parts(each.run).setting, (), 0)
     }
     assert CONTENT["artifacts"] == expected, "write dvc.yaml's artifacts as\n" + yaml.safe_dump(
         {"artifacts": expected}
