@@ -11,6 +11,7 @@ import json
 import operator
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path, PurePosixPath
@@ -87,8 +88,29 @@ def moved_location(location: str, old_folder: Path, new_folder: Path) -> str:
 
 
 FILE_NAME = "manifest.csv"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def _fits_into_names(character: str) -> bool:
+    """Letters, marks and digits of any script, '.', '-' and '_'."""
+    return character in "._-" or unicodedata.category(character)[0] in "LMN"
+
+
+def safe_name(text: str) -> str:
+    """The name of an image that a file's name gives: readable, and the same on every machine.
+
+    What no name may hold, such as spaces, becomes `_`. Letters of all scripts stay, in their
+    composed form: some systems store `é` as two characters. A name of signs alone becomes a hash.
+
+    >>> safe_name("Rodrigo Valla - CC BY-NC 2.0"), safe_name("清晨")
+    ('Rodrigo_Valla_-_CC_BY-NC_2.0', '清晨')
+    """
+    text = unicodedata.normalize("NFC", text)
+    kept = "".join(c if _fits_into_names(c) else " " for c in text)
+    name = re.sub(" +", "_", kept).lstrip("._-")
+    while name and unicodedata.category(name[0])[0] == "M":  # a mark without its letter
+        name = name[1:].lstrip("._-")
+    return name or f"image-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 class ManifestError(ValueError):
@@ -147,10 +169,16 @@ def _parse_row(values: list[str], where: str) -> ManifestRow:
         if not row[column].isdecimal() or int(row[column]) < least:
             raise ManifestError(f"{where}: {column}: expected {what}, found {row[column]!r}")
         row[column] = int(row[column])
-    if not _NAME.fullmatch(row["name"]):
+    if safe_name(row["name"]) != row["name"]:
         raise ManifestError(
             f"{where}: name {row['name']!r}: expected letters, digits, '.', '-' and '_'"
         )
+    for column in COLUMNS:
+        if any(unicodedata.category(c) in ("Cc", "Cs") for c in str(row[column])):
+            raise ManifestError(
+                f"{where}: {column} {row[column]!r}: control characters, or bytes that are no "
+                "UTF-8; rename the file or its folder"
+            )
     for side in ("clean", "degraded"):
         for column in (f"{side}_sha256", f"{side}_pixels_sha256"):
             if bool(row[side]) != bool(row[column]) or (
@@ -224,8 +252,14 @@ class Manifest:
         return hashlib.sha256(self._table(IDENTITY_COLUMNS).encode()).hexdigest()
 
     def write(self, path: str | Path) -> None:
-        """Write the file atomically."""
-        write_text(path, self.text())
+        """Write the file atomically.
+
+        Raises:
+            ManifestError: what would be written could not be read again.
+        """
+        text = self.text()
+        self._parsed(text, Path(path))
+        write_text(path, text)
 
     @classmethod
     def read(cls, path: str | Path) -> Manifest:
@@ -245,19 +279,27 @@ class Manifest:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise ManifestError(f"{path}: not a text file ({error}); prepare it again") from error
+        return cls._parsed(text, path)
+
+    @classmethod
+    def _parsed(cls, text: str, path: Path) -> Manifest:
         if not text.endswith("\n"):
             raise ManifestError(f"{path}: its last line is cut off; prepare the set again")
-        lines = text.splitlines()
+        # Not `splitlines`, which also parts at signs that the name of a folder may hold.
+        lines = text.replace("\r\n", "\n").split("\n")[:-1]
         notes = dict(_parse_notes(lines, path))
-        reader = csv.reader(line for line in lines if not line.startswith("#"))
-        header = tuple(next(reader, ()))
-        if header != COLUMNS:
+        reader = csv.reader((line for line in lines if not line.startswith("#")), strict=True)
+        try:
+            header, *values = reader
+        except (csv.Error, ValueError) as error:
+            raise ManifestError(f"{path}: no table ({error}); prepare the set again") from error
+        if tuple(header) != COLUMNS:
             raise ManifestError(
-                f"{path}: expected the columns {','.join(COLUMNS)}, found {','.join(header)}; "
-                "delete it and prepare the set again"
+                f"{path}: expected the columns {','.join(COLUMNS)}, found "
+                f"{','.join(header)[:200]!r}; delete it and prepare the set again"
             )
         rows = tuple(
-            _parse_row(values, f"{path}, row {number}") for number, values in enumerate(reader, 1)
+            _parse_row(each, f"{path}, row {number}") for number, each in enumerate(values, 1)
         )
         try:
             return cls(rows, path.parent, notes)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ndr.data.catalogue import Layout
+from ndr.data.manifest import safe_name
 
 
 class PairingError(ValueError):
@@ -34,14 +36,45 @@ class FoundPair:
         return tuple(path for path in (self.clean, self.degraded) if path is not None)
 
 
+_CLUTTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"})
+
+
+def is_clutter(path: PurePath) -> bool:
+    """Hidden files and what systems leave in folders; a Mac's `._0001.png` would match a glob.
+
+    >>> is_clutter(Path("rainy/._0001.png")), is_clutter(Path("__MACOSX/a.png"))
+    (True, True)
+    """
+    return any(part.startswith(".") or part.lower() in _CLUTTER for part in path.parts)
+
+
+def _found(root: Path, globs: Iterable[str]) -> Iterator[Path]:
+    for glob in globs:
+        for path in root.glob(glob):
+            if path.is_file() and not is_clutter(path.relative_to(root)):
+                yield path
+
+
 def _files(root: Path, globs: Iterable[str]) -> list[Path]:
-    """Files that match any of the globs, sorted: the order of a directory listing means nothing."""
-    return sorted({path for glob in globs for path in root.glob(glob) if path.is_file()})
+    """Files that match any of the globs, sorted: the order of a directory listing means nothing.
+
+    Raises:
+        PairingError: a name that is no text.
+    """
+    files = sorted(set(_found(root, globs)))
+    for path in files:
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            raise PairingError(
+                f"{str(path)!a}: the bytes of its name are no UTF-8; rename the file or its folder"
+            ) from None
+    return files
 
 
 def _groups(path: Path, pattern: str, parts: int) -> dict[str, str]:
-    """Named groups of the last parts of a path without its ending."""
-    name = "/".join((*path.parts[-parts:-1], path.stem))
+    """Named groups of the last parts of a path without its ending, in composed characters."""
+    name = unicodedata.normalize("NFC", "/".join((*path.parts[-parts:-1], path.stem)))
     match = re.fullmatch(pattern, name)
     if match is None:
         raise PairingError(
@@ -86,9 +119,7 @@ def _by_key(root: Path, layout: Layout, keys: str) -> dict[str, Path]:
 
 def layout_is_there(root: Path, layout: Layout) -> bool:
     """Whether the folder holds any file of this layout."""
-    return any(
-        path.is_file() for glob in (*layout.clean, *layout.degraded) for path in root.glob(glob)
-    )
+    return any(True for _ in _found(root, (*layout.clean, *layout.degraded)))
 
 
 def find_pairs(
@@ -139,8 +170,8 @@ def find_pairs(
                 f"{' or '.join(layout.clean)} in {root}; copy the missing file there"
             )
         pair = FoundPair(
-            _safe(name.format_map(groups)),
-            _safe(scene.format_map(groups)),
+            safe_name(name.format_map(groups)),
+            safe_name(scene.format_map(groups)),
             clean.get(key),
             path if layout.degraded else None,
             _parameters(path, groups, values or {}),
@@ -149,7 +180,7 @@ def find_pairs(
         if pair.name in pairs:
             raise PairingError(
                 f"{path} and {pairs[pair.name].files[-1]} are both the image {pair.name!r}; "
-                "remove one of them"
+                "remove or rename one of them"
             )
         pairs[pair.name] = pair
         used.add(key)
@@ -161,15 +192,6 @@ def find_pairs(
             "missing file there"
         )
     return sorted(pairs.values(), key=lambda pair: _natural(pair.name))
-
-
-def _safe(name: str) -> str:
-    """Replace what no name of an image may hold, such as spaces, by `_`.
-
-    >>> _safe("Rodrigo Valla - CC BY-NC 2.0")
-    'Rodrigo_Valla_-_CC_BY-NC_2.0'
-    """
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip("._-")
 
 
 def _natural(name: str) -> list[tuple[int, int | str]]:

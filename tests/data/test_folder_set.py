@@ -68,7 +68,7 @@ def test_files_that_did_not_change_are_not_decoded_again(
     monkeypatch.setattr(
         image_files,
         "_read_image",
-        lambda path, content: decoded.append(path.name) or decode(path, content),
+        lambda path, content, **options: decoded.append(path.name) or decode(path, content),
     )
     assert project.prepare("tiny_pairs").text() == first.text()
     assert decoded == []

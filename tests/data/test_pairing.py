@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from ndr.data.catalogue import Catalogue, FolderSet, Layout, load_catalogue
 from ndr.data.folder_set import found_pairs
+from ndr.data.manifest import safe_name
 from ndr.data.pairing import PairingError, find_pairs, layout_is_there
 from tests.conftest import REPOSITORY
 
@@ -244,6 +246,74 @@ def test_numbers_are_ordered_by_value(tmp_path: Path) -> None:
         make(tmp_path, f"rainy/rain-{number}.png", f"gt/norain-{number}.png")
     names = [pair.name for pair in find_pairs(tmp_path, RAIN, "rain-{key}")]
     assert names == ["rain-1", "rain-9", "rain-10", "rain-100"]
+
+
+def test_what_systems_leave_in_folders_is_no_image(tmp_path: Path) -> None:
+    """A Mac's `._x.png` would be an image without a partner, or no image at all."""
+    make(tmp_path, *COMPLETE, "gt/._norain-1.png", "rainy/._rain-1.png", "rainy/.DS_Store")
+    make(tmp_path, "__MACOSX/gt/norain-1.png", "gt/desktop.ini", "rainy/Thumbs.db")
+    make(tmp_path, "gt/@eaDir/norain-1.png", "rainy/.rain-3.png")
+    everything = Layout(
+        clean=("**/gt/**/*",), degraded=("**/rainy/**/*",),
+        clean_name=RAIN.clean_name, degraded_name=RAIN.degraded_name,
+    )  # fmt: skip
+    for layout in (RAIN, everything):
+        pairs = find_pairs(tmp_path, layout)
+        assert [pair.name for pair in pairs] == ["1", "2"]
+    make(tmp_path / "empty", "gt/._norain-1.png", "rainy/Thumbs.db")
+    assert not layout_is_there(tmp_path / "empty", everything)
+
+
+OPEN = Layout(
+    clean=("gt/*.png",), degraded=("rainy/*.png",),
+    clean_name="(?P<key>.+)", degraded_name="(?P<key>.+)",
+)  # fmt: skip
+HINDI = "\u0928\u092e\u0938\u094d\u0924\u0947"
+NAMES = ("\u6e05\u6668", "\u96e8\u591c", "caf\u00e9", "na\u00efve 2", HINDI, "plain")
+
+
+def make_pairs(folder: Path, *names: str) -> None:
+    for side in ("gt", "rainy"):
+        (folder / side).mkdir(exist_ok=True)
+        for name in names:
+            (folder / side / f"{name}.png").touch()
+
+
+def test_names_of_all_scripts_stay_distinct_and_readable(tmp_path: Path) -> None:
+    make_pairs(tmp_path, *NAMES)
+    names = {pair.name for pair in find_pairs(tmp_path, OPEN)}
+    assert names == {name.replace(" ", "_") for name in NAMES}
+    assert all(safe_name(name) == name for name in names)
+
+
+def test_composed_and_decomposed_names_are_one(tmp_path: Path) -> None:
+    """Macs store the letter and its accent apart."""
+    composed, apart = "caf\u00e9", "cafe\u0301"
+    make(tmp_path, f"gt/{composed}.png", f"rainy/{apart}.png")
+    (pair,) = find_pairs(tmp_path, OPEN)
+    assert pair.name == composed
+    assert pair.degraded == tmp_path / "rainy" / f"{apart}.png"
+    make(tmp_path, f"gt/{apart}.png")
+    with pytest.raises(PairingError, match="are both the clean image"):
+        find_pairs(tmp_path, OPEN)
+
+
+def test_names_of_signs_alone_and_names_that_become_one(tmp_path: Path) -> None:
+    make_pairs(tmp_path, "#", "\u2602")
+    names = [pair.name for pair in find_pairs(tmp_path, OPEN)]
+    assert len(set(names)) == 2
+    assert all(re.fullmatch("image-[0-9a-f]{8}", name) for name in names)
+    make_pairs(tmp_path, "a b", "a_b")
+    with pytest.raises(PairingError, match="both the image 'a_b'; remove or rename one"):
+        find_pairs(tmp_path, OPEN)
+
+
+def test_a_name_that_is_no_text_is_told(tmp_path: Path) -> None:
+    make(tmp_path, "gt/a.png", "rainy/a.png")
+    with open(os.fsencode(tmp_path / "gt") + b"/\xff\xfe.png", "wb"):
+        pass
+    with pytest.raises(PairingError, match=r"udcff.*no UTF-8; rename the file"):
+        find_pairs(tmp_path, OPEN)
 
 
 def test_folders_and_other_files_are_no_images(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from ndr.data.image_files import write_png
 from ndr.data.manifest import Manifest
 from ndr.data.pairs import PairedSet
+from ndr.specs.run_spec import TestSetSpec
 from tests.conftest import REPOSITORY
 from tests.data.textured_images import textured_image
 
@@ -28,6 +29,31 @@ def start(project, name: str) -> subprocess.Popen:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def test_names_of_other_scripts_come_back_in_files_and_numbers(project, tmp_path) -> None:
+    """A set of two names that used to become one empty name, from its files to its pictures."""
+    from ndr.records.per_image import scores_text
+    from tests.evaluation.small_evaluations import evaluated, evaluation_spec
+
+    text = project.config.read_text().replace("norain-0*(?P<key>\\d+)", "(?P<key>.+)")
+    text = text.replace("rain-0*(?P<key>\\d+)", "(?P<key>.+)").replace('"rain-{key}"', '"{key}"')
+    project.config.write_text(text)
+    names = ["\u6e05\u6668", "\u96e8\u591c", "caf\u00e9"]
+    folder = project.places.originals / "tiny_pairs"
+    for seed, name in enumerate(names):
+        image = textured_image(seed, 20, 24)
+        write_png(folder / "gt" / f"{name}.png", image)
+        write_png(folder / "rainy" / f"{name}.png", image // 2)
+    project.prepare("tiny_pairs")
+    manifest = Manifest.read(project.places.sets / "tiny_pairs" / "manifest.csv")
+    assert sorted(row.name for row in manifest.rows) == sorted(names)
+    test_set = TestSetSpec("rain", "rain", "tiny_pairs", manifest.notes["identity"])
+    spec = evaluation_spec(test_sets=(test_set,), pictures=3)
+    result = evaluated(spec, project.places.sets, tmp_path / "pictures")
+    written = {path.stem for path in (tmp_path / "pictures" / "rain").iterdir()}
+    assert written == {score.image for score in result.scores} == set(names)
+    assert all(f",{name}," in scores_text(result.scores) for name in names)
 
 
 def test_images_that_some_protocols_cannot_measure_are_told(project, caplog) -> None:

@@ -27,6 +27,7 @@ from types import SimpleNamespace
 from typing import IO, Any, Literal, Self
 
 from ndr.data.fetch.fetch_errors import DISK_FULL, BadFileError, FetchError, disk_error, size_text
+from ndr.data.pairing import is_clutter
 
 log = logging.getLogger(__name__)
 
@@ -317,11 +318,6 @@ def _linked_path(member: Member) -> PurePosixPath:
     return PurePosixPath(joined)
 
 
-def _is_clutter(path: PurePosixPath) -> bool:
-    """Files that a Mac adds; `._0001.png` would match the globs of a layout."""
-    return path.parts[0] == "__MACOSX" or path.name.startswith("._") or path.name == ".DS_Store"
-
-
 def _copied(member: Member, folder: Path) -> Iterator[bytes]:
     source = folder / _linked_path(member)
     if not source.is_file():
@@ -339,7 +335,7 @@ def _unpack_member(member: Member, folder: Path, only: tuple[str, ...], count: _
     if "link" in member.kind:
         _linked_path(member)
     chosen = not only or any(fnmatchcase(str(path), glob) for glob in only)
-    if member.kind == "folder" or not path.parts or not chosen or _is_clutter(path):
+    if member.kind == "folder" or not path.parts or not chosen or is_clutter(path):
         return
     if (folder / path).is_file():
         raise BadFileError(f"member {member.path!r} stands there twice")
