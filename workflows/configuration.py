@@ -31,6 +31,32 @@ Balance = Annotated[str, one_of(*BALANCES)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnTestSet:
+    """A set of the user's own that becomes a column of tables (docs/add_a_test_set.md)."""
+
+    name: Name
+    folder: str
+    """With `clean/` and `degraded/`, from the folder of the suite."""
+    task: str
+    label: str = ""
+    """Head of the column; empty: the name."""
+    sigma: float | None = None
+    """Noise to add, for a folder with `clean/` alone."""
+    scale: Literal[1, 2] = 1
+    """Size of the clean images over that of the degraded ones."""
+    tables: tuple[str, ...] = ()
+    """Tables to stand in; empty: all that it fits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnTrainSet:
+    """Pairs of the user's own to train on: a setting names them in its `train_sets`."""
+
+    name: Name
+    folder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteConfig:
     """`config/config.yaml` and `--config` (comments there)."""
 
@@ -51,8 +77,11 @@ class SuiteConfig:
     only_methods: tuple[str, ...] = ()
     data_mirrors: tuple[Address, ...] = ()
     accepted_terms: tuple[str, ...] = ()
+    own_test_sets: tuple[OwnTestSet, ...] = ()
+    own_train_sets: tuple[OwnTrainSet, ...] = ()
     allow_partial_sets: bool | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    gpus_per_run: Annotated[int, at_least(1)] | None = None
     tile: Annotated[int, at_least(1)] | None = None
     tile_overlap: Annotated[int, at_least(0)] = 32
     pictures_of: tuple[str, ...] = ()
@@ -96,7 +125,8 @@ class TierTestSet:
     set: Name
     sigma: float | None = None
     paper_column: str | None = None
-    """The column's name in the file of the paper's numbers, where it is not the key here."""
+    """The column's name in the file of the paper's numbers, where it is not the key here; empty
+    where the paper has no such column."""
     scale: Literal[1, 2] = 1
     """Size of the truth over the size of the input."""
     parameter: str | None = None
@@ -285,6 +315,11 @@ def _read_named(what: str, folder: str, name: str, kind: type[KindT], config: Pa
 def suite_config(content: Mapping[str, Any]) -> SuiteConfig:
     """Validate what Snakemake parsed from `config/config.yaml` and `--config`."""
     content = dict(content)
+    for key in ("own_test_sets", "own_train_sets"):
+        if isinstance(content.get(key), str):  # --config own_test_sets=my_sets.yaml
+            content[key] = read_yaml(Path(content[key]))
+        elif isinstance(content.get(key), Mapping):
+            content[key] = [content[key]]
     for key in LISTS:  # --config tables=table_11: one value stands for a list of one
         if isinstance(content.get(key), (str, int)):
             content[key] = [content[key]]

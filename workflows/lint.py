@@ -33,6 +33,10 @@ EXPLAINED_IN = {
         "mirrors and accepted terms must not be parameters: a change would re-run all trainings"
     ),
     ("prepare_set", OUTSIDE): "mirrors must not be parameters: a change would re-run all trainings",
+    **{
+        (rule, OUTSIDE): "how a module is started, on which cards, changes no result"
+        for rule in ("train_run", "evaluate_run", "represent_run")
+    },
 }
 """Warnings of single rules, with the reason."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,7 @@ from workflows.configuration import (
     read_tier,
 )
 from workflows.main_run import INPUT_CONTROLS, noise_evaluations
+from workflows.own_sets import table_with_own_columns, tier_with_own_sets
 from workflows.rows import (
     RowSpecs,
     SetIdentities,
@@ -45,6 +47,8 @@ from workflows.rows import (
     weights_of,
     why_no_weights,
 )
+
+log = logging.getLogger(__name__)
 
 SHIPPED = "shipped"
 """Source of numbers: the networks that the suite has trained, in `weights/`."""
@@ -129,7 +133,34 @@ class Plan:
     def all_tables(self) -> Mapping[str, Table]:
         """Every table of the tier: which test sets a run is scored on depends on all of them."""
         tables = {name: read_table(name, self.folder) for name in names_in("tables", self.folder)}
-        return {name: each for name, each in tables.items() if self.config.tier in each.tiers}
+        return {
+            name: table_with_own_columns(name, each, self.tier, self.config, self.rows.settings)
+            for name, each in tables.items()
+            if self.config.tier in each.tiers and self._has_columns(name, each)
+        }
+
+    def _has_columns(self, name: str, table: Table) -> bool:
+        """Whether the tier has all columns of a table; one that nobody asks for is left out.
+
+        Raises:
+            UnknownNameError: the table is asked for, or no tier has the column.
+        """
+        lacking = [column for column in table.columns if column not in self.tier.test_sets]
+        if not lacking:
+            return True
+        tier = self.config.tier
+        known: Iterable[str] = self.tier.test_sets
+        if name not in self.config.tables:
+            tiers = (read_tier(other, self.folder) for other in names_in("tiers", self.folder))
+            known = {column for each in tiers for column in each.test_sets}
+        check_names(
+            f"column of {name} at tier {tier}, whose test sets are in config/tiers/{tier}.yaml "
+            f"(`tiers:` in config/tables/{name}.yaml leaves the others out)",
+            lacking,
+            known,
+        )
+        log.warning("%s is left out: the tier %s has no column %s", name, tier, lacking[0])
+        return False
 
     @functools.cached_property
     def all_figures(self) -> Mapping[str, Figure]:
@@ -247,7 +278,12 @@ class Plan:
             metrics=table.metrics,
             protocol=table.protocol or self.config.protocols[0],
             columns=tuple(
-                PlannedColumn(each.name, each.label, each.paper_column or column, each.stand_in)
+                PlannedColumn(
+                    each.name,
+                    each.label,
+                    column if each.paper_column is None else each.paper_column,
+                    each.stand_in,
+                )
                 for column, each in test_sets.items()
             ),
             rows=tuple(
@@ -324,5 +360,10 @@ def make_plan(config: SuiteConfig, catalogue: SetIdentities, folder: Path = CONF
     check_names("setting in only_settings", config.only_settings, settings.settings)
     check_names("method in only_methods", config.only_methods, method_names())
     tier = read_tier(config.tier, folder)
+    for column, test_set in tier.test_sets.items():
+        check_names(f"task of {column} at tier {config.tier}", [test_set.task], settings.tasks)
+    tier = tier_with_own_sets(tier, config, settings)
+    for own in config.own_test_sets:
+        check_names(f"table of own test set {own.name!r}", own.tables, names_in("tables", folder))
     check_names("column in pictures_of", config.pictures_of, tier.test_sets)
     return Plan(config, tier, RowSpecs(config, tier, settings, catalogue), folder)

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ndr.data.catalogue import FolderSet, load_catalogue
+from ndr.data.catalogue import FolderSet
+from ndr.data.own_set import OwnSet
 from ndr.fetch_weights import official_weights
 from ndr.nearest_name import named_entry
 from ndr.registry import method_class
@@ -21,7 +22,9 @@ from ndr.specs.table_plan import SensitivityPlan, TablePlan
 from ndr.specs.typed_file import plain
 from workflows import ORIGINALS, ROOT, SETS, WEIGHTS
 from workflows.configuration import SuiteConfig
+from workflows.job_resources import JobResources
 from workflows.main_run import main_run
+from workflows.own_sets import suite_catalogue
 from workflows.planning import make_plan
 from workflows.report_parts import (
     DRAWING,
@@ -62,26 +65,20 @@ class Suite:
 
     def __init__(self, config: SuiteConfig) -> None:
         self.config = config
-        self.catalogue = load_catalogue(ROOT / "config" / "datasets.yaml")
+        self.catalogue = suite_catalogue(config, ROOT / "config" / "datasets.yaml")
         self.plan = make_plan(config, self.catalogue)
         self.tier = config.tier
         self.results = f"results/{config.tier}"
         self.cpu_threads = self.plan.tier.cpu_threads
-
-    @functools.cached_property
-    def gpus(self) -> int:
-        """GPUs that a job asks for: one where it will use one."""
-        import torch
-
-        if self.config.device == "cpu":
-            return 0
-        return int(self.config.device == "cuda" or torch.cuda.is_available())
+        self.jobs = JobResources(self.plan, ROOT / self.results)
 
     # ---- Data sets and weights ----
 
     def prepared_from(self, set_name: str) -> list[str]:
         """What a set is prepared from: manifests of other sets, or the record of its fetching."""
         entry = self.catalogue.entry(set_name)
+        if isinstance(entry, OwnSet):
+            return []
         if isinstance(entry, FolderSet):
             return [f"{ORIGINALS}/{set_name}/fetched.json"]
         return [manifest(name) for name in entry.made_from]
@@ -93,7 +90,10 @@ class Suite:
     def prepare_options(self, set_name: str) -> list[str]:
         """Options of the preparation; the permission to be partial only where it can matter."""
         options = ["--suite-seed", str(self.config.suite_seed)]
-        if isinstance(self.catalogue.entry(set_name), FolderSet):
+        entry = self.catalogue.entry(set_name)
+        if isinstance(entry, OwnSet):
+            options += ["--own", entry.folder, "--own-scale", str(entry.scale)]
+        elif isinstance(entry, FolderSet):
             options += ["--originals", ORIGINALS, *self._partial_option]
         return options
 

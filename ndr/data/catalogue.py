@@ -212,7 +212,9 @@ class PublishedList:
 class FolderSet(Entry):
     """A published set, found in a folder by one of its layouts, and how it is fetched."""
 
-    not_in_identity = ("published_list", "published", "terms", "downloads")
+    not_in_identity: ClassVar[tuple[str, ...]] = (
+        *("published_list", "published", "terms", "downloads"),
+    )
 
     kind: Literal["folder"]
     reference: bool = True

@@ -26,6 +26,7 @@ from ndr.data.catalogue import (
 from ndr.data.derived_sets import subset_manifest, synthesised_manifest
 from ndr.data.folder_set import folder_manifest, for_committing
 from ndr.data.manifest import FILE_NAME, Manifest, ManifestError
+from ndr.data.own_set import own_set, with_own_sets
 from ndr.data.sample_photographs import check_photographs, photograph_manifest
 
 log = logging.getLogger(__name__)
@@ -161,6 +162,12 @@ def _parser() -> argparse.ArgumentParser:
         "--partial", action="store_true", help="accept a published set of which a part is there"
     )
     parser.add_argument(
+        "--own", type=Path, metavar="DIR", help="a set of one's own: its folder, not the catalogue"
+    )
+    parser.add_argument(
+        "--own-scale", type=int, default=1, help="its clean images over the degraded ones, in size"
+    )
+    parser.add_argument(
         "--commit-manifest",
         action="store_true",
         help="do not prepare: write the committed manifest of a published set",
@@ -174,7 +181,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
         catalogue = load_catalogue(options.catalogue)
-        places = Places(options.sets, options.originals, tuple(options.mirror))
+        originals = options.originals
+        if options.own is not None:
+            own = own_set(options.name, options.own, options.own_scale)
+            catalogue = with_own_sets(catalogue, {options.name: own})
+            originals = Path(own.folder).parent
+        places = Places(options.sets, originals, tuple(options.mirror))
         if options.commit_manifest:
             print(commit_manifest(catalogue, options.name, places))
             return

@@ -16,7 +16,8 @@ class PlannedColumn:
     label: str
     """Head of the column, e.g. "Noise, sigma = 25"."""
     paper_column: str
-    """The column's name in the file of the paper's numbers, e.g. `BSD68_sigma25`."""
+    """The column's name in the file of the paper's numbers, e.g. `BSD68_sigma25`; empty for a set
+    of the user's own."""
     stand_in: str = ""
     """What is shown in place of the paper's set, in a few words."""
 

@@ -99,7 +99,9 @@ class Explanation:
             measured = found.status in t.MEASURED
             yield _shown_line(shown, found) if measured else f"{shown.metric}: {_paper_text(shown)}"
         protocol = cell.row.protocol or cell.table.protocol
-        yield f"protocol {protocol}; the paper's number is of {cell.column.paper_column}"
+        paper = cell.column.paper_column
+        number = f"the paper's number is of {paper}" if paper else "the paper has no such set"
+        yield f"protocol {protocol}; {number}"
 
     def _still_to_do(self) -> str:
         left = [job for job in self.jobs if not job.finished(self.root)]
@@ -160,7 +162,8 @@ class Explanation:
             for test_set in self.suite.plan.evaluations[cell.row.run].test_sets
             if test_set.name == cell.column.test_set
         ]
-        yield f"{spec.name} ({cell.column.label}), in place of {cell.column.paper_column}"
+        in_place = f", in place of {paper}" if (paper := cell.column.paper_column) else ""
+        yield f"{spec.name} ({cell.column.label}){in_place}"
         yield from self._images(cell.row.run, spec)
         yield from _degradation_lines(spec)
         yield from self._prepared_lines(spec.set)

@@ -50,7 +50,12 @@ class _RowAssembly:
         self.protocol = planned.protocol or plan.protocol
         weights = plan.average_weights or (1.0,) * len(plan.columns)
         pairs = zip(plan.columns, weights, strict=True)
-        self.weights = {c.test_set: weight for c, weight in pairs if c.test_set in planned.columns}
+        # What the paper has no column for is no part of its average.
+        self.weights = {
+            c.test_set: weight
+            for c, weight in pairs
+            if c.test_set in planned.columns and c.paper_column
+        }
         # With other noise than the control's there is nothing to compare with.
         compared = planned.run != plan.degraded_input_run and not planned.own_noise
         self.control = runs[plan.degraded_input_run].evaluation if compared else None
@@ -111,7 +116,7 @@ class _RowAssembly:
 
     def _printed(self, paper_column: str, metric: str) -> PrintedValue:
         row = self.planned
-        if not row.paper_method or metric in self.plan.own_metrics:
+        if not row.paper_method or not paper_column or metric in self.plan.own_metrics:
             return NOT_PRINTED
         key = (row.block, row.paper_method, paper_column, metric)
         return printed_value(self.plan.paper_values, key)

@@ -36,7 +36,7 @@ def cell_lines(
         "label": row.label,
         "paper_method": row.paper_method,
         "run": row.run,
-        "column": column.paper_column,
+        "column": column.paper_column or column.test_set,
         "test_set": column.test_set,
         "status": cell.status,
         "reason": cell.reason,

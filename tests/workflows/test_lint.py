@@ -152,6 +152,6 @@ def test_only_explained_warnings_are_dropped() -> None:
 def test_a_warning_of_one_rule_is_explained_there_only() -> None:
     text = f"Lints for rule {{}} (line 3, fetch.smk):\n    * {OUTSIDE}:\n      words\n"
     assert open_warnings(text.format("fetch_set")) == []
-    assert open_warnings(text.format("train_run")) == [
-        f"rule train_run (line 3, fetch.smk): {OUTSIDE}"
+    assert open_warnings(text.format("render_report")) == [
+        f"rule render_report (line 3, fetch.smk): {OUTSIDE}"
     ]

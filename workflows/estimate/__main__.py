@@ -2,23 +2,28 @@
 
     python -m workflows.estimate --config tier=paper
 
-Per table: trainings, hours, downloads, disk. Finished runs are read from `results/<tier>/`. Nothing
-is run, no GPU is needed. Scoring is not counted: it takes minutes per run.
+Per table: trainings, hours, downloads, disk; in all also the hours of this machine's cores.
+Finished runs are read from `results/<tier>/`. Nothing is run, no GPU is needed. Scoring is not
+counted: it takes minutes per run.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from ndr.specs.typed_file import read_yaml
+from workflows import ROOT
 from workflows.configuration import CONFIG
-from workflows.estimate.hours import COUNTED, GPU_HOURS
+from workflows.estimate.hours import COUNTED, GPU_HOURS, read_assumptions
 from workflows.estimate.tables import TableEstimate, estimate, total_of
+from workflows.estimate.this_machine import known_speed, measure_speed
 from workflows.estimate.volumes import Volume
 
 GB = 1e9
@@ -69,6 +74,8 @@ def as_text(estimates: Sequence[TableEstimate], overrides: Sequence[str]) -> str
         for row in rows
     ]
     lines += ["", *(f"{hours:,.1f} {basis}" for basis, hours in total.hours.items())]
+    if total.left:
+        lines.append(core_line(total.core_hours, ROOT))
     if any(COUNTED in basis for basis in total.hours):
         lines.append(
             "Counted hours are too low for narrow networks, which wait for launches; a method's "
@@ -83,6 +90,16 @@ def as_text(estimates: Sequence[TableEstimate], overrides: Sequence[str]) -> str
         lines.append(f"size unknown: {_named(sorted(total.disk.unknown))}")
     lines += ["", *_commands(overrides)]
     return "\n".join(lines)
+
+
+def core_line(hours: float, root: Path) -> str:
+    """What the trainings cost on this machine without a card."""
+    known = known_speed(root)
+    basis = known.card.basis if known else "a guess; --time-here measures it"
+    return (
+        f"about {_hours_text(hours, 0)} core-hours here without a card, on {os.cpu_count()} cores "
+        f"{_hours_text(hours / (os.cpu_count() or 1), 0)} hours ({basis})"
+    )
 
 
 def _named(names: Sequence[str]) -> str:
@@ -119,8 +136,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--config", nargs="+", default=[], metavar="KEY=VALUE", help="as snakemake's"
     )
     parser.add_argument("--card", help="a card of config/costs.yaml, for what is not measured")
+    parser.add_argument(
+        "--time-here", action="store_true", help="time a training step on a core of this machine"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(argv)
+    if options.time_here:
+        measure_speed(ROOT, read_assumptions().step_over_forward)
     try:
         content = {**read_yaml(CONFIG / "config.yaml"), **parse_config(options.config)}
         estimates = estimate(content, card=options.card)

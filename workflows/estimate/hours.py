@@ -195,12 +195,26 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Demands:
+    """What the jobs of a tier ask a scheduler for."""
+
+    memory_mb: Annotated[int, at_least(1)]
+    minutes: Annotated[int, at_least(1)]
+    training_minutes: Annotated[int, at_least(1)]
+    """The longest training."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CostAssumptions:
     """`config/costs.yaml` (comments there)."""
 
     step_over_forward: float
     card: str
     cards: Mapping[str, Card]
+    core: Card
+    """A core of a processor, in place of a card."""
+    demands: Mapping[str, Demands]
+    """By tier."""
     png_share: Mapping[str, float]
 
     def card_named(self, name: str | None) -> Card:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ndr.data.catalogue import load_catalogue
 from ndr.records.provenance import EvaluationProvenance
 from ndr.records.record import ResultFileError
 from workflows import ROOT
 from workflows.configuration import CONFIG, suite_config
 from workflows.estimate.hours import RunTimes, StepCosts, finished_runs, read_assumptions
+from workflows.estimate.this_machine import known_speed
 from workflows.estimate.volumes import DataVolumes, Volume
+from workflows.own_sets import suite_catalogue
 from workflows.planning import Plan, make_plan
 from workflows.report_parts import (
     figure_plan,
@@ -45,6 +46,8 @@ class TableEstimate:
     """Those of the new ones that are not finished."""
     hours: Mapping[str, float]
     """Hours of the runs left, by what they are based on."""
+    core_hours: float
+    """Hours of the runs left on one core of this machine."""
     uncounted: tuple[str, ...]
     """Runs left whose hours are not known."""
     scores_left: int
@@ -59,6 +62,8 @@ class Estimator:
 
     plan: Plan
     times: RunTimes
+    core_times: RunTimes
+    """The same without a card."""
     volumes: DataVolumes
     done: Mapping[str, str]
     """Finished trainings, run to the hash of their spec."""
@@ -106,6 +111,7 @@ class Estimator:
             if self.scored.get(run) != self.plan.evaluations[run].sha256()
         ]
         hours: dict[str, float] = {}
+        core_hours = 0.0
         uncounted = []
         weights = Volume()
         for run in left:
@@ -114,6 +120,7 @@ class Estimator:
                 uncounted.append(run)
             else:
                 hours[time.basis] = hours.get(time.basis, 0.0) + time.hours
+            core_hours += self.core_times.of(self.plan.runs[run]).hours or 0.0
             weights += Volume(WEIGHT_BYTES * (time.parameters or 0))
         sets = [name for run in left for name in self.plan.runs[run].sets]
         sets += [name for run in scores for name in self.plan.evaluations[run].sets]
@@ -128,6 +135,7 @@ class Estimator:
             new=len(new),
             left=len(left),
             hours=hours,
+            core_hours=core_hours,
             uncounted=tuple(uncounted),
             scores_left=len(scores),
             download=download,
@@ -162,16 +170,25 @@ def estimate(
         UnknownNameError, SpecError: see `make_plan`.
     """
     config = suite_config(content)
-    catalogue = load_catalogue(CONFIG / "datasets.yaml")
+    catalogue = suite_catalogue(config, CONFIG / "datasets.yaml")
     plan = make_plan(config, catalogue)
     assumptions = read_assumptions()
     results = root / "results" / config.tier
     finished = finished_runs(results)
     chosen, factor = assumptions.card_named(card), assumptions.step_over_forward
-    times = RunTimes(plan.runs, finished, StepCosts(), chosen, factor)
+    costs = StepCosts()
+    times = RunTimes(plan.runs, finished, costs, chosen, factor)
+    here = known_speed(root)
+    core = RunTimes(
+        plan.runs,
+        {run: record for run, record in finished.items() if not record.on_gpu},
+        costs,
+        here.card if here else assumptions.core,
+        factor,
+    )
     volumes = DataVolumes(root, catalogue, config.data_mirrors, assumptions.png_share)
     done = {run: record.spec_sha256 for run, record in finished.items()}
-    return Estimator(plan, times, volumes, done, finished_evaluations(results)).tables()
+    return Estimator(plan, times, core, volumes, done, finished_evaluations(results)).tables()
 
 
 def total_of(estimates: Sequence[TableEstimate]) -> TableEstimate:
@@ -187,6 +204,7 @@ def total_of(estimates: Sequence[TableEstimate]) -> TableEstimate:
         new=sum(item.new for item in estimates),
         left=sum(item.left for item in estimates),
         hours=hours,
+        core_hours=sum(item.core_hours for item in estimates),
         uncounted=tuple(run for item in estimates for run in item.uncounted),
         scores_left=sum(item.scores_left for item in estimates),
         download=sum((item.download for item in estimates), Volume()),

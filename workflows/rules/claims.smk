@@ -10,6 +10,9 @@ rule judge_claims:
         "<results>/claims.json",
     log:
         "<logs>/summarise/claims.log",
+    resources:
+        mem_mb=lambda wildcards, attempt: suite.jobs.memory(attempt),
+        runtime=lambda wildcards, attempt: suite.jobs.minutes(attempt),
     params:
         results=lambda wildcards: suite.results,
         source=suite.claims_fingerprint,

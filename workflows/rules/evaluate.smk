@@ -15,14 +15,16 @@ rule evaluate_run:
         "<benchmarks>/evaluate/{run}.jsonl"
     threads: suite.cpu_threads
     resources:
-        gpu=suite.gpus,
+        mem_mb=lambda wildcards, attempt: suite.jobs.memory(attempt),
+        runtime=lambda wildcards, attempt: suite.jobs.minutes(attempt),
+        gpu=suite.jobs.gpus,
     params:
         spec=lambda wildcards: suite.evaluation(wildcards.run).canonical_json(),
         source=lambda wildcards: suite.evaluation_fingerprint(wildcards.run),
         device=suite.config.device,
         checkpoint=lambda wildcards: suite.checkpoint_option(wildcards.run),
     shell:
-        "python -m ndr.evaluate"
+        "{suite.jobs.command:q} -m ndr.evaluate"
         " --spec-json {params.spec:q}"
         " --sets data/sets"
         " {params.checkpoint:q}"

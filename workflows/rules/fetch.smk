@@ -11,6 +11,9 @@ rule fetch_set:
         "logs/fetch/{set}.log",
     benchmark:
         "benchmarks/fetch/{set}.jsonl"
+    resources:
+        mem_mb=lambda wildcards, attempt: suite.jobs.memory(attempt),
+        runtime=lambda wildcards, attempt: suite.jobs.minutes(attempt),
     params:
         downloads=lambda wildcards: suite.downloads(wildcards.set),
     shell:

@@ -14,6 +14,9 @@ rule draw_pictures:
         "<logs>/figures/{figure}.log",
     wildcard_constraints:
         figure="|".join(n for n, f in suite.figures.items() if not f.has_svg),
+    resources:
+        mem_mb=lambda wildcards, attempt: suite.jobs.memory(attempt),
+        runtime=lambda wildcards, attempt: suite.jobs.minutes(attempt),
     params:
         plan=lambda wildcards: suite.figures[wildcards.figure].canonical_json(),
         results=lambda wildcards: suite.results,
@@ -42,6 +45,9 @@ rule draw_plot:
         "<logs>/figures/{figure}.log",
     wildcard_constraints:
         figure="|".join(n for n, f in suite.figures.items() if f.has_svg),
+    resources:
+        mem_mb=lambda wildcards, attempt: suite.jobs.memory(attempt),
+        runtime=lambda wildcards, attempt: suite.jobs.minutes(attempt),
     params:
         plan=lambda wildcards: suite.figures[wildcards.figure].canonical_json(),
         results=lambda wildcards: suite.results,
@@ -62,6 +68,9 @@ rule trace_network:
         "<results>/network_layout.json",
     log:
         "<logs>/figures/network_layout.log",
+    resources:
+        mem_mb=lambda wildcards, attempt: suite.jobs.memory(attempt),
+        runtime=lambda wildcards, attempt: suite.jobs.minutes(attempt),
     params:
         spec=lambda wildcards: suite.drawn_network,
         source=source_fingerprint("ndr.network.layout"),

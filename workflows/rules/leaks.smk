@@ -9,6 +9,9 @@ rule scan_leaks:
     benchmark:
         "<benchmarks>/leaks.jsonl"
     threads: 4
+    resources:
+        mem_mb=lambda wildcards, attempt: suite.jobs.memory(attempt),
+        runtime=lambda wildcards, attempt: suite.jobs.minutes(attempt),
     params:
         train=suite.leak_train_sets,
         test=suite.leak_sets(suite.plan.evaluations),

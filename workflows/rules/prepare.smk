@@ -8,6 +8,9 @@ rule prepare_set:
         "logs/prepare/{set}.log",
     benchmark:
         "benchmarks/prepare/{set}.jsonl"
+    resources:
+        mem_mb=lambda wildcards, attempt: suite.jobs.memory(attempt),
+        runtime=lambda wildcards, attempt: suite.jobs.minutes(attempt),
     params:
         identity=lambda wildcards: suite.set_identity(wildcards.set),
         source=source_fingerprint("ndr.data.prepare"),

@@ -14,6 +14,9 @@ rule render_report:
         assets=directory("reports/assets"),
     log:
         "<logs>/render/all_tables.log",
+    resources:
+        mem_mb=lambda wildcards, attempt: suite.jobs.memory(attempt),
+        runtime=lambda wildcards, attempt: suite.jobs.minutes(attempt),
     params:
         report=lambda wildcards: suite.report_description,
         results=lambda wildcards: suite.results,

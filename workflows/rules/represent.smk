@@ -14,14 +14,16 @@ rule represent_run:
         "<benchmarks>/represent/{run}.jsonl"
     threads: suite.cpu_threads
     resources:
-        gpu=suite.gpus,
+        mem_mb=lambda wildcards, attempt: suite.jobs.memory(attempt),
+        runtime=lambda wildcards, attempt: suite.jobs.minutes(attempt),
+        gpu=suite.jobs.gpus,
     params:
         spec=lambda wildcards: suite.evaluation(wildcards.run).canonical_json(),
         source=lambda wildcards: suite.representation_fingerprint(wildcards.run),
         images=lambda wildcards: suite.figure_images(wildcards.run),
         device=suite.config.device,
     shell:
-        "python -m ndr.represent"
+        "{suite.jobs.command:q} -m ndr.represent"
         " --spec-json {params.spec:q}"
         " --sets data/sets"
         " --checkpoint {input.checkpoint:q}"

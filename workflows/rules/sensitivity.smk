@@ -6,6 +6,9 @@ rule compare_choices:
         "<results>/sensitivity.json",
     log:
         "<logs>/summarise/sensitivity.log",
+    resources:
+        mem_mb=lambda wildcards, attempt: suite.jobs.memory(attempt),
+        runtime=lambda wildcards, attempt: suite.jobs.minutes(attempt),
     params:
         plan=lambda wildcards: suite.sensitivity.canonical_json(),
         results=lambda wildcards: suite.results,

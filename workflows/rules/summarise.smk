@@ -13,6 +13,9 @@ rule summarise_table:
         tex="<results>/tables/{table}.tex",
     log:
         "<logs>/summarise/{table}.log",
+    resources:
+        mem_mb=lambda wildcards, attempt: suite.jobs.memory(attempt),
+        runtime=lambda wildcards, attempt: suite.jobs.minutes(attempt),
     params:
         plan=lambda wildcards: suite.table(wildcards.table).canonical_json(),
         results=lambda wildcards: suite.results,
@@ -34,6 +37,9 @@ rule count_parameters:
         "<results>/parameter_counts.json",
     log:
         "<logs>/summarise/parameter_counts.log",
+    resources:
+        mem_mb=lambda wildcards, attempt: suite.jobs.memory(attempt),
+        runtime=lambda wildcards, attempt: suite.jobs.minutes(attempt),
     params:
         source=source_fingerprint("ndr.network.parameter_counts"),
     shell:

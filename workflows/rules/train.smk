@@ -7,10 +7,13 @@ rule shipped_run:
         curve="<results>/runs/{run}/curve.csv",
         representation="<results>/runs/{run}/representation.safetensors",
         provenance="<results>/runs/{run}/provenance.json",
-    wildcard_constraints:
-        run=suite.shipped_pattern,
     log:
         "<logs>/shipped/{run}.log",
+    wildcard_constraints:
+        run=suite.shipped_pattern,
+    resources:
+        mem_mb=lambda wildcards, attempt: suite.jobs.memory(attempt),
+        runtime=lambda wildcards, attempt: suite.jobs.minutes(attempt),
     params:
         spec=lambda wildcards: suite.training(wildcards.run).canonical_json(),
         source=source_fingerprint("ndr.shipped_weights"),
@@ -42,15 +45,19 @@ rule train_run:
         "<logs>/train/{run}.log",
     benchmark:
         "<benchmarks>/train/{run}.jsonl"
-    threads: suite.cpu_threads
+    threads: suite.cpu_threads * suite.jobs.training_processes
     resources:
-        gpu=suite.gpus,
+        mem_mb=lambda wildcards, attempt: suite.jobs.training_memory(attempt),
+        runtime=lambda wildcards, attempt: suite.jobs.training_minutes(
+            wildcards.run, attempt
+        ),
+        gpu=suite.jobs.training_gpus,
     params:
         spec=lambda wildcards: suite.training(wildcards.run).canonical_json(),
         source=lambda wildcards: suite.training_fingerprint(wildcards.run),
         device=suite.config.device,
     shell:
-        "python -m ndr.train"
+        "{suite.jobs.training_command:q} -m ndr.train"
         " --spec-json {params.spec:q}"
         " --source-fingerprint {params.source:q}"
         " --sets data/sets"

@@ -5,6 +5,9 @@ rule fetch_weights:
         "data/weights/{method}__{weights}.json",
     log:
         "logs/weights/{method}__{weights}.log",
+    resources:
+        mem_mb=lambda wildcards, attempt: suite.jobs.memory(attempt),
+        runtime=lambda wildcards, attempt: suite.jobs.minutes(attempt),
     params:
         facts=lambda wildcards: suite.weights_facts(wildcards.method, wildcards.weights),
         options=lambda wildcards: suite.weights_options,

@@ -150,3 +150,12 @@ def test_the_command_is_quick() -> None:
     assert json.loads(result.stdout)["sum"]["new"] == len(trainings(plan()))
     # Processor time: other work on the machine does not count.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 20
+
+
+def test_hours_of_this_machine_are_printed(tables: list[TableEstimate]) -> None:
+    text = as_text(tables, [])
+    (line,) = (line for line in text.splitlines() if "core-hours here without a card" in line)
+    hours = total_of(tables).core_hours
+    assert f"about {hours:,.0f} core-hours" in line
+    # A core is slower than a card by far.
+    assert hours > 50 * sum(sum(item.hours.values()) for item in tables)
