@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import logging
 import pkgutil
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -15,19 +17,39 @@ import torch
 from torch import Tensor
 
 from ndr.method import PRESETS, REGISTERED, CheckpointError, Method
-from ndr.nearest_name import check_names, unknown_name
+from ndr.nearest_name import UnknownNameError, check_names, unknown_name
 from ndr.published_weights import short
+
+log = logging.getLogger(__name__)
+
+BROKEN: dict[str, str] = {}
+"""Modules and entry points whose methods cannot be used, with the reason."""
 
 
 @functools.cache
 def _scan() -> None:
     """Import the suite's own methods and those that other packages offer, once."""
     importlib.import_module("ndr.network.method")
-    package = importlib.import_module("baselines")
-    for module in pkgutil.walk_packages(package.__path__, prefix="baselines."):
-        importlib.import_module(module.name)
+    waiting = ["baselines"]
+    while waiting:
+        name = waiting.pop()
+        _take(name, functools.partial(importlib.import_module, name))
+        paths = getattr(sys.modules.get(name), "__path__", ())
+        waiting += sorted((m.name for m in pkgutil.iter_modules(paths, f"{name}.")), reverse=True)
     for entry_point in entry_points(group="ndr.methods"):
-        entry_point.load()
+        _take(f"{entry_point.name} = {entry_point.value}", entry_point.load)
+
+
+def _take(source: str, load: Callable[[], object]) -> None:
+    """Import methods; one broken file leaves all others as they are, and is told in a line."""
+    known = dict(REGISTERED)
+    try:
+        load()
+    except (Exception, SystemExit) as error:  # whatever a file of anybody's raises
+        REGISTERED.clear()
+        REGISTERED.update(known)
+        BROKEN[source] = f"{type(error).__name__}: {short(error)}"
+        log.warning("methods of %s cannot be used: %s", source, BROKEN[source])
 
 
 def method_names() -> list[str]:
@@ -40,7 +62,9 @@ def method_class(name: str) -> type[Method]:
     """The registered class; raises `UnknownNameError` with the nearest names."""
     _scan()
     if name not in REGISTERED:
-        raise unknown_name("method", name, REGISTERED)
+        error = unknown_name("method", name, REGISTERED)
+        broken = "".join(f"; {source} cannot be used: {why}" for source, why in BROKEN.items())
+        raise UnknownNameError(f"{error}{broken}") if broken else error
     return REGISTERED[name]
 
 
