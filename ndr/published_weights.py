@@ -195,7 +195,7 @@ def _damaged(path: Path, error: Exception) -> CheckpointError:
     )
 
 
-def short(error: Exception) -> str:
+def short(error: BaseException) -> str:
     """The first words of another library's error: no advice of its own, no stack."""
     # PyTorch's own words come behind its advice.
     text = " ".join(str(error).split("WeightsUnpickler error:")[-1].split())
