@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from baselines.super_resolution.residual_groups import DIV2K_MEAN
 from ndr.layers.layer_norm import LayerNorm
+from ndr.layers.transformer_block import ChannelLayerNorm
 
 
 def _network_class(architecture: str, module: str, name: str) -> type[nn.Module]:
@@ -73,7 +74,8 @@ def nafnet(
     """NAFNet (Chen et al., ECCV 2022) with the authors' key names.
 
     Its forward takes (B, 3, H, W), adds the input to the output, and pads by zeros to a multiple
-    of 2 to the number of levels.
+    of 2 to the number of levels. Its layer norms, which are written by hand in the package, are
+    the suite's: the same numbers in a third of the time.
 
     Args:
         width: channels of the first level; they double at each level.
@@ -81,12 +83,18 @@ def nafnet(
         encoder_blocks: blocks of each encoder level, from the first to the lowest.
         decoder_blocks: blocks of each decoder level, from the lowest to the first.
     """
-    return _network_class("NAFNet", "NAFNet_arch", "NAFNet")(
+    network = _network_class("NAFNet", "NAFNet_arch", "NAFNet")(
         width=width,
         middle_blk_num=middle_blocks,
         enc_blk_nums=list(encoder_blocks),
         dec_blk_nums=list(decoder_blocks),
     )
+    for block in network.modules():
+        for name, part in list(block.named_children()):
+            if type(part).__name__ == "LayerNorm2d":
+                theirs: Any = part
+                setattr(block, name, ChannelLayerNorm(len(theirs.weight), epsilon=theirs.eps))
+    return network
 
 
 def nafnet_output(network: nn.Module, images: Tensor) -> Tensor:

@@ -63,8 +63,9 @@ class ChannelLayerNorm(nn.Module):
     in one pass; the output has the memory format of the input.
     """
 
-    def __init__(self, width: int, bias: bool = True) -> None:
+    def __init__(self, width: int, bias: bool = True, epsilon: float = EPSILON) -> None:
         super().__init__()
+        self.epsilon = epsilon
         self.weight = nn.Parameter(torch.ones(width))
         self.bias = nn.Parameter(torch.zeros(width)) if bias else None
 
@@ -72,10 +73,10 @@ class ChannelLayerNorm(nn.Module):
         """Normalise over dimension 1."""
         pixels = features.permute(0, 2, 3, 1)
         if self.bias is not None:
-            normalised = exact_layer_norm(pixels, self.weight, self.bias, EPSILON)
+            normalised = exact_layer_norm(pixels, self.weight, self.bias, self.epsilon)
         else:
             exact = pixels.to(torch.promote_types(pixels.dtype, torch.float32))
-            deviation = (exact.var(-1, keepdim=True, unbiased=False) + EPSILON).sqrt()
+            deviation = (exact.var(-1, keepdim=True, unbiased=False) + self.epsilon).sqrt()
             normalised = (exact / deviation * self.weight).to(pixels.dtype)
         return normalised.permute(0, 3, 1, 2)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 import torch
 
 from baselines.spandrel_networks import nafnet
 from ndr.layers.bicubic import enlarge_bicubic
+from ndr.layers.transformer_block import ChannelLayerNorm
 from ndr.method import parameter_count
 from ndr.registry import create
 
@@ -70,3 +73,27 @@ def test_x2_runs_the_parts_of_the_package() -> None:
             parameter.add_(0.1 * torch.randn(parameter.shape))
         restored = method.restore(image)
         torch.testing.assert_close(restored, method.network(enlarge_bicubic(image)))
+
+
+def test_layer_norms_are_the_packages_but_for_rounding() -> None:
+    torch.manual_seed(0)
+    network = create("nafnet", "smoke").get_submodule("network")
+    norms = [m for m in network.modules() if isinstance(m, ChannelLayerNorm)]
+    assert len(norms) == 2 * 9  # of each block
+    assert not any(type(m).__name__ == "LayerNorm2d" for m in network.modules())
+    ours = norms[0].double()
+    theirs = importlib.import_module(
+        type(network).__module__.replace("NAFNet_arch", "arch_util")
+    ).LayerNorm2d(len(ours.weight))
+    torch.nn.init.normal_(ours.weight)
+    torch.nn.init.normal_(ours.bias)
+    theirs.double().load_state_dict(ours.state_dict())
+    features = torch.randn(2, 4, 5, 6, dtype=torch.float64, requires_grad=True)
+    above = torch.randn_like(features)
+    results = []
+    for norm in (ours, theirs):
+        output = norm(features)
+        inputs = (features, *norm.parameters())
+        results.append((output, *torch.autograd.grad(output, inputs, above)))
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other)
