@@ -25,6 +25,7 @@ from pathlib import Path
 
 from ndr.data.catalogue import load_catalogue
 from ndr.nearest_name import UnknownNameError
+from ndr.records.checkpoint_header import CheckpointHeader
 from ndr.records.per_image import read_evaluation
 from ndr.records.record import ResultFileError
 from ndr.registry import method_class
@@ -137,7 +138,8 @@ class Trainer:
         command += ["--curve", str(folder / "curve.csv")]
         command += ["--representation", str(folder / "representation.safetensors")]
         command += ["--provenance", str(folder / "provenance.json")]
-        code = self._run(command, self.logs / "train" / f"{spec.run}.log")
+        done = _is_trained(folder / "checkpoint.safetensors", spec)
+        code = 0 if done else self._run(command, self.logs / "train" / f"{spec.run}.log")
         if self.ended.is_set():
             return f"{spec.run}: stopped; the same command goes on"
         if code:
@@ -215,6 +217,14 @@ class Trainer:
                 return child.wait()
             finally:
                 self._children.discard(child)
+
+
+def _is_trained(checkpoint: Path, spec: RunSpec) -> bool:
+    """Whether a training was finished, and only its check or its packing was interrupted."""
+    try:
+        return CheckpointHeader.read(checkpoint).spec_sha256 == spec.sha256()
+    except (FileNotFoundError, ResultFileError):
+        return False
 
 
 def _commit(weights: Path, run: str, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -59,6 +60,14 @@ def test_a_trained_run_is_packed_committed_and_taken(tmp_path: Path) -> None:
     (entry,) = shipped.files.values()
     assert (entry.run, shipped.problem(entry)) == (RUN, "")
     assert "0 runs to train" in succeeded(folder, run_in(folder, COMMAND))
+    # Ended between training and packing, it is packed without another training.
+    packed = (folder / "weights" / entry.file).read_bytes()
+    shutil.rmtree(folder / "weights")
+    log = folder / "logs" / "smoke" / "train" / f"{RUN}.log"
+    before = log.read_bytes()
+    assert f"[1/1] {RUN}: " in succeeded(folder, run_in(folder, COMMAND[:-1]))
+    assert log.read_bytes() == before
+    assert (folder / "weights" / entry.file).read_bytes() == packed
     for path in (folder / "results" / "smoke" / "runs" / RUN).iterdir():
         path.unlink()
     target = f"results/smoke/evaluations/{RUN}/per_image.csv"
