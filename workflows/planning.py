@@ -124,7 +124,8 @@ class Plan:
         alike = [each for each in self.shipped.files.values() if each.method == row.method]
         seconds = [each.seconds_per_step * spec.recipe.steps for each in alike]
         time = f", about {sum(seconds) / len(seconds) / 60:.0f} min on one core" if seconds else ""
-        return f"not trained yet; --config train_missing=true trains it ({spec.recipe.steps} steps{time})"
+        effort = f"{spec.recipe.steps} steps{time}"
+        return f"not trained yet; --config train_missing=true trains it ({effort})"
 
     @functools.cached_property
     def all_tables(self) -> Mapping[str, Table]:
