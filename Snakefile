@@ -7,6 +7,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
+from workflows.job_lines import watch
 
 min_version("9.27")
 
@@ -45,6 +46,16 @@ include: "workflows/rules/render.smk"
 include: "workflows/rules/targets.smk"
 
 
+def closing():
+    from reports.closing import closing_lines
+
+    return closing_lines(suite, workflow.dag_settings.targets)
+
+
+# One line per job on the screen; the whole text is in Snakemake's log.
+job_lines = watch(workflow, suite.tier, closing)
+
+
 onstart:
     # Snakemake's limit of new jobs starts a timer in each round of its scheduler, and each timer
     # starts a round: all waiting jobs are looked at once a second for each job that has finished,
@@ -56,9 +67,8 @@ onstart:
 
 
 onsuccess:
-    print(
-        f"Finished: tier {suite.tier}. The report is reports/all_tables.html once it was asked for."
-    )
+    if job_lines is not None:
+        job_lines.close_run()
 
 
 onerror:

@@ -85,7 +85,8 @@ def succeeded(folder: Path, result: subprocess.CompletedProcess[str]) -> str:
     """What a command printed; where it failed the test does, with the ends of the jobs' logs."""
     output = result.stdout + result.stderr
     if result.returncode != 0:
-        logs = (folder / name for name in dict.fromkeys(re.findall(r"log: (\S+)", output)))
+        named = re.findall(r"(?:log:|its log is) (\S+)", output)
+        logs = (folder / name for name in dict.fromkeys(named))
         tails = [
             f"--- {path}\n" + "\n".join(path.read_text(encoding="utf-8").splitlines()[-15:])
             for path in logs
@@ -96,7 +97,10 @@ def succeeded(folder: Path, result: subprocess.CompletedProcess[str]) -> str:
 
 
 def jobs(output: str) -> Counter[str]:
-    """Jobs per rule, from the table that Snakemake prints before it starts."""
+    """Jobs per rule, from the line or (of a dry run) the table that stands before them."""
+    line = re.search(r"^\d+ jobs?: (.*?); the whole log", output, re.MULTILINE)
+    if line:
+        return Counter({rule: int(count) for count, rule in re.findall(r"(\d+) (\w+)", line[1])})
     table = re.search(r"Job stats:\n(.*?)\n\n", output, re.DOTALL)
     lines = table[1].splitlines()[2:] if table else []
     found = Counter({line.split()[0]: int(line.split()[1]) for line in lines})

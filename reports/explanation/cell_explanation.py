@@ -24,6 +24,7 @@ from reports.explanation.cell_choice import COSTLY, Choice, PlannedJob, spec_lin
 from reports.number_format import counted, difference_text, duration_text, metric_text, unit
 from reports.tables.assembly import assemble_table
 from workflows.suite import Suite
+from workflows.targets import PlannedCell
 
 Section = tuple[str, Iterable[str]]
 """A heading and its lines."""
@@ -81,23 +82,10 @@ class Explanation:
 
     def _numbers(self) -> Iterator[str]:
         cell = self.choice.cell
-        result = assemble_table(dataclasses.replace(cell.table, rows=(cell.row,)), self._results)
-        (column,) = [c.key for c in result.columns if c.test_set == cell.column.test_set]
-        (found,) = [
-            found
-            for block in result.blocks
-            for row in block.rows
-            if row.kind != t.DEGRADED_INPUT
-            for found in row.cells
-            if found.column == column
-        ]
-        if found.status not in t.MEASURED:
-            yield f"{found.status}: {found.reason}" if found.reason else found.status
+        found = measured_cell(cell, self._results)
         if found.status == t.NOT_RUN:
             yield self._still_to_do()
-        for shown in found.shown:
-            measured = found.status in t.MEASURED
-            yield _shown_line(shown, found) if measured else f"{shown.metric}: {_paper_text(shown)}"
+        yield from cell_numbers(cell, self._results)
         protocol = cell.row.protocol or cell.table.protocol
         paper = cell.column.paper_column
         number = f"the paper's number is of {paper}" if paper else "the paper has no such set"
@@ -205,6 +193,36 @@ class Explanation:
                 yield anew(f"{results}/runs/{training}/checkpoint.safetensors", "train_run")
             yield "the evaluation alone, anew:"
             yield anew(f"{results}/evaluations/{run}/per_image.csv", "evaluate_run")
+
+
+def measured_cell(cell: PlannedCell, results: Path) -> t.Cell:
+    """A planned cell with its numbers, from the files below `results` (`results/<tier>`)."""
+    table = assemble_table(dataclasses.replace(cell.table, rows=(cell.row,)), results)
+    (column,) = [c.key for c in table.columns if c.test_set == cell.column.test_set]
+    (found,) = [
+        found
+        for block in table.blocks
+        for row in block.rows
+        if row.kind != t.DEGRADED_INPUT
+        for found in row.cells
+        if found.column == column
+    ]
+    return found
+
+
+def cell_numbers(cell: PlannedCell, results: Path) -> Iterator[str]:
+    """A line per metric of a cell, with its interval and the paper's number; or why there is none.
+
+    Args:
+        cell: as it is planned.
+        results: `results/<tier>`.
+    """
+    found = measured_cell(cell, results)
+    measured = found.status in t.MEASURED
+    if not measured:
+        yield f"{found.status}: {found.reason}" if found.reason else found.status
+    for shown in found.shown:
+        yield _shown_line(shown, found) if measured else f"{shown.metric}: {_paper_text(shown)}"
 
 
 def _shown_line(shown: t.Shown, cell: t.Cell) -> str:
