@@ -8,6 +8,8 @@ CORES ?= all
 TIER ?= quick
 REMOTE ?=
 MIRROR ?=
+DIR ?=
+ADDRESS ?=
 YES ?=
 UPGRADE ?=
 # What is given reaches the commands by the environment: neither make nor a shell reads it again.
@@ -16,12 +18,18 @@ override CORES := $(value CORES)
 override TIER := $(value TIER)
 override REMOTE := $(value REMOTE)
 override MIRROR := $(value MIRROR)
-export CORES TIER REMOTE MIRROR REFERENCE_TIER
+override DIR := $(value DIR)
+override ADDRESS := $(value ADDRESS)
+export CORES TIER REMOTE MIRROR DIR ADDRESS REFERENCE_TIER
 
-.PHONY: tables test bench snapshot restore trained-weights reference-runs check-regression update-reference coverage lint format lock clean
+.PHONY: tables publish test bench snapshot restore trained-weights reference-runs check-regression update-reference coverage lint format lock clean
 
 tables: $(INSTALLED)  ## the report at the default tier: reports/all_tables.html
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores "$$CORES" reports/all_tables.html
+
+# ADDRESS: where the folder will be found, for the picture that links to it show.
+publish: $(INSTALLED)  ## the report as a folder for any static host: make publish DIR=public
+	$(BIN)/python -m reports.publish --out="$${DIR:?give the folder: make publish DIR=public}" $${ADDRESS:+--address="$$ADDRESS"}
 
 test: $(INSTALLED)  ## all checks: formatting, lint, tests
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m workflows.lint

@@ -24,6 +24,7 @@ from ndr.specs.report_description import ReportDescription
 from reports import number_format
 from reports.analysis.origin import origin_of, runs_of
 from reports.analysis.quality import merge_entries
+from reports.page import card
 from reports.page.assets import Assets
 from reports.page.sections.answer import answer_section
 from reports.page.sections.cells import CellPanels, as_script
@@ -210,6 +211,7 @@ def build_page(
     panels = CellPanels(results, description, kept, beside).content(views)
     drawn = figures_section(figures, beside)
     studied = representation_section(representation, beside)
+    shown_elsewhere = beside.beside(card.NAME, card.card(answer, description.tier))
     beside.remove_others()
     script = joined(".js")
     return (
@@ -224,6 +226,7 @@ def build_page(
             panels_json=as_script(panels),
             origin=origin,
             answer=answer,
+            card=shown_elsewhere,
             overview=overview_section(views),
             views=views,
             protocol=tables[0].protocol,

@@ -19,6 +19,7 @@ READER = ["make tables", "make test"]
 """The README's commands, in its order."""
 COMMANDS = {
     "container.yml": ["docker build --tag suite ."],
+    "pages.yml": ["make tables", 'make publish DIR=public ADDRESS="$ADDRESS"'],
     "regression.yml": ["make check-regression"],
     "tests.yml": READER,
 }

@@ -19,6 +19,8 @@ from ndr.atomic_file import atomic_path
 
 PICTURES, FIGURES, TABLES = "pictures", "figures", "tables"
 """Folders below the folder of assets."""
+ITSELF = "."
+"""The folder of assets."""
 QUALITY = 90
 """WebP quality of pictures: what a method left of the grain stays visible."""
 KINDS = {".webp": "image/webp", ".svg": "image/svg+xml"}
@@ -94,13 +96,17 @@ class Assets:
             return ""
         return self._written(kind, path.name, path.read_bytes())
 
+    def beside(self, name: str, content: bytes) -> str:
+        """The address of a file that others show in place of the page; empty in one file."""
+        return "" if self._folder is None else self._written(ITSELF, name, content)
+
     def _written(self, kind: str, name: str, content: bytes) -> str:
         assert self._folder is not None
         path = self._folder / kind / name
         if not path.is_file() or path.read_bytes() != content:
             with atomic_path(path) as temporary:
                 temporary.write_bytes(content)
-        return f"{self._folder.name}/{kind}/{name}"
+        return (Path(self._folder.name) / kind / name).as_posix()
 
     def remove_others(self) -> None:
         """Delete the pictures of earlier pages that this one does not show."""

@@ -23,7 +23,7 @@ PRIVATE = (
     "--disable-component-update",
     "--disable-sync",
     # The browser's own services must not reach anybody either.
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 KEYS = {
     "ArrowLeft": 37,

@@ -18,7 +18,7 @@ printf '%s\\0' "$@" >> "$RECORD"
 
 
 @pytest.mark.parametrize(
-    "target", ["snapshot", "restore", "trained-weights", "update-reference", "tables"]
+    "target", ["snapshot", "restore", "trained-weights", "update-reference", "tables", "publish"]
 )
 @pytest.mark.parametrize(
     "text", ['a"; touch x; "', "a`touch x`", "a$(shell touch x)", "a$$(touch x)", "it's $HOME b"]
@@ -35,6 +35,7 @@ def test_values_reach_the_command_unread(target: str, text: str, tmp_path: Path)
     own = {
         "tables": ("CORES",),
         "update-reference": ("TIER",),
+        "publish": ("DIR", "ADDRESS"),
         "trained-weights": ("CORES", "MIRROR"),
     }
     names = own.get(target, ("TIER", "REMOTE"))
