@@ -213,7 +213,7 @@ class FolderSet(Entry):
     """A published set, found in a folder by one of its layouts, and how it is fetched."""
 
     not_in_identity: ClassVar[tuple[str, ...]] = (
-        *("published_list", "published", "terms", "downloads"),
+        *("published_list", "published", "terms", "downloads", "clean_border"),
     )
 
     kind: Literal["folder"]
@@ -221,6 +221,9 @@ class FolderSet(Entry):
     """Whether there is ground truth; without, all images are degraded photographs."""
     scale: Annotated[int, at_least(1)] = 1
     """Side of a clean image over that of its degraded one."""
+    clean_border: Annotated[int, at_least(0)] = 0
+    """Pixels on each side that clean images have more than degraded ones in some copies: cut off.
+    Copies without them have the same pixels, and so are the same set."""
     expected: Annotated[int, at_least(1)]
     """Images (of pairs: degraded images) of the complete set."""
     also_expected: tuple[int, ...] = ()

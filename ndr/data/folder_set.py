@@ -9,11 +9,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ndr.data.catalogue import FolderSet, Layout, PublishedList
-from ndr.data.image_files import FileFacts, ImageFileError, decoder_version, survey
-from ndr.data.manifest import Manifest, ManifestError, ManifestRow, location_from
-from ndr.data.pairing import FoundPair, find_pairs, layout_is_there
+from ndr.data.image_files import (
+    FileFacts,
+    ImageFileError,
+    decoder_version,
+    read_facts,
+    read_rgb,
+    survey,
+    write_png,
+)
+from ndr.data.manifest import Manifest, ManifestError, ManifestRow, location_from, safe_name
+from ndr.data.pair_checks import identical_pairs, summary, unlike_pairs
+from ndr.data.pairing import FoundPair, find_pairs, is_clutter, layout_is_there
 
 log = logging.getLogger(__name__)
+
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif"})
+"""Endings of pictures that may belong to a set although its patterns do not take them."""
 
 
 class PublishedListError(ValueError):
@@ -91,7 +103,8 @@ def find_source(
         if root.is_dir() and layout_is_there(root, layout):
             return root, layout
     looked = "\n".join(
-        f"  {root}: {', '.join((*layout.clean, *layout.degraded))}" for root, layout in candidates
+        f"  {root} ({_what_lies_in(root)}): {', '.join((*layout.clean, *layout.degraded))}"
+        for root, layout in candidates
     )
     raise SetNotFoundError(
         f"set {name!r} ({entry.title}, {entry.expected} images) is nowhere. Looked for\n{looked}\n"
@@ -100,6 +113,37 @@ def find_source(
         f"python -m ndr.data.fetch --set {name}, or place the files into {originals / name} in one "
         "of these layouts, or name a folder that holds it with --mirror."
     )
+
+
+def _what_lies_in(folder: Path) -> str:
+    """What a folder holds instead of a set, in a few words."""
+    try:
+        names = sorted(
+            f"{path.name}/" if path.is_dir() else path.name
+            for path in folder.iterdir()
+            if not is_clutter(path.relative_to(folder))
+        )
+    except FileNotFoundError:
+        return "does not exist"
+    except OSError as error:
+        return f"{error.strerror}"
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"holds {', '.join(names[:5])}{more}" if names else "is empty"
+
+
+def left_out(root: Path, layout: Layout, pairs: Sequence[FoundPair]) -> list[str]:
+    """Pictures beside those of a set that no pattern of its layout takes, e.g. of another ending.
+
+    Only in folders that hold images of the set; the names are relative to the set's folder.
+    """
+    matched = {path for glob in (*layout.clean, *layout.degraded) for path in root.glob(glob)}
+    return [
+        path.relative_to(root).as_posix()
+        for folder in sorted({path.parent for pair in pairs for path in pair.files})
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in PICTURES and path not in matched
+        if path.is_file() and not is_clutter(path.relative_to(root))
+    ]
 
 
 def found_pairs(entry: FolderSet, root: Path, layout: Layout) -> list[FoundPair]:
@@ -142,6 +186,31 @@ def check_count(
             )
 
 
+def without_borders(
+    pairs: Sequence[FoundPair], facts: dict[Path, FileFacts], border: int, folder: Path
+) -> list[FoundPair]:
+    """Cut `border` pixels off each side of clean images that are so much larger; write them.
+
+    The copies are written to `folder/clean`, and described in `facts`.
+    """
+    copies: dict[Path, Path] = {}
+
+    def cut(pair: FoundPair) -> FoundPair:
+        if not border or pair.clean is None or pair.degraded is None:
+            return pair
+        clean, degraded = facts[pair.clean], facts[pair.degraded]
+        wider, higher = clean.width - degraded.width, clean.height - degraded.height
+        if (wider, higher) != (2 * border, 2 * border):
+            return pair
+        if pair.clean not in copies:
+            copy = folder / "clean" / f"{safe_name(pair.clean.stem)}.png"
+            write_png(copy, read_rgb(pair.clean)[border:-border, border:-border])
+            copies[pair.clean], facts[copy] = copy, read_facts(copy)
+        return dataclasses.replace(pair, clean=copies[pair.clean])
+
+    return [cut(pair) for pair in pairs]
+
+
 def check_sizes(pair: FoundPair, facts: Mapping[Path, FileFacts], scale: int) -> None:
     """Raise `ImageFileError` unless the clean image is `scale` times as large as the other."""
     if pair.clean is None or pair.degraded is None:
@@ -149,12 +218,18 @@ def check_sizes(pair: FoundPair, facts: Mapping[Path, FileFacts], scale: int) ->
     clean, degraded = facts[pair.clean], facts[pair.degraded]
     if (clean.width, clean.height) == (scale * degraded.width, scale * degraded.height):
         return
-    size = f"{clean.width}x{clean.height}"
+    size, advice = f"{clean.width}x{clean.height}", "take both from the same source"
+    wider, higher = clean.width - degraded.width, clean.height - degraded.height
     if scale != 1:
         size = f"1/{scale} of the {size}"
+    elif wider == higher > 0 and wider % 2 == 0:
+        advice += (
+            ", or, where the degraded image is the middle of the clean one, give the set "
+            f"clean_border: {wider // 2} in the catalogue"
+        )
     raise ImageFileError(
         f"{pair.degraded}: expected {size} pixels like its clean partner {pair.clean}, found "
-        f"{degraded.width}x{degraded.height}; take both from the same source"
+        f"{degraded.width}x{degraded.height}; {advice}"
     )
 
 
@@ -282,7 +357,7 @@ def folder_manifest(
         ManifestError: an image that is not the committed one.
     """
     root, layout = find_source(name, entry, originals, mirrors)
-    pairs = found_pairs(entry, root, layout)
+    found = pairs = found_pairs(entry, root, layout)
     if entry.only_committed and committed:
         chosen = {row.name for row in committed[0].rows}
         pairs = [pair for pair in pairs if pair.name in chosen]
@@ -298,8 +373,17 @@ def folder_manifest(
         notes["scale"] = str(entry.scale)
     known = known_files([*([earlier] if earlier else []), *(committed or ())[:1]])
     facts = survey((path for pair in pairs for path in pair.files), name, known)
+    pairs = without_borders(pairs, facts, entry.clean_border, folder)
     for pair in pairs:
         check_sizes(pair, facts, entry.scale)
+    patterns = ", ".join((*layout.clean, *layout.degraded))
+    for lines, what in (
+        (list(unlike_pairs(pairs, facts)), "pairs may be swapped, or of other scenes"),
+        (list(identical_pairs(pairs, facts)), "pairs are no pairs"),
+        (left_out(root, layout, found), f"pictures match no pattern of the set ({patterns})"),
+    ):
+        if lines:
+            log.warning("%s: %s", name, summary(lines, what))
     rows = join_scenes([pair_row(pair, facts, folder) for pair in pairs])
     if committed:
         rows = committed_names(rows, *committed)

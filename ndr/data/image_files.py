@@ -13,7 +13,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -137,6 +137,11 @@ class FileFacts:
     pixels_sha256: str
     width: int
     height: int
+    thumbnail: bytes = field(default=b"", repr=False, compare=False)
+    """Grey values of `THUMBNAIL` x `THUMBNAIL` areas; empty where the file was not decoded now."""
+
+
+THUMBNAIL = 16
 
 
 def read_facts(path: Path, known: Mapping[str, FileFacts] | None = None) -> FileFacts:
@@ -154,7 +159,8 @@ def read_facts(path: Path, known: Mapping[str, FileFacts] | None = None) -> File
         return known[sha256]
     image = _read_image(path, content, check=True)
     pixels = _hash_of_pixels(image.width, image.height, image.tobytes())
-    return FileFacts(len(content), sha256, pixels, image.width, image.height)
+    small = image.convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+    return FileFacts(len(content), sha256, pixels, image.width, image.height, small.tobytes())
 
 
 def check_rgb(image: np.ndarray, what: str) -> None:

@@ -10,7 +10,6 @@ no values per image: there a randomisation test takes the place of Wilcoxon's.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -221,6 +220,8 @@ def marked_blocks(blocks: Mapping[str, Sequence[FilledRow]]) -> tuple[Block, ...
 
 
 def _rank_value(shown: Shown) -> float | None:
-    """The number that ranks compare, larger is better; None where there is none."""
-    value = math.inf if shown.infinite else shown.value
-    return None if value is None else METRICS[shown.metric].goodness(value)
+    """The number that ranks compare, larger is better; None where there is none.
+
+    An infinite mean, of a set with an image that equals its truth, is no better than others.
+    """
+    return None if shown.value is None else METRICS[shown.metric].goodness(shown.value)

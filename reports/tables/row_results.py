@@ -66,6 +66,7 @@ class RowResults:
                     ]
                 else:
                     means.append(METRICS[key.metric].aggregate(values.values()))
+                    problems += _equal_to_the_truth(evaluation.run, key, values)
             if len(means) == len(evaluations):
                 value = math.fsum(means) / len(means)
                 numbers.append(number(key.metric, key.protocol, value))
@@ -112,6 +113,17 @@ class RowResults:
         scenes = evaluations[0].scenes[key.test_set]
         clusters = tuple(scenes[image] for image in images)
         return Sample(values[0] if len(values) == 1 else values, clusters)
+
+
+def _equal_to_the_truth(run: str, key: SeriesKey, values: Mapping[str, float]) -> list[str]:
+    """A warning of images that equal their truth; the control `oracle` is nothing else."""
+    equal = [image for image, value in values.items() if math.isinf(value)]
+    if not equal or run.startswith("oracle__"):
+        return []
+    return [
+        f"{len(equal)} of {len(values)} images equal their truth under protocol {key.protocol!r} "
+        f"(infinite {key.metric}), first {equal[0]}: the mean says nothing"
+    ]
 
 
 def _state(
