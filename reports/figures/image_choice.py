@@ -17,8 +17,10 @@ DETAIL = 4
 LEAST_DETAIL = 16
 COARSE = 2.0
 """Standard deviation in pixels of the smooth part, which holds tint and brightness."""
+FAINT = 0.25
+"""Part of the picture's mean texture below which a pixel counts as bare."""
 TEXTURED = 0.5
-"""Part of all squares that have too little texture to show what became of it."""
+"""A square has at least this part of the textured pixels of the one that has most."""
 
 
 def in_turn(names: Collection[str], figure: str, row: int = 0) -> list[str]:
@@ -61,8 +63,8 @@ def most_different(
     """The square in whose structure outputs differ most, among those that have some.
 
     Compared are pictures without their smooth part: tint and brightness differ over wide areas and
-    are seen without a magnifying glass. Half of all squares, those with the least texture, are no
-    candidates.
+    are seen without a magnifying glass. Squares that are mostly bare are no candidates, whatever
+    edge they touch.
 
     Args:
         pictures: outputs for one image, each (height, width, 3).
@@ -75,9 +77,10 @@ def most_different(
         return None
     outputs = np.stack([structure(picture) for picture in pictures])
     original = outputs.mean(axis=0) if truth is None else structure(truth)
-    spread, texture = outputs.var(axis=0).sum(axis=2), (original**2).sum(axis=2)
+    spread, strength = outputs.var(axis=0).sum(axis=2), np.abs(original).sum(axis=2)
+    rough = (strength > FAINT * np.sqrt((strength**2).mean())).astype(np.float64)
     side = min(*spread.shape, max(LEAST_DETAIL, min(spread.shape) // DETAIL))
-    differences, textures = _sums(spread, side), _sums(texture, side)
-    differences[textures < np.quantile(textures, TEXTURED)] = -1.0
+    differences, counts = _sums(spread, side), _sums(rough, side)
+    differences[counts < TEXTURED * counts.max()] = -1.0
     top, left = np.unravel_index(int(differences.argmax()), differences.shape)
     return Frame(int(top), int(left), side)

@@ -239,7 +239,10 @@ def _draw_group(axes: Axes, group: pd.DataFrame, content: str) -> None:
         _draw_level(axes, system.psnr, f"{system.label}, nothing learned", (0, (4, 3)))
     for given in group["given"].dropna().head(1):
         _draw_level(axes, given, "degraded input", ":")
-    axes.xaxis.set_major_locator(LogLocator(numticks=6))
+    left, right = axes.get_xlim()
+    # Less than two decades would have a single label or two.
+    subs = (1.0, 2.0, 5.0) if right < 100 * left else (1.0,)
+    axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=6))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _cost_text(content, value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(ylim=_limits(_values(group), 0.2), xlabel=COSTS[content], ylabel=METRICS[MAIN].label)

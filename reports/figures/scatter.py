@@ -67,7 +67,7 @@ OUR_METHOD = "ndr_restore"
 DRAWS = "figures"
 """Key of the resamples: all systems share them."""
 COLUMNS = 3
-PANEL_HEIGHT = 2.55
+PANEL_HEIGHT = 2.75
 """Inches of a drawing with its title and its share of the common label."""
 
 
@@ -198,11 +198,11 @@ def _draw_one(axes: Axes, comparison: Comparison) -> None:
     axes.locator_params(nbins=5)
     axes.grid(visible=True)
     axes.set_axisbelow(True)
-    axes.set_title(with_symbols(comparison.label), fontsize=FONT_SIZE, pad=14, parse_math=False)
+    axes.set_title(with_symbols(comparison.label), fontsize=FONT_SIZE, pad=25, parse_math=False)
     axes.text(
         0.5,
         1.03,
-        comparison.text,
+        comparison.text.replace(", ", "\n", 1),
         transform=axes.transAxes,
         ha="center",
         va="bottom",

@@ -62,10 +62,12 @@ def card(answer: Answer, tier: str) -> bytes:
     with house_style():
         figure = Figure(figsize=INCHES, dpi=DPI)
         look: dict[str, Any] = {"parse_math": False, "ha": "left", "va": "top"}
-        figure.text(0.05, 0.94, "NDR-Restore reproduced", fontsize=34, fontweight="bold", **look)
+        figure.text(
+            0.05, 0.94, "NDR-Restore: a reproduction", fontsize=34, fontweight="bold", **look
+        )
         right = {**look, "ha": "right"}
         figure.text(0.95, 0.925, f"tier {tier}", fontsize=18, color=GREY, **right)
-        words = textwrap.wrap(with_symbols(answer.sentence), 92, max_lines=4, placeholder=" ...")
+        words = textwrap.wrap(with_symbols(answer.sentence), 86, max_lines=4, placeholder=" ...")
         figure.text(0.05, 0.83, "\n".join(words), fontsize=17, linespacing=1.35, **look)
         if answer.chart is not None and any(row.gain for row in answer.chart.rows):
             _draw_chart(figure, answer.chart)

@@ -120,7 +120,7 @@ def test_a_link_to_the_page_shows_its_title_and_a_picture(folder: Path) -> None:
     tree = parsed((folder / "quick" / "index.html").read_text(encoding="utf-8"))
     found = {e.attributes.get("property"): e.attributes["content"] for e in tree.all("meta")
              if "property" in e.attributes}  # fmt: skip
-    assert found["og:title"] == "NDR-Restore reproduced, tier quick"
+    assert found["og:title"] == "NDR-Restore: a reproduction, tier quick"
     assert found["og:description"].startswith("Trained on ")
     assert found["og:image"] == "https://name.example.org/report/quick/assets/card.png"
     with Image.open(folder / "quick" / "assets" / "card.png") as card:

@@ -69,6 +69,18 @@ def test_neither_tint_nor_a_bare_patch_is_the_detail() -> None:
     assert 12 <= frame.top <= 28
 
 
+def test_an_edge_does_not_make_a_bare_square_textured() -> None:
+    generator = np.random.default_rng(5)
+    truth = np.full((64, 64, 3), 90, np.uint8)
+    truth[:, 32:] = generator.integers(60, 200, (64, 32, 3))
+    streaks = truth.copy()
+    streaks[:, 8:30:3] += 60  # rain on the sky, which is left to one system alone
+    softer = truth.astype(float) - 0.5 * structure(truth)
+    frame = most_different([streaks, truth, softer.clip(0, 255).astype(np.uint8)], truth)
+    assert frame is not None
+    assert frame.left >= 22  # about half of it lies in the texture, or more
+
+
 def test_a_picture_smaller_than_the_detail_is_its_own_detail() -> None:
     small = [np.zeros((8, 12, 3), np.uint8), np.full((8, 12, 3), 9, np.uint8)]
     assert most_different(small) == Frame(0, 0, 8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from pathlib import Path
 
@@ -38,6 +39,20 @@ def test_marks_are_means_over_sets_against_provenance(tmp_path: Path) -> None:
     assert np.allclose(marks.get_offsets(), [(20_000, nafnet.psnr), (1_000_000, ours.psnr)])
     timed = systems(figure_plan("quality_cost", content="seconds_per_megapixel"), results)
     assert timed["cost"].tolist() == [2.0, 40.0]
+
+
+def test_a_narrow_range_of_costs_has_several_labels(tmp_path: Path) -> None:
+    results = write_results(tmp_path)
+    for run, parameters in ((made.NAFNET, 300_000), (made.NDR, 500_000)):
+        made.write_trained(results, run, {NOISE: {"a": 29.0, "b": 31.0}}, parameters=parameters)
+    rows = tuple(dataclasses.replace(row, test_sets=(NOISE,)) for row in ROWS)
+    plan = figure_plan("quality_cost", content="parameters", rows=rows)
+    figure = quality_cost.draw(plan, results).figure
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    low, high = axes.get_xlim()
+    ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    assert len(ticks) >= 2
 
 
 def test_systems_of_other_test_sets_stand_apart(tmp_path: Path) -> None:
