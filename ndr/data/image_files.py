@@ -128,6 +128,10 @@ def read_rgb(path: str | Path, content: bytes | None = None) -> np.ndarray:
     return np.array(_read_image(Path(path), content))
 
 
+Thumbnail = bytes
+"""Another name where a field is called `bytes`."""
+
+
 @dataclass(frozen=True, slots=True)
 class FileFacts:
     """What a manifest says of one image file."""
@@ -137,7 +141,7 @@ class FileFacts:
     pixels_sha256: str
     width: int
     height: int
-    thumbnail: bytes = field(default=b"", repr=False, compare=False)
+    thumbnail: Thumbnail = field(default=b"", repr=False, compare=False)
     """Grey values of `THUMBNAIL` x `THUMBNAIL` areas; empty where the file was not decoded now."""
 
 
