@@ -7,6 +7,7 @@ INSTALLED := $(VENV)/installed
 CORES ?= all
 TIER ?= quick
 REMOTE ?=
+AGAINST ?=
 MIRROR ?=
 DIR ?=
 ADDRESS ?=
@@ -17,10 +18,11 @@ REFERENCE_TIER := $(if $(filter command line environment,$(origin TIER)),$(value
 override CORES := $(value CORES)
 override TIER := $(value TIER)
 override REMOTE := $(value REMOTE)
+override AGAINST := $(value AGAINST)
 override MIRROR := $(value MIRROR)
 override DIR := $(value DIR)
 override ADDRESS := $(value ADDRESS)
-export CORES TIER REMOTE MIRROR DIR ADDRESS REFERENCE_TIER
+export CORES TIER REMOTE AGAINST MIRROR DIR ADDRESS REFERENCE_TIER
 
 .PHONY: tables publish test bench snapshot restore trained-weights reference-runs check-regression update-reference coverage lint format lock clean
 
@@ -35,7 +37,9 @@ test: $(INSTALLED)  ## all checks: formatting, lint, tests
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m workflows.lint
 	OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest -n auto --dist loadfile
 
-bench: $(INSTALLED)  ## speed and memory of the networks beside a straightforward formulation
+# AGAINST is a git revision to compare with, in place of the straightforward formulation of each method
+bench: $(INSTALLED)  ## speed and memory of the networks, and seconds of all methods, before and after
+	$(BIN)/python -m bench.method_speed $${AGAINST:+--against="$$AGAINST"}
 	$(BIN)/python -m bench.ndr_step
 
 # REMOTE is a folder, an address (s3://bucket/path) or a configured DVC remote: docs/storage.md
