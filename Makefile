@@ -24,7 +24,7 @@ override DIR := $(value DIR)
 override ADDRESS := $(value ADDRESS)
 export CORES TIER REMOTE AGAINST MIRROR DIR ADDRESS REFERENCE_TIER
 
-.PHONY: tables publish test bench snapshot restore trained-weights reference-runs check-regression update-reference coverage lint format lock clean
+.PHONY: tables publish test bench gpu-check snapshot restore trained-weights reference-runs check-regression update-reference coverage lint format lock clean
 
 tables: $(INSTALLED)  ## the report at the default tier: reports/all_tables.html
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores "$$CORES" reports/all_tables.html
@@ -41,6 +41,9 @@ test: $(INSTALLED)  ## all checks: formatting, lint, tests
 bench: $(INSTALLED)  ## speed and memory of the networks, and seconds of all methods, before and after
 	$(BIN)/python -m bench.method_speed $${AGAINST:+--against="$$AGAINST"}
 	$(BIN)/python -m bench.ndr_step
+
+gpu-check: $(INSTALLED)  ## ten minutes on a card: does it compute the same, how fast? writes gpu_check.json
+	$(BIN)/python -m bench.gpu_check
 
 # REMOTE is a folder, an address (s3://bucket/path) or a configured DVC remote: docs/storage.md
 snapshot: $(INSTALLED)  ## store what a tier has finished: make snapshot TIER=quick REMOTE=/mnt/lab/ndr

@@ -222,6 +222,19 @@ class CostAssumptions:
         return named_entry("card", name or self.card, self.cards)
 
 
+GPU_CHECK = Path("gpu_check.json")
+"""What `make gpu-check` writes, in the folder of the checkout."""
+
+
+def checked_card(root: Path) -> Card | None:
+    """The card that `make gpu-check` timed here; None where it has not run, or timed nothing."""
+    path = root / GPU_CHECK
+    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if not content.get("teraflops"):
+        return None
+    return Card(label=content["card"], teraflops=content["teraflops"], basis="make gpu-check")
+
+
 def read_assumptions(config: Path = CONFIG) -> CostAssumptions:
     """Read `config/costs.yaml`; a misspelt key is an error with the nearest one."""
     return read_yaml_spec(CostAssumptions, config / "costs.yaml")

@@ -12,7 +12,13 @@ from ndr.records.provenance import EvaluationProvenance
 from ndr.records.record import ResultFileError
 from workflows import ROOT
 from workflows.configuration import CONFIG, suite_config
-from workflows.estimate.hours import RunTimes, StepCosts, finished_runs, read_assumptions
+from workflows.estimate.hours import (
+    RunTimes,
+    StepCosts,
+    checked_card,
+    finished_runs,
+    read_assumptions,
+)
 from workflows.estimate.this_machine import known_speed
 from workflows.estimate.volumes import DataVolumes, Volume
 from workflows.own_sets import suite_catalogue
@@ -175,7 +181,8 @@ def estimate(
     assumptions = read_assumptions()
     results = root / "results" / config.tier
     finished = finished_runs(results)
-    chosen, factor = assumptions.card_named(card), assumptions.step_over_forward
+    checked = checked_card(root) if card is None else None
+    chosen, factor = checked or assumptions.card_named(card), assumptions.step_over_forward
     costs = StepCosts()
     times = RunTimes(plan.runs, finished, costs, chosen, factor)
     here = known_speed(root)
