@@ -1,8 +1,8 @@
 """Time of a table column's statistics at the size of the largest test sets (`make bench`).
 
 `python -m bench.statistics_speed` takes 31 methods on 500 images of 492 scenes (SOTS outdoor),
-computes the interval of each mean, the interval of each difference from the best, and all Wilcoxon
-tests with Holm's adjustment. Run it on one core (`taskset -c 1`, `OMP_NUM_THREADS=1`). What counts
+computes the interval of each mean, and whether each is told from the best: interval and tests of
+its difference. Run it on one core (`taskset -c 1`, `OMP_NUM_THREADS=1`). What counts
 is the processor's time, which other programs on the core do not lengthen much. The exit code is 1
 where it is above the limit.
 """
@@ -16,13 +16,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reports.analysis.bootstrap import (
-    RESAMPLES,
-    Sample,
-    mean_interval,
-    resampling_weights,
-)
-from reports.analysis.comparison import holm, p_value, paired_differences
+from reports.analysis.bootstrap import RESAMPLES, Sample, resampling_weights
+from reports.analysis.evidence import Comparisons, evidence, pairs
 
 METHODS, IMAGES, SCENES = 31, 500, 492
 LIMIT_SECONDS = 5.0
@@ -42,10 +37,15 @@ def column(seed: int = 0) -> list[Sample]:
 def statistics(samples: Sequence[Sample]) -> int:
     """All intervals and comparisons of a column; returns how many there are."""
     best = max(samples, key=lambda sample: float(sample.values.mean()))
-    differences = [paired_differences(one, best) for one in samples if one is not best]
-    intervals = [mean_interval(one, name="column") for one in (*samples, *differences)]
-    adjusted = holm([p_value(one) for one in differences])
-    return len(intervals) + len(adjusted)
+    alone = [evidence([(1.0, [one])], [1.0], name="column") for one in samples]
+    beside = [
+        evidence([(1.0, [one]), (-1.0, [best])], [1.0], name="column")
+        for one in samples
+        if one is not best
+    ]
+    among = Comparisons(pairs(len(samples)))
+    words = [one.told(0.0, 0.02, among) for one in beside]
+    return len(alone) + len(beside) + len(words)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

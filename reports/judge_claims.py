@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ndr.records.claim_results import (
+    RATIO,
+    SECONDS,
     ClaimResult,
     ClaimResults,
     PartResult,
@@ -21,7 +23,7 @@ from ndr.records.table_result import TableResult
 from ndr.specs.typed_file import SpecError
 from reports.claims.measurement import Measurement, NotRunError
 from reports.claims.parts import parts_of
-from reports.claims.quantities import count_parts, settling_parts, timing_parts
+from reports.claims.quantities import count_part, share_part, study_parts, timing_part
 from reports.claims.specs import Claim, Claims, read_claims
 from reports.claims.verdicts import NOT_RUN, combined
 
@@ -52,13 +54,16 @@ def evaluate_claims(
 def _parts(claim: Claim, measurement: Measurement, parameter_counts: Path) -> list[PartResult]:
     """What the results say to a claim; nothing where the suite measures nothing of it."""
     if claim.timing is not None:
-        return timing_parts(claim.timing, measurement)
-    if claim.settling is not None:
-        return settling_parts(claim.settling, measurement)
+        return [timing_part(claim.timing, measurement.results)]
+    if claim.study is not None:
+        return study_parts(claim.study, measurement)
     if claim.count is not None:
-        return count_parts(claim.count, parameter_counts)
+        spec = claim.count
+        return [count_part(spec, part, measurement, parameter_counts) for part in spec.parts]
+    if claim.shares:
+        return [share_part(spec, measurement, parameter_counts) for spec in claim.shares]
     parts = parts_of(claim)
-    return [measurement.part(part, len(parts), measurement.label(part, parts)) for part in parts]
+    return [measurement.part(part, parts) for part in parts]
 
 
 def _evaluate(claim: Claim, measurement: Measurement, parameter_counts: Path) -> ClaimResult:
@@ -71,6 +76,7 @@ def _evaluate(claim: Claim, measurement: Measurement, parameter_counts: Path) ->
     return ClaimResult(
         id=claim.id,
         says=" ".join(claim.says.split()),
+        quote=" ".join(claim.quote.split()),
         where=claim.where,
         kind=claim.kind,
         tables=tables_of(claim),
@@ -78,22 +84,24 @@ def _evaluate(claim: Claim, measurement: Measurement, parameter_counts: Path) ->
         deciding=_deciding(parts, verdict),
         parts=tuple(parts),
         reason=reason,
+        note=" ".join(claim.note.split()),
     )
 
 
 def tables_of(claim: Claim) -> tuple[str, ...]:
     """Tables whose cells a claim is about."""
-    named = [part.table for part in parts_of(claim)]
-    named += [spec.table for spec in (claim.timing, claim.settling) if spec is not None]
+    named = [term.system.table for part in parts_of(claim) for term in part.terms]
+    named += [claim.study.system.table] if claim.study is not None else []
     return tuple(dict.fromkeys(named))
 
 
 def _distance(part: PartResult) -> float:
-    """How far a part lies above what is claimed; for ratios, below."""
+    """How far a part lies above what is claimed; of ratios and bounded seconds, below."""
     if part.estimate is None:
         return math.inf
     bound = part.bound or 0.0
-    return bound - part.estimate if part.unit == "ratio" else part.estimate - bound
+    below = part.unit == RATIO or (part.unit == SECONDS and part.bound is not None)
+    return bound - part.estimate if below else part.estimate - bound
 
 
 def _deciding(parts: Sequence[PartResult], verdict: str) -> int | None:

@@ -47,6 +47,7 @@ FLOORS = {
     "ndr.train": 4,
     "ndr.evaluate": 4,
     "ndr.represent": 4,
+    "ndr.time_networks": 4,
     "ndr.fetch_weights": 4,
     "workflows": 4,
     "reports.number_format": 5,

@@ -298,6 +298,7 @@ class Plan:
             else (),
             own_metrics=table.own_metrics,
             paper_values=table.paper_values,
+            comparable_with_paper=self.tier.comparable_with_paper,
             notes=table.notes,
         )
 

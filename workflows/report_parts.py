@@ -5,7 +5,7 @@ Plain functions of the plan. None of them asks for a training that no table asks
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ndr.metrics.protocol import NO_REFERENCE, description
 from ndr.nearest_name import check_names, named_entry
@@ -33,6 +33,7 @@ WITH_CONTROLS = ("picture_grid", "residuals")
 """Kinds of figures that show the degraded input and the truth beside the rows."""
 WITH_INPUT = ("scatter", "quality_cost")
 """Kinds of figures that show how good the degraded input is."""
+ENLARGING_SETTING = "noise_rain_haze_x2"
 REPRESENTED: tuple[dict[str, object], ...] = ({}, {"lambda_degrad": 0})
 """Changes of the runs whose D the report shows: as published, and without the degradation loss."""
 
@@ -131,15 +132,27 @@ def _costly_part(plan: Plan, run: str) -> str | None:
 
 
 def represented_runs(plan: Plan) -> list[str]:
-    """Runs that the section on D shows, of those that the tables ask for, main run first."""
+    """Runs that the section on D shows, of those that the tables ask for, main run first.
+
+    Trainings of one network that differ in their seeds follow each other: they answer together.
+    """
+    return [run for changes in REPRESENTED for run in _asked_runs(plan, SETTING, changes)]
+
+
+def enlarging_runs(plan: Plan) -> list[str]:
+    """Trainings of the network of Figure 14, whose D claims ask too: it enlarges by 2."""
+    changes = {"upscale": plan.config.upscale}
+    return _asked_runs(plan, ENLARGING_SETTING, changes)[:1]
+
+
+def _asked_runs(plan: Plan, setting: str, changes: Mapping[str, object]) -> list[str]:
+    """Runs of the paper's network in a mix, with these changes, that the tables ask for."""
     asked = plan.runs_of_tables()
+    wanted = (METHOD, setting, changes)
     return [
         run
-        for changes in REPRESENTED
         for run, spec in plan.runs.items()
-        if run in asked
-        and (spec.method, spec.setting.name, spec.seed) == (METHOD, SETTING, plan.seed)
-        and spec.changes == changes
+        if run in asked and (spec.method, spec.setting.name, dict(spec.changes)) == wanted
     ]
 
 

@@ -28,6 +28,7 @@ from workflows.own_sets import suite_catalogue
 from workflows.planning import make_plan
 from workflows.report_parts import (
     DRAWING,
+    enlarging_runs,
     figure_plan,
     figure_runs,
     figures_of_tables,
@@ -284,6 +285,17 @@ class Suite:
     def report_representation(self) -> list[str]:
         """Numbers of the section on D."""
         return [f"{self.results}/representation/{run}.json" for run in represented_runs(self.plan)]
+
+    @property
+    def claims_representation(self) -> list[str]:
+        """Numbers on D that claims ask for: the report's, and of the network that enlarges."""
+        runs = [*represented_runs(self.plan), *enlarging_runs(self.plan)]
+        return [f"{self.results}/representation/{run}.json" for run in runs]
+
+    @property
+    def timed_rounds(self) -> int:
+        """Rounds in which networks are timed; fewer where numbers mean nothing."""
+        return 12 if self.tier == "smoke" else 40
 
     @property
     def report_figures(self) -> list[str]:

@@ -41,7 +41,9 @@ class Metric:
     digits: int
     """Digits after the point that are printed."""
     tolerance: float
-    """How far outside our interval the paper's number still counts as close."""
+    """How far from ours the paper's number still counts as close."""
+    smallest_effect: float
+    """Smaller differences of two systems are none, however sure they are."""
     unit: str = ""
     higher_is_better: bool = True
     lowest: float = -LARGEST
@@ -99,7 +101,13 @@ class Metric:
         return f"{value:g} is no {self.name} (expected {expected[low, high]}{perfect})"
 
 
-_RATING: Mapping[str, Any] = {"lowest": -100.0, "highest": 200.0, "needs_reference": False}
+_RATING: Mapping[str, Any] = {
+    "lowest": -100.0,
+    "highest": 200.0,
+    "tolerance": 1.0,
+    "smallest_effect": 0.1,
+    "needs_reference": False,
+}
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         metric.name: metric
@@ -114,6 +122,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 highest=1000.0,  # differences that float32 can hold
                 perfect=math.inf,
                 tolerance=0.1,
+                smallest_effect=0.02,
                 regression_floor=0.02,
             ),
             Metric(
@@ -122,12 +131,13 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 lowest=-1.0,
                 highest=1.0,
                 tolerance=0.005,
+                smallest_effect=0.0005,  # 0.02 dB at the slope of Table V, sigma = 25
                 regression_floor=0.0005,
             ),
             # Those without reference have scales that go to 100; networks leave them a little.
-            Metric("DBCNN", digits=2, tolerance=1.0, **_RATING),
-            Metric("MUSIQ", digits=2, tolerance=1.0, **_RATING),
-            Metric("PIQE", digits=2, tolerance=1.0, **_RATING, higher_is_better=False),
+            Metric("DBCNN", digits=2, **_RATING),
+            Metric("MUSIQ", digits=2, **_RATING),
+            Metric("PIQE", digits=2, **_RATING, higher_is_better=False),
         )
     }
 )

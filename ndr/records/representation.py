@@ -17,8 +17,12 @@ from ndr.records.record import Record
 from ndr.specs.typed_file import named
 
 LEVELS = ("1", "2", "3")
+MINIMUM_FOR_INTERVAL = 6
+"""Pictures, or vectors; fewer give no interval, and no word."""
 TRAINED, UNTRAINED, PLAIN = "trained", "untrained", "image statistics"
-ALL_DEGRADATIONS = "all"
+FEATURES, FEATURES_UNTRAINED = "features F", "features F, untrained"
+"""Sources of what a classifier sees beside S: means over the pixels of each channel of F."""
+ALL_DEGRADATIONS, CLEAN = "all", "clean"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +30,15 @@ class Measured:
     """A number, how many values it is the mean of, and its mean per picture.
 
     `value` is None where it is unavailable, and `reason` says why. `pictures` is empty where the
-    number is no mean over pictures (a share of variance, an entropy).
+    number is no mean over pictures (a share of variance, an entropy); such a number may have a 95 %
+    interval of its own.
     """
 
     value: float | None
     n: int
     pictures: dict[str, float] = field(default_factory=dict)
     reason: str = ""
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +73,8 @@ class ExplainedShares:
     level: str
     degradation: Measured
     picture: Measured
+    lead: Measured
+    """The first minus the second; all three with intervals over pictures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +98,49 @@ class RecreatedViews:
     by_type: dict[str, dict[str, Measured]] = field(default_factory=dict)
     """The same by degradation."""
     swap: SwapTest | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoredViews:
+    """What NDR-Restore makes of degraded views with other U than their own, PSNR to the clean."""
+
+    feeds: tuple[str, ...] = ()
+    psnr: dict[str, Measured] = field(default_factory=dict)
+    """By feed, over all degradations."""
+    by_type: dict[str, dict[str, Measured]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dose:
+    """Rank correlation, per picture, of a degradation's strength with norms at level 1."""
+
+    source: str
+    kind: str
+    doses: tuple[float, ...]
+    U: Measured
+    F: Measured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen:
+    """A degradation that no training has: PSNR before and after the restoration."""
+
+    kind: str
+    degraded: Measured
+    restored: Measured
+    without_u: Measured
+    """Restored with a U of zeros."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeCorrelation:
+    """Correlation of the norms of U and F with the edges of the clean view, at level 1."""
+
+    source: str
+    condition: str
+    """`all` degradations, or `clean` views that nothing was done to."""
+    U: Measured
+    F: Measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +179,7 @@ class VectorLikeness:
 
 @dataclass(frozen=True, slots=True)
 class SettlingRow:
-    """Change of D between two kept steps, see `ndr.study.measurement`."""
+    """Change of D between two kept steps, see `ndr.study.vectors_of_d`."""
 
     first_step: int
     last_step: int
@@ -136,6 +187,18 @@ class SettlingRow:
     learning_rate: float
     scaled: float
     walk: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Change of D in the later half of its snapshots over that in the earlier half.
+
+    Two ways to take the learning rate out, see `ndr.study.vectors_of_d`; intervals over the
+    vectors of D.
+    """
+
+    scaled: Measured
+    walk: Measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +217,7 @@ class ResidualCorrelation:
 class RepresentationFile(Record):
     """The numbers of one run, each with its controls."""
 
+    SCHEMA: ClassVar[int] = 2
     FILE: ClassVar[str] = "representation file"
 
     run: str
@@ -174,7 +238,12 @@ class RepresentationFile(Record):
     vector_use: tuple[VectorUse, ...] = field(metadata=named("usage"))
     likeness: VectorLikeness = field(metadata=named("similarity"))
     settling: tuple[SettlingRow, ...]
+    settled: Settled
     residual_correlation: tuple[ResidualCorrelation, ...]
+    restored: RestoredViews
+    dose: tuple[Dose, ...]
+    unseen: tuple[Unseen, ...]
+    edges: tuple[EdgeCorrelation, ...]
 
     @property
     def label(self) -> str:
@@ -197,11 +266,11 @@ class RepresentationFile(Record):
 
     @functools.cached_property
     def explained(self) -> Mapping[tuple[str, str, str], Measured]:
-        """By source, level, and `degradation` or `picture`."""
+        """By source, level, and `degradation`, `picture` or `lead`."""
         return {
             (row.source, row.level, factor): getattr(row, factor)
             for row in self.explained_variance
-            for factor in ("degradation", "picture")
+            for factor in ("degradation", "picture", "lead")
         }
 
     @functools.cached_property
@@ -225,6 +294,12 @@ class RepresentationFile(Record):
             for name in ("U", "F", "change")
         }
 
+    def edge(self, source: str, condition: str, name: str) -> Measured:
+        """Correlation of the norm of U or F with the clean view's edges."""
+        rows = {(row.source, row.condition): row for row in self.edges}
+        number: Measured = getattr(rows[source, condition], name)
+        return number
+
 
 def missing(reason: str) -> Measured:
     """A number that is unavailable.
@@ -235,15 +310,17 @@ def missing(reason: str) -> Measured:
     return Measured(None, 0, {}, reason)
 
 
-def single(value: float, n: int) -> Measured:
+def single(value: float, n: int, interval: tuple[float, float] | None = None) -> Measured:
     """A number that is no mean over pictures; None with a reason where it is not finite.
+
+    `interval` is its own 95 % interval.
 
     >>> single(0.5, 12).value, single(float("nan"), 12).value
     (0.5, None)
     """
     if not np.isfinite(value):
         return missing("the number is not defined for these values (nothing varies)")
-    return Measured(float(value), n)
+    return Measured(float(value), n, interval=interval)
 
 
 def mean_over_pictures(values: ArrayLike, pictures: Sequence[str]) -> Measured:
@@ -254,7 +331,7 @@ def mean_over_pictures(values: ArrayLike, pictures: Sequence[str]) -> Measured:
         pictures: the picture of each sample.
 
     >>> mean_over_pictures([1.0, 0.0, 1.0, float("nan")], ["a", "a", "b", "b"])
-    Measured(value=0.75, n=3, pictures={'a': 0.5, 'b': 1.0}, reason='')
+    Measured(value=0.75, n=3, pictures={'a': 0.5, 'b': 1.0}, reason='', interval=None)
     """
     array = np.asarray(values, dtype=np.float64)
     if array.shape != (len(pictures),):

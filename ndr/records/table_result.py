@@ -35,7 +35,7 @@ AVERAGE = "Average"
 
 BEST, NOT_DISTINGUISHABLE = "best", "not distinguishable"
 """Words of `Shown.from_best`."""
-INSIDE, CLOSE, OFF = "inside", "close", "off"
+CLOSE, OFF = "close", "off"
 """Words of `Shown.agreement`."""
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
@@ -77,11 +77,12 @@ class Shown:
     rank: int = 0
     """1 best, 2 second best within the block, 0 neither."""
     interval: tuple[float, float] | None = None
-    """95 % bootstrap interval of the mean; None: fewer than two scenes, or an infinite value."""
+    """95 % interval of the mean; None: fewer than two scenes, or an infinite value."""
     from_best: str = ""
     """`best`, `not distinguishable` (from the block's best), or empty."""
     agreement: str = ""
-    """Where the paper's number lies: `inside` the interval, `close` to it, `off`; or empty."""
+    """The paper's number is `close` to ours or `off`; empty where there is none, and at tiers that
+    are not comparable with the paper."""
     seeds: int = 0
     """Trainings that the mean is over; 0 where there is no mean."""
 
@@ -179,6 +180,14 @@ class Block:
     name: str
     rows: tuple[Row, ...]
 
+    @property
+    def balance(self) -> str:
+        """How its trainings mixed their tasks; empty where they had one."""
+        if "+" not in self.name:
+            return ""
+        known = [row.training.balance for row in self.rows if row.training]
+        return ", ".join(dict.fromkeys(each for each in known if each))
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -214,7 +223,7 @@ class QualityEntry:
 class TableResult(Record):
     """One table of the paper at one tier."""
 
-    SCHEMA: ClassVar[int] = 2
+    SCHEMA: ClassVar[int] = 3
     FILE: ClassVar[str] = "table file"
 
     name: str
@@ -227,6 +236,7 @@ class TableResult(Record):
     average_weights: tuple[float, ...]
     """Weight of each column in the average; empty: the plain mean."""
     paper_values: str | None
+    comparable_with_paper: bool
     degraded_input_run: str
     plan_sha256: str
     columns: tuple[Column, ...]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ndr.specs.typed_file import CanonicalSpec
+from ndr.specs.typed_file import LATER, CanonicalSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,9 @@ class TablePlan(CanonicalSpec):
     paper_values: str | None = None
     """File in `reports/paper_values/`."""
     notes: tuple[str, ...] = ()
+    comparable_with_paper: bool = field(default=True, metadata=LATER)
+    """Whether the tier's sets and networks are such that a word may be said on the paper's
+    numbers."""
 
 
 @dataclass(frozen=True, slots=True)

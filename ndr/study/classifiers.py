@@ -5,12 +5,13 @@ Pictures that are tested are never trained on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ndr.records.representation import Measured, mean_over_pictures, missing, single
+from ndr.study.resampling import picture_indices, resampled_interval
 
 MINIMUM_PICTURES = 3
 """Fewer leave at most one picture to learn from: its content would be taken for the class."""
@@ -103,13 +104,16 @@ def accuracy_over_pictures(
 
 
 def explained_variance(
-    features: Mapping[str, NDArray[np.float64]], *, standardise: bool = False
-) -> tuple[Measured, Measured]:
+    features: Mapping[str, NDArray[np.float64]],
+    pictures: Sequence[str] = (),
+    *,
+    standardise: bool = False,
+) -> tuple[Measured, Measured, Measured]:
     """Eta squared of a balanced design: each view once under each degradation.
 
     Returns:
-        Shares of the degradation and of the picture, in [0, 1]; what is left to 1 belongs to both
-        together.
+        Shares of the degradation and of the picture, in [0, 1], and the first minus the second;
+        what is left to 1 belongs to both together.
 
     The sums of squares of all F numbers are added before they are divided, so that a number that
     hardly varies counts little. A share is never 0 by chance alone: with T types of V views each,
@@ -118,29 +122,49 @@ def explained_variance(
 
     Args:
         features: per degradation, (V, F): one row per view, in the same order for all.
+        pictures: the picture of each view; with them the shares have intervals over pictures.
         standardise: give all numbers the same variance first, where their units differ.
 
     >>> design = {"noise": np.array([[0.0], [1.0]]), "rain": np.array([[3.0], [4.0]])}
     >>> [share.value for share in explained_variance(design)]
-    [0.9, 0.1]
+    [0.9, 0.1, 0.8]
     """
     values = np.stack([np.asarray(rows, dtype=np.float64) for rows in features.values()])
     types, views, _ = values.shape
     if types < 2 or views < 2:
         reason = missing(f"needs two degradations and two views, found {types} and {views}")
-        return reason, reason
-    centred = values - values.mean(axis=(0, 1))
+        return reason, reason, reason
     if standardise:
-        deviation = centred.std(axis=(0, 1))
-        centred = centred[..., deviation > 0] / deviation[deviation > 0]
-    total = float((centred**2).sum())
-    if total == 0:
+        deviation = values.std(axis=(0, 1))
+        values = values[..., deviation > 0] / deviation[deviation > 0]
+    if not (values - values.mean(axis=(0, 1))).any():
         reason = missing("nothing varies")
-        return reason, reason
+        return reason, reason, reason
+    names = list(dict.fromkeys(pictures))
+    count = types * views
+
+    def measured(number: Callable[[float, float], float]) -> Measured:
+        def of(chosen: NDArray[np.intp]) -> float:
+            return number(*_shares(values[:, picture_indices(pictures, names, chosen)]))
+
+        interval = resampled_interval(len(names), of, "explained variance")
+        return single(number(*_shares(values)), count, interval)
+
+    return (
+        measured(lambda by_type, _: by_type),
+        measured(lambda _, by_view: by_view),
+        measured(lambda by_type, by_view: by_type - by_view),
+    )
+
+
+def _shares(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Shares of type and view in the variance of (T, V, F)."""
+    types, views, _ = values.shape
+    centred = values - values.mean(axis=(0, 1))
+    total = float((centred**2).sum()) or 1.0
     by_type = views * float((centred.mean(axis=1) ** 2).sum())
     by_view = types * float((centred.mean(axis=0) ** 2).sum())
-    count = types * views
-    return single(by_type / total, count), single(by_view / total, count)
+    return by_type / total, by_view / total
 
 
 def _kurtosis(values: NDArray[np.float64]) -> float:

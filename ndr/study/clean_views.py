@@ -1,17 +1,27 @@
-"""Views of clean test pictures, each under the same degradations: the picture tells no class."""
+"""Views of clean test pictures, each under the same degradations: the picture tells no class.
+
+Beside the types of degradations, views are made at several strengths of each (doses), and under
+some that no training has.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import gaussian_filter
 
+from ndr.data.image_files import to_uint8
 from ndr.data.pairs import PairedSet
 from ndr.degradations.downsampling import downsample_bicubic
 from ndr.degradations.synthesis import apply_sequence, x2_steps
 from ndr.evaluation.degraded_images import EvaluationError
+from ndr.records.representation import CLEAN
 from ndr.seeds import numpy_generator
 from ndr.specs.run_spec import EvaluationSpec, TestSetSpec
 
@@ -34,6 +44,38 @@ WEAK_NOISE = "noise_15"
 """Noise that is hard to tell from sigma 25."""
 SIGMAS = {"noise": 25.0, WEAK_NOISE: 15.0}
 CONDITIONS = (*TYPES, WEAK_NOISE)
+DOSES: Mapping[str, tuple[float, ...]] = {
+    "noise": (5.0, 15.0, 25.0, 35.0, 50.0),
+    "rain": (5.0, 10.0, 25.0, 50.0),
+    "haze": (0.04, 0.08, 0.12, 0.16, 0.2),
+}
+"""Sigma of 255, mm/h, and beta. Everything else that is drawn is the same for all doses."""
+DOSE_PARAMETERS = {"noise": "sigma", "rain": "rate", "haze": "beta"}
+BLUR, JPEG = "blur", "JPEG"
+UNSEEN: Mapping[str, str] = {
+    "noise of sigma 35": "noise 35",
+    "Gaussian blur, deviation 2": BLUR,
+    "JPEG, quality 20": JPEG,
+}
+"""Degradations that no training has, by their names in words."""
+BLUR_DEVIATION, JPEG_QUALITY = 2.0, 20
+
+
+def dose_condition(kind: str, dose: float) -> str:
+    """Name of a condition.
+
+    >>> dose_condition("noise", 35.0)
+    'noise 35'
+    """
+    return f"{kind} {dose:g}"
+
+
+ALL_CONDITIONS = (
+    *CONDITIONS,
+    CLEAN,
+    *(dose_condition(kind, dose) for kind, doses in DOSES.items() for dose in doses),
+    *(BLUR, JPEG),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +104,18 @@ class Views:
     def names(self) -> tuple[str, ...]:
         """The pictures' scenes, each once."""
         return tuple(dict.fromkeys(self.pictures))
+
+    def first_of_each(self) -> Views:
+        """One view of each picture, where several would cost more than they tell."""
+        chosen = np.arange(0, len(self.pictures), self.per_picture)
+        return Views(
+            self.set,
+            tuple(self.pictures[index] for index in chosen),
+            1,
+            self.clean[chosen],
+            self.reference[chosen],
+            {name: images[chosen] for name, images in self.degraded.items()},
+        )
 
     def other_picture(self) -> NDArray[np.intp]:
         """For each view the index of the view of the next picture at the same place."""
@@ -111,24 +165,48 @@ def degraded_picture(
     noise_variant: str = "float_clip",
     x2_order: str | None = None,
 ) -> NDArray[np.float32]:
-    """One clean picture (H, W, 3) under one of `CONDITIONS`, drawn for its scene.
+    """One clean picture (H, W, 3) under one of `ALL_CONDITIONS`, drawn for its scene.
 
     `x2_order` is the order of degradation and reduction by 2; None: nothing is reduced. The result
-    is not rounded to 8 bits, under no condition: rounding would tell.
+    is not rounded to 8 bits, under no condition but JPEG: rounding would tell.
 
     >>> grey = np.full((32, 32, 3), 0.5, np.float32)
     >>> degraded_picture(grey, "noise_15", "a", 9, x2_order="degrade_then_down").shape
     (16, 16, 3)
     """
-    noise = condition in SIGMAS
-    kind = "noise" if noise else condition
-    parameters = {"noise": {"sigma": SIGMAS[condition], "variant": noise_variant}} if noise else {}
+    if condition in (CLEAN, BLUR, JPEG):
+        changed = {CLEAN: lambda image: image, BLUR: _blurred, JPEG: _compressed}[condition]
+        if x2_order == "down_then_degrade":
+            return changed(downsample_bicubic(clean, 2, round_8_bits=False))
+        made = changed(clean)
+        return made if x2_order is None else downsample_bicubic(made, 2, round_8_bits=False)
+    kind, _, dose = condition.partition(" ")
+    parameters: dict[str, dict[str, Any]] = {}
+    if kind in SIGMAS:
+        parameters["noise"] = {"sigma": SIGMAS[kind], "variant": noise_variant}
+        kind = "noise"
+    if dose:
+        parameters.setdefault(kind, {})[DOSE_PARAMETERS[kind]] = float(dose)
     steps: Sequence[str] = (kind,)
     if x2_order is not None:
         steps = x2_steps(steps, x2_order)
         parameters["down"] = {"round_8_bits": False}
-    generator = numpy_generator(suite_seed, "representation", condition, scene)
+    # Equal draws for all doses of a kind: only its strength changes.
+    key = f"dose of {kind}" if dose else condition
+    generator = numpy_generator(suite_seed, "representation", key, scene)
     return apply_sequence(clean, steps, generator, parameters=parameters)[0]
+
+
+def _blurred(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    deviations = (BLUR_DEVIATION, BLUR_DEVIATION, 0.0)
+    return gaussian_filter(image, deviations, mode="reflect").astype(np.float32)
+
+
+def _compressed(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The picture as a JPEG file gives it back."""
+    file = io.BytesIO()
+    Image.fromarray(to_uint8(image)).save(file, "JPEG", quality=JPEG_QUALITY)
+    return np.asarray(Image.open(file), dtype=np.float32) / np.float32(255)
 
 
 def _corners(height: int, width: int, side: int, count: int) -> list[tuple[int, int]]:
@@ -172,7 +250,7 @@ def make_views(
     side = min(VIEW_SIDE, smallest // (1 if per_picture == 1 else 2))
     side = side // SIDE_MULTIPLE * SIDE_MULTIPLE
     clean, reference = [], []
-    degraded: dict[str, list[NDArray[np.float32]]] = {name: [] for name in CONDITIONS}
+    degraded: dict[str, list[NDArray[np.float32]]] = {name: [] for name in ALL_CONDITIONS}
     for scene, picture in pictures.items():
         small = downsample_bicubic(picture, scale, round_8_bits=False) if scale > 1 else picture
         versions = {
@@ -184,7 +262,7 @@ def make_views(
                 noise_variant=noise_variant,
                 x2_order=x2_order if scale > 1 else None,
             )
-            for name in CONDITIONS
+            for name in ALL_CONDITIONS
         }
         height, width = picture.shape[:2]
         for top, left in _corners(height, width, side, per_picture):

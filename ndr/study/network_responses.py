@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -33,6 +33,10 @@ class NetworkWithRepresentation(Protocol):
         """S, U, and F before and after injection, per level, and D."""
         ...
 
+    def restore_given(self, degraded: Tensor, degradations: Sequence[Tensor]) -> Tensor:
+        """Restore with another U than the images' own."""
+        ...
+
     def degrade(self, clean: Tensor, degraded: Tensor) -> Tensor:
         """Give clean images the degradation of others, of any size."""
         ...
@@ -48,8 +52,12 @@ class Responses:
     """Mean over the pixels of the entropy of S over the N vectors, in nats, (V,)."""
     degradation: list[Tensor]
     """U, (V, C, h, w), on the network's device."""
+    features: list[NDArray[np.float64]]
+    """F before the query, mean over the pixels, (V, C)."""
     correlation: dict[str, list[NDArray[np.float64]]]
     """Per name in `MAPS`: correlation over the pixels with |x - y|, (V,); NaN if constant."""
+    edges: dict[str, list[NDArray[np.float64]]]
+    """The same with the edges of the clean view."""
 
 
 def network_of(method: Method, run: str) -> NetworkWithRepresentation:
@@ -106,21 +114,34 @@ def channel_norm(features: Tensor) -> Tensor:
     return torch.linalg.vector_norm(features.float(), dim=1)
 
 
+def edge_map(images: Tensor) -> Tensor:
+    """Size of the grey differences to the next pixels: (B, 3, H, W) -> (B, 1, H, W)."""
+    grey = images.mean(dim=1, keepdim=True)
+    down = F.pad(grey.diff(dim=2), (0, 0, 0, 1))
+    right = F.pad(grey.diff(dim=3), (0, 1))
+    return torch.hypot(down, right)
+
+
 def responses(
     network: NetworkWithRepresentation, views: Views, condition: str, device: torch.device
 ) -> Responses:
     """Run the network on all views under one condition.
 
-    |x - y| is the mean over the channels, as an area average at the size of each level.
+    |x - y| is the mean over the channels, and edges are sizes of differences of neighbouring grey
+    pixels; both as an area average at the size of each level.
 
     Args:
         network: in evaluation mode, on the device.
         views: V views.
-        condition: name in `ndr.study.clean_views.CONDITIONS`.
+        condition: name in `ndr.study.clean_views.ALL_CONDITIONS`.
         device: where the network is.
     """
     degraded = to_tensor(views.degraded[condition], device)
-    residual = (degraded - to_tensor(views.reference, device)).abs().mean(dim=1, keepdim=True)
+    reference = to_tensor(views.reference, device)
+    beside = {
+        "correlation": (degraded - reference).abs().mean(dim=1, keepdim=True),
+        "edges": edge_map(reference),
+    }
     parts: dict[tuple[str, int], list[NDArray[np.float64]]] = defaultdict(list)
     degradation: dict[int, list[Tensor]] = defaultdict(list)
     for part in batches(len(degraded)):
@@ -132,10 +153,12 @@ def responses(
             entropy = torch.special.entr(S.double()).sum(dim=1)
             parts["sharpness", level].append(entropy.mean(dim=(1, 2)).cpu().numpy())
             degradation[level].append(U)
-            beside = F.interpolate(residual[part], size=U.shape[-2:], mode="area")[:, 0]
+            parts["features", level].append(before.double().mean(dim=(2, 3)).cpu().numpy())
             maps = (channel_norm(U), channel_norm(before), channel_norm(after - before))
-            for name, values in zip(MAPS, maps, strict=True):
-                parts[name, level].append(correlation(values, beside))
+            for kind, full in beside.items():
+                small = F.interpolate(full[part], size=U.shape[-2:], mode="area")[:, 0]
+                for name, values in zip(MAPS, maps, strict=True):
+                    parts[f"{kind} {name}", level].append(correlation(values, small))
 
     def joined(name: str) -> list[NDArray[np.float64]]:
         return [np.concatenate(parts[name, level]) for level in LEVELS]
@@ -144,5 +167,7 @@ def responses(
         joined("affinity"),
         joined("sharpness"),
         [torch.cat(degradation[level]) for level in LEVELS],
-        {name: joined(name) for name in MAPS},
+        joined("features"),
+        {name: joined(f"correlation {name}") for name in MAPS},
+        {name: joined(f"edges {name}") for name in MAPS},
     )

@@ -2,8 +2,8 @@
 
 The images of Rain100L or SOTS that show one scene are not independent: the scene is resampled as a
 whole (cluster bootstrap; Davison and Hinkley, Bootstrap Methods and their Application, 1997,
-section 3.8). Where a method was trained with several seeds, seeds and scenes are resampled
-independently of each other (crossed), because every seed was evaluated on every image.
+section 3.8). Where a method was trained with several seeds, each image has the mean over them;
+`reports.analysis.evidence` says how trainings count.
 """
 
 from __future__ import annotations
@@ -93,19 +93,16 @@ def scene_sums(sample: Sample) -> tuple[NDArray[np.float64], NDArray[np.float64]
 # A table column asks for the same weights once per method: they are drawn once. Averages need the
 # weights of all their columns at a time. 500 scenes take 40 MB.
 @functools.lru_cache(maxsize=6)
-def resampling_weights(
-    name: str, purpose: str, position: int, units: int, resamples: int
-) -> NDArray[np.float64]:
+def resampling_weights(name: str, position: int, units: int, resamples: int) -> NDArray[np.float64]:
     """How often each unit is drawn in each resample, shape (resamples, units); rows sum to units.
 
     Args:
         name: what the interval is about, e.g. a test set; equal names give equal draws.
-        purpose: "scenes" or "seeds", which are drawn independently of each other.
-        position: which of several groups of units under one name.
-        units: number of scenes or seeds.
+        position: which of several groups of scenes under one name.
+        units: number of scenes.
         resamples: number of resamples.
     """
-    generator = numpy_generator(SEED, "bootstrap", name, purpose, position)
+    generator = numpy_generator(SEED, "bootstrap", name, "scenes", position)
     drawn = generator.integers(0, units, size=(resamples, units))
     drawn += units * np.arange(resamples)[:, None]
     counts = np.bincount(drawn.ravel(), minlength=resamples * units)
@@ -117,24 +114,17 @@ def resampling_weights(
 def resampled_means(
     sample: Sample, *, name: str, resamples: int, position: int = 0
 ) -> NDArray[np.float64]:
-    """Mean of each resample, shape (resamples,); seeds and scenes are drawn independently."""
+    """Mean of each resample over scenes, shape (resamples,)."""
     sums, sizes = scene_sums(sample)
-    scenes = resampling_weights(name, "scenes", position, len(sizes), resamples)
-    # One product for all seeds and the sizes: (resamples, scenes) x (scenes, seeds + 1).
-    totals = scenes @ np.column_stack([sums, sizes])
-    by_seed = totals[:, :-1] / totals[:, -1:]
-    seeds = by_seed.shape[1]
-    if seeds == 1:
-        return by_seed[:, 0]
-    # Seeds keep position 0: a training that is drawn is drawn for all test sets of an average.
-    drawn = resampling_weights(name, "seeds", 0, seeds, resamples)
-    return (by_seed * drawn).sum(axis=1) / seeds
+    scenes = resampling_weights(name, position, len(sizes), resamples)
+    totals = scenes @ np.column_stack([sums.mean(axis=1), sizes])
+    return totals[:, 0] / totals[:, 1]
 
 
 def mean_interval(
     sample: Sample, *, name: str, level: float = LEVEL, resamples: int = RESAMPLES
 ) -> Interval | None:
-    """Percentile bootstrap interval of the mean over images (and seeds).
+    """Percentile bootstrap interval of the mean over images.
 
     Args:
         sample: values or paired differences.

@@ -1,8 +1,7 @@
 """The parts of a claim: single differences of systems, with what the paper's own cells give.
 
 Works on the committed numbers alone: no result is needed to know what a claim asks for, and a
-misspelt block, system or column is found before anything is measured. All metrics that the paper
-prints are better when higher.
+misspelt block, system or column is found before anything is measured.
 """
 
 from __future__ import annotations
@@ -14,41 +13,63 @@ from decimal import Decimal
 
 from ndr.metrics.metric import METRICS
 from ndr.nearest_name import check_names, unknown_name
-from reports.claims.specs import AVERAGE, EVERY, OTHERS, Claim, Comparison
+from reports.claims.specs import (
+    AVERAGE,
+    EVERY,
+    OTHERS,
+    Change,
+    Claim,
+    Comparison,
+    Diminishing,
+    TrainedSystem,
+)
+from reports.claims.verdicts import paper_word
 from reports.paper.arithmetic import errata_facts
-from reports.paper.printed_values import ROMAN, file_of_table, printed_value, read_printed_values
+from reports.paper.printed_values import (
+    ROMAN,
+    block_title,
+    column_text,
+    file_of_table,
+    printed_value,
+    read_printed_values,
+    system_text,
+)
 
 TABLES = {f"table_{number:02d}": number for number in range(1, len(ROMAN) + 1)}
 
 
 @dataclass(frozen=True, slots=True)
+class Term:
+    """A system and how often it counts in a difference."""
+
+    coefficient: int
+    system: TrainedSystem
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
-    """One difference: better minus worse, or a difference of two such steps."""
+    """One difference: a sum of systems' means with coefficients, positive where the claim is."""
 
-    table: str
-    block: str
+    terms: tuple[Term, ...]
+    """Coefficients are of what is better; where less is better their signs turn."""
     column: str
-    """Name in the paper's file, or `Average`."""
+    """Name in the paper's files, or `Average`."""
     metric: str
-    systems: tuple[str, ...]
-    """Better and worse; or three systems, whose first step is to exceed the second."""
     margin: float = 0.0
-    includes_margin: bool = False
+    says: str = ""
+    """What is compared; empty: the systems' names say it."""
 
     @property
-    def coefficients(self) -> tuple[int, ...]:
-        """What each of the systems counts in the difference, positive where it is ahead."""
-        counts = (1, -1) if len(self.systems) == 2 else (-1, 2, -1)
-        return tuple(int(METRICS[self.metric].goodness(count)) for count in counts)
+    def signed(self) -> list[tuple[int, TrainedSystem]]:
+        """What each system's number counts, and the system."""
+        goodness = METRICS[self.metric].goodness
+        return [(int(goodness(term.coefficient)), term.system) for term in self.terms]
 
     @property
-    def holds_in_paper(self) -> bool | None:
-        """Whether the paper's own cells support the part; None where they are not printed."""
-        difference = paper_difference(self)
-        if difference is None:
-            return None
-        margin = Decimal(repr(self.margin))
-        return difference >= margin if self.includes_margin else difference > margin
+    def in_paper(self) -> str:
+        """Whether the paper's own cells support the part; empty where they are not printed."""
+        smallest = METRICS[self.metric].smallest_effect
+        return paper_word(paper_difference(self), self.margin, smallest)
 
 
 def table_number(table: str) -> int:
@@ -63,18 +84,15 @@ def _file(table: str) -> str:
 
 
 def parts_of(claim: Claim) -> list[Part]:
-    """The differences that a claim is about; none for claims of other kinds.
+    """The differences that a claim is about, each once; none for claims of other kinds.
 
     Raises:
         UnknownNameError: a table, block, system, column or metric that the paper does not have.
     """
     found = [part for comparison in claim.compare for part in _compared(comparison)]
-    if claim.diminishing is not None:
-        spec = claim.diminishing
-        found += [
-            Part(spec.table, spec.block, column, spec.metric, spec.systems)
-            for column in _columns(spec.table, spec.block, spec.systems[-1], spec.columns)
-        ]
+    found += [part for spec in claim.diminishing for part in _diminishing(spec)]
+    found += [part for change in claim.changes for part in _changed(change)]
+    found = list(dict.fromkeys(found))
     for part in found:
         _check(part)
     return found
@@ -84,9 +102,26 @@ def _compared(comparison: Comparison) -> Iterator[Part]:
     table = comparison.table
     for block in comparison.blocks:
         for pair, metric in itertools.product(_pairs(comparison, block), comparison.metrics):
-            for column in _columns(table, block, pair[0], comparison.columns):
-                margin = comparison.margin, comparison.includes_margin
-                yield Part(table, block, column, metric, pair, *margin)
+            better, worse = (TrainedSystem(table, block, name) for name in pair)
+            terms = (Term(1, better), Term(-1, worse))
+            for column in _columns(better, comparison.columns):
+                yield Part(terms, column, metric, comparison.margin)
+
+
+def _diminishing(spec: Diminishing) -> Iterator[Part]:
+    systems = [TrainedSystem(spec.table, spec.block, name) for name in spec.systems]
+    terms = tuple(Term(count, each) for count, each in zip((-1, 2, -1), systems, strict=True))
+    first, second, third = map(system_text, spec.systems)
+    says = f"{first} to {second} against {second} to {third}"
+    for column, metric in itertools.product(_columns(systems[-1], spec.columns), spec.metrics):
+        yield Part(terms, column, metric, says=says)
+
+
+def _changed(change: Change) -> Iterator[Part]:
+    systems = (change.of, change.over, *change.more_than)
+    terms = tuple(Term(count, each) for count, each in zip((1, -1, -1, 1), systems, strict=False))
+    for column, metric in itertools.product(_columns(change.of, change.columns), change.metrics):
+        yield Part(terms, column, metric, change.margin, " ".join(change.says.split()))
 
 
 def _pairs(comparison: Comparison, block: str) -> list[tuple[str, str]]:
@@ -107,18 +142,19 @@ def _methods(table: str, block: str) -> list[str]:
     return list(dict.fromkeys(method for own, method, _, _ in values if own == block))
 
 
-def _printed_columns(table: str, block: str, method: str) -> list[str]:
+def _printed_columns(system: TrainedSystem) -> list[str]:
     """Columns in which the paper prints a number for a system, the average left out."""
+    values = read_printed_values(_file(system.table)).items()
     columns = dict.fromkeys(
         column
-        for (own_block, own_method, column, _), printed in read_printed_values(_file(table)).items()
-        if (own_block, own_method) == (block, method) and printed.value is not None
+        for (block, method, column, _), printed in values
+        if (block, method) == (system.block, system.method) and printed.value is not None
     )
     return [column for column in columns if column != AVERAGE]
 
 
-def _columns(table: str, block: str, method: str, names: tuple[str, ...]) -> Sequence[str]:
-    return _printed_columns(table, block, method) if names == (EVERY,) else names
+def _columns(system: TrainedSystem, names: tuple[str, ...]) -> Sequence[str]:
+    return _printed_columns(system) if names == (EVERY,) else names
 
 
 def averaged_columns(part: Part) -> list[str]:
@@ -128,7 +164,7 @@ def averaged_columns(part: Part) -> list[str]:
     """
     if part.column != AVERAGE:
         return [part.column]
-    found = [_printed_columns(part.table, part.block, system) for system in part.systems]
+    found = [_printed_columns(term.system) for term in part.terms]
     return max(found, key=len)
 
 
@@ -138,10 +174,13 @@ def _check(part: Part) -> None:
     Raises:
         UnknownNameError: with the nearest names.
     """
-    file = _file(part.table)
-    check_names(f"method of {file}", part.systems, _methods(part.table, part.block))
-    for system, column in itertools.product(part.systems, averaged_columns(part)):
-        printed_value(file, (part.block, system, column, part.metric))
+    for term in part.terms:
+        system = term.system
+        file = _file(system.table)
+        known = _methods(system.table, system.block)
+        check_names(f"method of {file}", [system.method], known)
+        for column in averaged_columns(part):
+            printed_value(file, (system.block, system.method, column, part.metric))
 
 
 def paper_difference(part: Part) -> Decimal | None:
@@ -150,15 +189,29 @@ def paper_difference(part: Part) -> Decimal | None:
     Averages are computed from the printed cells, because some printed averages do not fit them.
     """
     rules = {rule.table: rule for rule in errata_facts().average_rules}
-    rule = rules.get(table_number(part.table)) if part.column == AVERAGE else None
+    average = part.column == AVERAGE
+    rule = rules.get(table_number(part.terms[0].system.table)) if average else None
     total = weights = Decimal()
     for column in averaged_columns(part):
         weight = rule.weight(column) if rule else Decimal(1)
         weights += weight
-        for system, coefficient in zip(part.systems, part.coefficients, strict=True):
-            key = (part.block, system, column, part.metric)
-            printed = printed_value(_file(part.table), key)
+        for coefficient, system in part.signed:
+            key = (system.block, system.method, column, part.metric)
+            printed = printed_value(_file(system.table), key)
             if printed.value is None:
                 return None
             total += weight * coefficient * Decimal(printed.text)
     return total / weights
+
+
+def part_label(part: Part, among: Sequence[Part]) -> str:
+    """What a part compares; what all parts of the claim share is left out."""
+    first, *others = [term.system for term in part.terms]
+    words = [part.says or f"{system_text(first.method)} over {system_text(others[0].method)}"]
+    blocks = {(p.terms[0].system.table, p.terms[0].system.block) for p in among}
+    if len(blocks) > 1 and not part.says:
+        words.append(block_title(first.block))
+    words.append("average" if part.column == AVERAGE else column_text(part.column))
+    if len({other.metric for other in among}) > 1:
+        words.append(part.metric)
+    return ", ".join(words)

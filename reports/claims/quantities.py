@@ -1,178 +1,194 @@
-"""Claims that are not differences of a metric: time, numbers of parameters, how D settles."""
+"""Claims that are not differences of a metric: seconds, numbers of parameters, answers on D."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
+
 from ndr.nearest_name import check_names
-from ndr.records.claim_results import MILLIONS, RATIO, PartResult
+from ndr.records.claim_results import FAILS, HOLDS, MILLIONS, NUMBER, RATIO, SECONDS, PartResult
+from ndr.records.network_costs import NetworkCost, NetworkCosts
 from ndr.records.parameter_counts import ParameterCounts
-from ndr.records.provenance import EvaluationProvenance, evaluation_folder
 from ndr.records.representation import RepresentationFile
-from ndr.records.table_result import Row
+from reports.analysis.bootstrap import Sample
+from reports.analysis.evidence import Comparisons, evidence
+from reports.analysis.representation_answers import Answer, answer
 from reports.claims.measurement import Measurement, NotRunError
-from reports.claims.specs import (
-    PARTS,
-    Count,
-    Settling,
-    TextNumber,
-    Timing,
-)
+from reports.claims.specs import AIRNET, COUNTABLE, Count, Share, Study, TextNumber, Timing
 from reports.claims.verdicts import (
     NOT_REPRODUCED,
     NOT_RUN,
     REPRODUCED,
     UNDECIDED,
-    ratio_verdict,
-    settling_verdict,
+    paper_word,
+    part_verdict,
 )
 from reports.paper.arithmetic import OFF, TRUNCATED, fit
-from reports.paper.printed_values import system_text, text_fact
+from reports.paper.printed_values import text_fact
 
 COUNTED_WORDS = {
     "in_use": "layers in use",
     "with_never_used": "with the layers that it never uses",
 }
-MINIMUM_SECONDS = 10.0
-"""Time that an evaluation restores images; what starts up slowly decides shorter ones."""
-MINIMUM_INTERVALS = 4
-"""Changes of D between snapshots that a comparison of early and late needs."""
-SETTLING_MEASURES = {
-    "scaled": "late over early change of D, per sum of learning rates",
-    "walk": "late over early change of D, per root of the sum of their squares",
-}
 
 
-def _text_number(number: TextNumber) -> float:
+def _text_number(number: TextNumber) -> Decimal:
     printed = text_fact(number.block, number.method, number.column, number.metric)
-    return float(printed.text)
+    return Decimal(printed.text)
 
 
-def timing_parts(spec: Timing, measurement: Measurement) -> list[PartResult]:
-    """Time per megapixel of a system over that of the others, one part each."""
-    paper = 1 + _text_number(spec.paper_added) / _text_number(spec.paper_base)
-    return [_timing_part(spec, other, paper, measurement) for other in spec.against]
+# ---- Seconds ----
 
 
-def _timing_part(spec: Timing, other: str, paper: float, measurement: Measurement) -> PartResult:
-    result = PartResult(
-        f"{system_text(spec.method)} over {system_text(other)}",
-        UNDECIDED,
-        unit=RATIO,
-        bound=spec.at_most,
-        paper=paper,
-        holds_in_paper=paper <= spec.at_most,
-    )
-    try:
-        first, second = (
-            _timed(measurement.row(spec.table, spec.block, system), measurement.results)
-            for system in (spec.method, other)
-        )
-    except NotRunError as error:
-        return replace(result, verdict=NOT_RUN, reason=str(error))
-    ratio = first.seconds_per_megapixel / second.seconds_per_megapixel
-    result = replace(result, estimate=ratio, seeds=1)
-    problem = _timing_problem(first, second)
-    if problem:
-        return replace(result, reason=problem)
-    return replace(
-        result,
-        verdict=ratio_verdict(ratio, spec.at_most, spec.tolerance),
-        reason=f"one measurement each, taken to be within {spec.tolerance:.0%}",
-        interval=(ratio * (1 - spec.tolerance), ratio * (1 + spec.tolerance)),
-    )
-
-
-def _timed(row: Row, results: Path) -> EvaluationProvenance:
-    """Provenance of a row's evaluation, with its time per megapixel."""
-    assert row.run is not None
-    path = evaluation_folder(results, row.run) / "provenance.json"
-    job = EvaluationProvenance.read_if_there(path)
-    if job is None:
-        raise NotRunError(f"{row.label}: {path} is not there")
-    if not job.seconds_per_megapixel:
-        raise NotRunError(f"{row.label}: {path} has no time per megapixel")
-    return job
-
-
-def _timing_problem(first: EvaluationProvenance, second: EvaluationProvenance) -> str:
-    """Why two times say nothing about the systems; empty where they do."""
-    machines = [(job.device, job.hardware, job.precision) for job in (first, second)]
-    if machines[0] != machines[1]:
-        return "timed on two machines"
-    seconds = min(first.restore_seconds, second.restore_seconds)
-    if seconds < MINIMUM_SECONDS:
-        return f"{seconds:.1f} s of restoring; fewer than {MINIMUM_SECONDS:g} s decide nothing"
-    return ""
-
-
-def count_parts(spec: Count, parameter_counts: Path) -> list[PartResult]:
-    """Counted parameters beside the text's, rounded or cut off to its digits.
+def timing_part(spec: Timing, results: Path) -> PartResult:
+    """Seconds that one network takes beyond another, by rounds in which both ran.
 
     Raises:
-        ResultFileError: the file is not one of parameter counts.
-        UnknownNameError: it lacks the variant.
+        ResultFileError: the file is none of network costs.
+        UnknownNameError: it lacks a network.
     """
-    variants = ParameterCounts.read(parameter_counts).variants
-    check_names(f"variant in {parameter_counts}", [spec.variant], variants)
-    counts = getattr(variants[spec.variant], spec.counted)
-    return [_count_part(part, getattr(counts, part), spec) for part in spec.parts]
+    numbers = [_text_number(number) for number in spec.paper]
+    paper = numbers[0] - numbers[1] if len(numbers) == 2 else numbers[0]
+    bound = spec.at_most or 0.0
+    held = paper <= Decimal(repr(bound)) if spec.at_most is not None else paper > 0
+    result = PartResult(
+        f"{spec.longer} over {spec.shorter}",
+        UNDECIDED,
+        unit=SECONDS,
+        bound=spec.at_most,
+        paper=float(paper),
+        in_paper=HOLDS if held else FAILS,
+    )
+    path = results / "network_costs.json"
+    costs = NetworkCosts.read_if_there(path)
+    if costs is None:
+        return replace(result, verdict=NOT_RUN, reason=f"{path} is not there")
+    longer, shorter = (costs.network(name) for name in (spec.longer, spec.shorter))
+    # Less than a bound is judged as minus the seconds above minus the bound.
+    sign = 1.0 if spec.at_most is None else -1.0
+    samples = [_rounds(network) for network in (longer, shorter)]
+    found = evidence([(sign, [samples[0]]), (-sign, [samples[1]])], [1.0], name="rounds")
+    verdict, reason = part_verdict(found, sign * bound, 0.0, Comparisons(), 1)
+    machine = f"{costs.side}x{costs.side} pixels, {costs.tier} networks, {costs.hardware}"
+    ends = None if found.interval is None else (found.interval.low, found.interval.high)
+    return replace(
+        result,
+        verdict=verdict,
+        reason=f"{reason}; {machine}" if reason else machine,
+        estimate=sign * found.estimate,
+        interval=None if ends is None else tuple(sorted(sign * end for end in ends)),
+    )
 
 
-def _count_part(part: str, count: int, spec: Count) -> PartResult:
-    label, (method, column) = PARTS[part]
-    printed = text_fact("model", method, column, "params_M")
+def _rounds(network: NetworkCost) -> Sample:
+    names = tuple(f"{index:04d}" for index in range(len(network.seconds)))
+    return Sample(np.array(network.seconds), names)
+
+
+# ---- Parameters ----
+
+
+def _counted(part: str, variant: str, counted: str, measurement: Measurement, counts: Path) -> int:
+    """Parameters of one of `COUNTABLE`.
+
+    Raises:
+        NotRunError: the file that knows AirNet is not there.
+        ResultFileError: a file is none of its kind.
+        UnknownNameError: the file of counts lacks the variant.
+    """
+    if part == AIRNET:
+        path = measurement.results / "network_costs.json"
+        costs = NetworkCosts.read_if_there(path)
+        if costs is None:
+            raise NotRunError(f"{path} is not there")
+        return costs.network("AirNet").parameters
+    variants = ParameterCounts.read(counts).variants
+    check_names(f"variant in {counts}", [variant], variants)
+    return int(getattr(getattr(variants[variant], counted), part))
+
+
+def count_part(spec: Count, part: str, measurement: Measurement, counts: Path) -> PartResult:
+    """Counted parameters beside the text's, rounded or cut off to its digits."""
+    label, (method, column) = COUNTABLE[part]
+    printed = Decimal(text_fact("model", method, column, "params_M").text)
+    try:
+        count = _counted(part, spec.variant, spec.counted, measurement, counts)
+    except NotRunError as error:
+        return PartResult(label, NOT_RUN, str(error), MILLIONS, paper=float(printed))
     millions = Decimal(count) / 10**6
-    how = fit(Decimal(printed.text), millions)
     reason = f"{spec.variant.replace('_', ' ')}, {COUNTED_WORDS[spec.counted]}"
-    if how == TRUNCATED:
+    if part == AIRNET:
+        reason = "the network of this suite"
+    how = fit(printed, millions)
+    equal = how != OFF
+    if spec.within is not None:
+        equal = equal or abs(millions / printed - 1) <= Decimal(repr(spec.within))
+        reason += f"; within {100 * spec.within:g} %, for the text says approximately"
+    elif how == TRUNCATED:
         reason += "; the text cuts off the last digit"
     return PartResult(
         label=label,
-        verdict=NOT_REPRODUCED if how == OFF else REPRODUCED,
+        verdict=REPRODUCED if equal else NOT_REPRODUCED,
         reason=reason,
         unit=MILLIONS,
         estimate=float(millions),
-        paper=float(printed.text),
+        paper=float(printed),
     )
 
 
-def settling_parts(spec: Settling, measurement: Measurement) -> list[PartResult]:
-    """Whether D changes less in the second half of its snapshots than in the first.
+def share_part(spec: Share, measurement: Measurement, counts: Path) -> PartResult:
+    """Parameters of one part over those of another."""
+    names = (spec.part, spec.of)
+    printed = [Decimal(text_fact("model", *COUNTABLE[name][1], "params_M").text) for name in names]
+    paper = printed[0] / printed[1]
+    result = PartResult(
+        f"{COUNTABLE[spec.part][0]}, share of {COUNTABLE[spec.of][0]}",
+        NOT_RUN,
+        unit=RATIO,
+        bound=spec.at_most,
+        paper=float(paper),
+        in_paper=paper_word(-paper, -spec.at_most, 0.0),
+    )
+    try:
+        numbers = [
+            _counted(name, spec.variant, spec.counted, measurement, counts) for name in names
+        ]
+    except NotRunError as error:
+        return replace(result, reason=str(error))
+    ratio = numbers[0] / numbers[1]
+    return replace(
+        result, estimate=ratio, verdict=REPRODUCED if ratio < spec.at_most else NOT_REPRODUCED
+    )
 
-    The learning rate is taken out in two ways (`ndr.study.measurement`): without
-    that, any parameter slows down.
-    """
-    row = measurement.row(spec.table, spec.block, spec.method)
-    path = measurement.results / "representation" / f"{row.run}.json"
-    file = RepresentationFile.read_if_there(path)
-    if file is None:
-        raise NotRunError(f"{path} is not there")
-    rows = file.settling
-    if len(rows) < MINIMUM_INTERVALS:
-        reason = f"{len(rows)} changes between snapshots; {MINIMUM_INTERVALS} are needed"
-        labels = SETTLING_MEASURES.values()
-        return [PartResult(label, UNDECIDED, reason, RATIO, bound=1.0) for label in labels]
-    series = [[getattr(row, name) for row in rows] for name in SETTLING_MEASURES]
-    ratios = [_late_over_early(values, path) for values in series]
-    verdict = settling_verdict(ratios)
-    return [
-        PartResult(label, verdict, "one training", RATIO, ratio, bound=1.0, seeds=1)
-        for label, ratio in zip(SETTLING_MEASURES.values(), ratios, strict=True)
-    ]
+
+# ---- What D represents ----
 
 
-def _late_over_early(values: list[float], path: Path) -> float:
-    """Mean of the second half over that of the first; a middle value belongs to neither.
+def study_parts(spec: Study, measurement: Measurement) -> list[PartResult]:
+    """Answers of the study on one system, over all of its trainings that were looked at."""
+    row = measurement.row(spec.system)
+    folder = measurement.results / "representation"
+    runs = [run for run in (row.run, *(each.run for each in row.other_seeds)) if run]
+    paths = [folder / f"{run}.json" for run in runs]
+    files = [file for path in paths if (file := RepresentationFile.read_if_there(path))]
+    if not files:
+        raise NotRunError(f"{paths[0]} is not there")
+    return [_study_part(answer(question, files)) for question in spec.questions]
 
-    >>> _late_over_early([1.0, 3.0, 9.0, 1.0, 1.0], Path("run.json"))
-    0.5
-    """
-    half = len(values) // 2
-    early, late = math.fsum(values[:half]), math.fsum(values[-half:])
-    if not early:
-        raise NotRunError(f"{path}: D does not change at all")
-    return late / early
+
+def _study_part(found: Answer) -> PartResult:
+    verdict = {True: REPRODUCED, False: NOT_REPRODUCED, None: UNDECIDED}[found.yes]
+    measured = found.interval is not None or found.yes is not None
+    return PartResult(
+        label=f"{found.question} {found.measured}",
+        verdict=verdict if found.value is not None else NOT_RUN,
+        reason="" if measured and found.value is not None else found.reason,
+        unit=found.unit or NUMBER,
+        estimate=found.value,
+        interval=None if found.interval is None else (found.interval.low, found.interval.high),
+        bound=found.bound,
+        trainings=found.trainings,
+    )

@@ -1,4 +1,4 @@
-"""The file `config/claims.yaml`: sentences of the paper as expressions over table cells.
+"""The file `config/claims.yaml`: sentences of the paper as expressions over what is measured.
 
 A claim is exactly one of:
 
@@ -6,22 +6,27 @@ A claim is exactly one of:
   `against: [others]` makes it "the best of the block", the column `Average` an average, and `order`
   a ranking from worst to best;
 - `diminishing`: of three systems the step from the first to the second gains more than the next;
-- `timing`: a system takes no more time than others;
+- `changes`: what a system gains from one training mix, or table, to another, alone or against what
+  another system does;
+- `timing`: one network takes longer than another, or by no more than some seconds;
 - `count`: a part of the networks has as many parameters as the text says;
-- `settling`: the representation D changes less and less while it is trained;
+- `shares`: a network or a part has at most a share of the parameters of another;
+- `study`: an answer of the study of what D represents;
 - `missing`: nothing of the suite measures it; the text says what would.
 
-Systems and columns have the names of the files in `reports/paper_values/`.
+Systems and columns have the names of the files in `reports/paper_values/`. `quote` holds the
+paper's words as far as they are at hand: in double quotes word by word, the rest by sense.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from ndr.metrics.metric import MAIN
 from ndr.nearest_name import check_names
-from ndr.specs.typed_file import CanonicalSpec, SpecError, read_yaml_spec
+from ndr.specs.typed_file import CanonicalSpec, SpecError, filled, read_yaml_spec
 
 AVERAGE = "Average"
 EVERY = "every"
@@ -42,6 +47,9 @@ PARTS = {
     ),
 }
 """Key in the file of counts: label, and method and column of `text_facts.csv`."""
+AIRNET = "airnet"
+COUNTABLE = {**PARTS, AIRNET: ("AirNet", ("AirNet", "all"))}
+"""What claims can count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +64,13 @@ class Comparison:
     against: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
     """Systems from worst to best, in place of `method` and `against`."""
-    at_least: float | None = None
-    """Margin in the metric's unit that a difference must reach."""
-    more_than: float | None = None
-    """Margin that it must exceed; neither: more than zero."""
+    margin: float = 0.0
+    """In the metric's unit, what a difference has to lie above."""
 
     def __post_init__(self) -> None:
-        """One way to name systems, one margin."""
+        """One way to name systems."""
         if bool(self.against) == bool(self.order) or len(self.order) == 1:
             raise SpecError("a comparison has either `against` or an `order` of two or more")
-        if self.at_least is not None and self.more_than is not None:
-            raise SpecError("a comparison has `at_least` or `more_than`, not both")
-
-    @property
-    def margin(self) -> float:
-        """What a difference is compared with."""
-        return next((m for m in (self.at_least, self.more_than) if m is not None), 0.0)
-
-    @property
-    def includes_margin(self) -> bool:
-        """Whether a difference of just the margin is enough."""
-        return self.at_least is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +81,41 @@ class Diminishing:
     block: str
     systems: tuple[str, ...]
     columns: tuple[str, ...] = (AVERAGE,)
-    metric: str = MAIN
+    metrics: tuple[str, ...] = (MAIN,)
 
     def __post_init__(self) -> None:
         """Two steps need three systems."""
         if len(self.systems) != 3:
             raise SpecError(f"expected three systems, found {list(self.systems)}")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedSystem:
+    """A system of one block of a table."""
+
+    table: str
+    block: str
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one trained system has over another, perhaps more than what two others have."""
+
+    says: str
+    """What the difference is, in a few words."""
+    of: TrainedSystem
+    over: TrainedSystem
+    more_than: tuple[TrainedSystem, ...] = ()
+    """Two systems whose difference has to be the smaller one; empty: zero, or the margin."""
+    columns: tuple[str, ...] = (AVERAGE,)
+    metrics: tuple[str, ...] = (MAIN,)
+    margin: float = 0.0
+
+    def __post_init__(self) -> None:
+        """A difference has two sides."""
+        if len(self.more_than) not in (0, 2):
+            raise SpecError(f"more_than: expected two systems, found {len(self.more_than)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +130,15 @@ class TextNumber:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Time per megapixel of one system over that of others."""
+    """Seconds that one timed network takes beyond another."""
 
-    table: str
-    block: str
-    method: str
-    against: tuple[str, ...]
-    at_most: float
-    """Ratio that counts as no cost."""
-    tolerance: float
-    """Relative error of one measurement of time on a machine with nothing else to do."""
-    paper_added: TextNumber
-    """Seconds that the text says are added."""
-    paper_base: TextNumber
-    """Seconds that they are added to."""
+    longer: str
+    """Name in `ndr.records.network_costs`."""
+    shorter: str
+    paper: Annotated[tuple[TextNumber, ...], filled]
+    """The paper's seconds: of the one and the other, or their difference alone."""
+    at_most: float | None = None
+    """Bound of the difference; None: it is to lie above zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,21 +148,41 @@ class Count:
     parts: tuple[str, ...]
     variant: str
     counted: str
+    within: float | None = None
+    """Relative distance that counts as the same, where the text says "approximately"; None: the
+    number has to round, or to be cut off, to the text's digits."""
 
     def __post_init__(self) -> None:
         """Names exist."""
-        check_names("part of the networks", self.parts, PARTS)
+        check_names("part of the networks", self.parts, COUNTABLE)
         check_names("variant", [self.variant], VARIANTS)
         check_names("way of counting", [self.counted], COUNTED)
 
 
 @dataclass(frozen=True, slots=True)
-class Settling:
-    """A trained system whose D is followed."""
+class Share:
+    """Parameters of one part over those of another."""
 
-    table: str
-    block: str
-    method: str
+    part: str
+    of: str
+    at_most: float
+    variant: str
+    counted: str
+
+    def __post_init__(self) -> None:
+        """Names exist."""
+        check_names("part of the networks", [self.part, self.of], COUNTABLE)
+        check_names("variant", [self.variant], VARIANTS)
+        check_names("way of counting", [self.counted], COUNTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """An answer of the study of D of a trained system."""
+
+    system: TrainedSystem
+    questions: Annotated[tuple[str, ...], filled]
+    """Keys of `reports.analysis.representation_answers.QUESTIONS`; all have to be answered yes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,21 +194,29 @@ class Claim:
     """In short; not the paper's words."""
     where: str
     """Table or part of the paper."""
+    quote: str
+    """The paper's words."""
     compare: tuple[Comparison, ...] = ()
-    diminishing: Diminishing | None = None
+    diminishing: tuple[Diminishing, ...] = ()
+    changes: tuple[Change, ...] = ()
     timing: Timing | None = None
     count: Count | None = None
-    settling: Settling | None = None
+    shares: tuple[Share, ...] = ()
+    study: Study | None = None
     missing: str = ""
+    note: str = ""
+    """What a reader of the verdict has to know, e.g. that a form is the suite's own."""
 
     def __post_init__(self) -> None:
-        """Exactly one kind."""
+        """Exactly one kind, and a quote."""
         kinds = [kind for kind in KINDS if getattr(self, kind)]
         if len(kinds) != 1:
             raise SpecError(
                 f"claim {self.id!r}: expected one of {', '.join(KINDS)}; found "
                 f"{', '.join(kinds) or 'none'}"
             )
+        if not self.quote.strip():
+            raise SpecError(f"claim {self.id!r}: expected the paper's words in `quote`")
 
     @property
     def kind(self) -> str:
@@ -178,7 +224,7 @@ class Claim:
         return next(kind for kind in KINDS if getattr(self, kind))
 
 
-KINDS = ("compare", "diminishing", "timing", "count", "settling", "missing")
+KINDS = (*("compare", "diminishing", "changes", "timing", "count", "shares", "study", "missing"),)
 
 
 @dataclass(frozen=True, slots=True)

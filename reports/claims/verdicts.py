@@ -1,63 +1,57 @@
 """The rules by which a claim counts as reproduced, and nothing else.
 
-A part is one mean difference with its 95 % interval; the claim gives a margin (zero where it names
-only a direction).
+A part is one mean difference; the claim gives a margin (zero where it names only a direction).
+Whether it is told from the margin is the rule of `reports.analysis.evidence`, which the tables'
+marks follow too.
 
-- reproduced: the whole interval lies above the margin;
-- not reproduced: the whole interval lies below it;
-- undecided: the interval contains the margin, or there are too few scenes for one;
+- reproduced: the difference is told to lie above the margin;
+- not reproduced: it is told to lie below it;
+- undecided: neither;
 - not run: a result is missing.
 
-A claim with several parts says that all of them hold. It is reproduced where every part is (each at
-95 %: that all of them hold by luck is then rarer still). It is not reproduced where one part is
-refuted; because one of many parts strays by luck more often than a single one, that part's interval
-is widened to 1 - 0.05 / parts (Bonferroni). Where nothing is refuted and a part was not run, the
-claim was not run; otherwise it is undecided.
+A claim with several parts says that all of them hold. It is reproduced where every part is. It is
+not reproduced where one part is refuted; because one of many parts strays by luck more often than a
+single one, that part has to stand out among all parts of the claim (`Comparisons.at_least`). Where
+nothing is refuted and a part was not run, the claim was not run; otherwise it is undecided.
 
-Fewer than six scenes never decide: with five, even differences of one sign come about by chance
-more often than once in twenty (2 / 2^5).
+With fewer than three trainings of each system a verdict is one about these trainings, which
+`decided_words` says. The paper's own numbers are judged by the same margins and the same smallest
+effect, without images and trainings (`paper_word`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
-from reports.analysis.bootstrap import LEVEL, Interval
+from ndr.records.claim_results import FAILS, HOLDS, TOO_CLOSE
+from reports.analysis.bootstrap import Interval
+from reports.analysis.evidence import MINIMUM_TRAININGS, Comparisons, Evidence
 
 REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
 UNDECIDED, NOT_RUN = "undecided", "not run"
-
-MINIMUM_SCENES = 6
-
-
-def widened_level(parts: int) -> float:
-    """Level at which one of several parts may refute a claim.
-
-    >>> widened_level(1), round(widened_level(5), 4)
-    (0.95, 0.99)
-    """
-    return 1 - (1 - LEVEL) / parts
+DECIDED = (REPRODUCED, NOT_REPRODUCED)
 
 
 def part_verdict(
-    interval: Interval, widened: Interval, margin: float, includes_margin: bool
-) -> str:
-    """Verdict of one difference.
+    found: Evidence, margin: float, smallest: float, comparisons: Comparisons, parts: int
+) -> tuple[str, str]:
+    """Verdict of one of a claim's `parts`, and why it is undecided.
 
     Args:
-        interval: 95 %.
-        widened: at `widened_level`; equals `interval` for a claim of one part.
+        found: the difference.
         margin: what is claimed.
-        includes_margin: whether a difference of just the margin is enough.
-
-    >>> part_verdict(Interval(0.1, 0.3), Interval(0.1, 0.3), 0.0, False)
-    'reproduced'
+        smallest: distances below it are no effect.
+        comparisons: of the table that the part is about.
+        parts: of the claim.
     """
-    above = interval.low >= margin if includes_margin else interval.low > margin
-    if above:
-        return REPRODUCED
-    below = widened.high < margin if includes_margin or not margin else widened.high <= margin
-    return NOT_REPRODUCED if below else UNDECIDED
+    doubt = found.doubt(margin, smallest, comparisons)
+    if doubt:
+        return UNDECIDED, doubt
+    if found.estimate > margin:
+        return REPRODUCED, ""
+    doubt = found.doubt(margin, smallest, comparisons.at_least(parts))
+    return (UNDECIDED, f"below, but {doubt}") if doubt else (NOT_REPRODUCED, "")
 
 
 def combined(verdicts: Sequence[str]) -> str:
@@ -72,23 +66,57 @@ def combined(verdicts: Sequence[str]) -> str:
     return REPRODUCED
 
 
-def ratio_verdict(ratio: float, at_most: float, tolerance: float) -> str:
-    """Verdict of a ratio of two times that were measured once each.
+def decided_words(verdict: str, trainings: int) -> str:
+    """A verdict in its own words: one about a few trainings says so.
 
-    >>> [ratio_verdict(r, at_most=1.1, tolerance=0.05) for r in (1.0, 1.1, 1.3)]
-    ['reproduced', 'undecided', 'not reproduced']
+    Args:
+        verdict: of the part or claim.
+        trainings: of each system behind it; 0 where nothing was trained for it (counts).
+
+    >>> decided_words("reproduced", 1), decided_words("undecided", 1)
+    ('reproduced for one training', 'undecided')
     """
-    if ratio * (1 + tolerance) <= at_most:
-        return REPRODUCED
-    return NOT_REPRODUCED if ratio * (1 - tolerance) > at_most else UNDECIDED
+    if verdict not in DECIDED or not 0 < trainings < MINIMUM_TRAININGS:
+        return verdict
+    return f"{verdict} for {'one training' if trainings == 1 else 'two trainings'}"
 
 
-def settling_verdict(ratios: Sequence[float]) -> str:
-    """Verdict on D: each ratio is a later speed over an earlier one, with the learning rate out.
+def interval_verdict(interval: Interval, bound: float, *, above: bool) -> str:
+    """Verdict of a number of another kind, whose interval must lie above, or below, a bound.
 
-    >>> [settling_verdict(r) for r in ((0.5, 0.8), (1.2, 1.1), (0.5, 1.1))]
-    ['reproduced', 'not reproduced', 'undecided']
+    >>> interval_verdict(Interval(0.1, 0.4), 0.0, above=True)
+    'reproduced'
+    >>> interval_verdict(Interval(0.1, 0.4), 0.2, above=False)
+    'undecided'
     """
-    if all(ratio < 1 for ratio in ratios):
-        return REPRODUCED
-    return NOT_REPRODUCED if all(ratio > 1 for ratio in ratios) else UNDECIDED
+    over, under = interval.low > bound, interval.high < bound
+    if over or under:
+        return REPRODUCED if over == above else NOT_REPRODUCED
+    return UNDECIDED
+
+
+def paper_word(difference: Decimal | None, margin: float, smallest: float) -> str:
+    """Whether a difference of the paper's own printed numbers supports what is claimed.
+
+    >>> [paper_word(Decimal(gap), 0.7, 0.02) for gap in ("0.75", "0.70", "0.5")]
+    ['holds', 'too close to say', 'does not hold']
+    """
+    if difference is None:
+        return ""
+    distance = difference - Decimal(repr(margin))
+    if abs(distance) < Decimal(repr(smallest)):
+        return TOO_CLOSE
+    return HOLDS if distance > 0 else FAILS
+
+
+def gap_word(paper: float | None, interval: Interval | None) -> str:
+    """Where the paper's own gap lies: `inside` our interval, `above` it or `below` it.
+
+    >>> gap_word(0.5, Interval(0.1, 0.4)), gap_word(None, Interval(0.1, 0.4))
+    ('above', '')
+    """
+    if paper is None or interval is None:
+        return ""
+    if interval.contains(paper):
+        return "inside"
+    return "above" if paper > interval.high else "below"

@@ -13,7 +13,8 @@ from ndr.records.table_result import Cell, Column, Number, Row, SeedRun, Shown, 
 from ndr.specs.table_plan import PlannedColumn, PlannedRow, TablePlan
 from reports.analysis.run_results import RunResults, read_run_results
 from reports.paper.printed_values import NOT_PRINTED, PrintedValue, printed_value
-from reports.tables.marks import FilledRow, marked_blocks
+from reports.tables.marks import marked_blocks
+from reports.tables.rivals import FilledRow
 from reports.tables.row_results import RowResults, number
 from workflows.main_run import CONTROLS, INPUT_CONTROLS
 
@@ -236,10 +237,11 @@ def assemble_table(plan: TablePlan, results: Path) -> TableResult:
         average=plan.average,
         average_weights=plan.average_weights,
         paper_values=plan.paper_values,
+        comparable_with_paper=plan.comparable_with_paper,
         degraded_input_run=plan.degraded_input_run,
         plan_sha256=plan.sha256(),
         columns=tuple(columns),
-        blocks=marked_blocks(blocks),
+        blocks=marked_blocks(blocks, comparable_with_paper=plan.comparable_with_paper),
         quality=(),
         notes=plan.notes,
     )

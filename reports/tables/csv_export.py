@@ -16,11 +16,12 @@ COLUMNS = (
     *("column", "test_set", "status", "reason", "metric", "protocol", "shown", "value"),
     *("n", "n_total", "seeds", "interval_low", "interval_high", "paper", "difference"),
     *("agreement", "degraded_input", "rank", "from_best"),
-    *("training_spec_sha256", "evaluation_spec_sha256", "steps_done", "steps_planned"),
+    *("balance", "training_spec_sha256", "evaluation_spec_sha256", "steps_done", "steps_planned"),
 )
 """`shown` is `yes` for the numbers that the table prints; the columns from `seeds` to `from_best`
 stand on those lines only. An infinite value is `inf`. `n` images were evaluated by each of `seeds`
-trainings; the interval is described in docs/statistics.md."""
+trainings; the interval is described in docs/statistics.md. `balance` says how the training mixed
+its tasks."""
 
 
 def cell_lines(
@@ -42,6 +43,7 @@ def cell_lines(
         "reason": cell.reason,
         "n": cell.n,
         "n_total": cell.n_total,
+        "balance": training.balance if training else "",
         "training_spec_sha256": training.spec_sha256 if training else "",
         "evaluation_spec_sha256": evaluation.spec_sha256 if evaluation else "",
         "steps_done": training.steps_done if training else "",

@@ -6,10 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ndr.metrics.metric import METRICS
 from ndr.records.per_image import SeriesKey
-from reports.analysis.bootstrap import Interval, Sample, weighted_interval
-from reports.analysis.comparison import paired_differences
+from reports.analysis.bootstrap import Interval, Sample
+from reports.analysis.comparison import contrast
+from reports.analysis.evidence import evidence
 from reports.tables.row_results import RowResults
 
 
@@ -19,7 +22,8 @@ class Gain:
 
     value: float
     interval: Interval | None
-    """95 %; None where a test set has fewer than two scenes."""
+    """95 %, over scenes and from three trainings on over trainings; None where a test set has fewer
+    than two scenes."""
 
 
 def _restricted(results: RowResults, key: SeriesKey, shared: set[str]) -> Sample | None:
@@ -59,12 +63,14 @@ def gain_over_input(
         )
         if ours is None or given is None:
             return None
-        pair = paired_differences(ours, given)
+        # One difference per training: the input was not trained, and is the same for all.
         sign = METRICS[key.metric].goodness(1.0)
-        differences.append(Sample(sign * pair.values, pair.clusters))
-    means = [float(sample.by_seed.mean()) for sample in differences]
-    if not means or not all(map(math.isfinite, means)):
+        pairs = [
+            contrast([(sign, Sample(values, ours.clusters)), (-sign, given)])
+            for values in ours.by_seed
+        ]
+        differences.append(Sample(np.stack([pair.values for pair in pairs]), ours.clusters))
+    if not differences:
         return None
-    chosen = list(weights) or [1.0] * len(means)
-    value = math.fsum(w * mean for w, mean in zip(chosen, means, strict=True)) / math.fsum(chosen)
-    return Gain(value, weighted_interval(differences, chosen, name=name))
+    found = evidence([(1.0, differences)], list(weights) or [1.0] * len(differences), name=name)
+    return Gain(found.estimate, found.interval) if math.isfinite(found.estimate) else None

@@ -49,10 +49,18 @@ def _cell(cell: Cell) -> list[str]:
     return entries
 
 
-def _tolerances(table: TableResult) -> str:
-    """How far `close` reaches, for the table's metrics."""
+def _paper_words(table: TableResult) -> str:
+    """What stands in round brackets, and how far `close` reaches."""
+    if table.paper_values is None:
+        return ""
+    numbers = "In round ones: the paper's number; ours minus the paper's"
+    if not table.comparable_with_paper:
+        return f" {numbers}; this tier is not comparable with the paper, so no word on it."
     parts = [f"{metric} {METRICS[metric].tolerance:g}" for metric in table.metrics]
-    return f"within {', '.join(parts)}"
+    return (
+        f" {numbers}; whether it is close (within {', '.join(parts)}, wider where three or more "
+        "trainings differ) or off."
+    )
 
 
 def _line(row: Row) -> str:
@@ -68,9 +76,11 @@ def _block(table: TableResult, block: Block) -> list[str]:
         for column in table.columns
         for metric in table.metrics
     ]
+    mixed = [f"Tasks mixed by {escaped(block.balance)}.", ""] if block.balance else []
     return [
         f"### {escaped(block.name)}",
         "",
+        *mixed,
         "| " + " | ".join(["Method", *heads]) + " |",
         "|---|" + "---:|" * len(heads),
         *(_line(row) for row in block.rows),
@@ -84,9 +94,9 @@ def table_markdown(table: TableResult) -> str:
         f"## {escaped(table.label)}: {escaped(table.title)}",
         "",
         f"Tier {escaped(table.tier)}, protocol {escaped(table.protocol)}. Bold: best of the block; "
-        "underlined: not distinguishable from it. In square brackets: 95 % bootstrap interval of "
-        "the mean. In round ones: the paper's number; ours minus the paper's; whether the paper's "
-        f"lies inside the interval, close to it ({_tolerances(table)}), or off.",
+        "underlined: not distinguishable from it. A system that was trained fewer than three times "
+        "stands for these trainings. In square brackets: 95 % interval of the mean."
+        f"{_paper_words(table)}",
         "",
     ]
     for block in table.blocks:

@@ -1,51 +1,45 @@
-"""Intervals and marks of a filled table: best, not distinguishable from it, agreement.
+"""Intervals and marks of a filled table: best, not distinguishable from it, and the paper's number.
 
-Within a column of a block the best mean is the best, and every other competitor is compared with
-it on the same images. A competitor is told from the best where the bootstrap interval of the mean
-paired difference excludes zero and the Wilcoxon signed rank test rejects, too, after Holm's
-adjustment over all comparisons of the table. Otherwise it is `not distinguishable`. An average has
-no values per image: there a randomisation test takes the place of Wilcoxon's.
+Within a column of a block the best mean is the best, and every other competitor is compared with it
+on the same images, by the rule of `reports.analysis.evidence`. A competitor that is not told from
+the best is `not distinguishable`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ndr.metrics.metric import METRICS
 from ndr.records import table_result as t
-from ndr.records.per_image import SeriesKey
-from ndr.records.table_result import CLOSE, INSIDE, OFF, Block, Cell, Row, Shown
-from reports.analysis.bootstrap import Interval, Sample, weighted_interval
-from reports.analysis.comparison import (
-    average_p_value,
-    distinguishable,
-    holm,
-    p_value,
-    paired_differences,
-)
-from reports.tables.row_results import RowResults
+from ndr.records.table_result import CLOSE, OFF, Block, Row, Shown
+from reports.analysis.evidence import Evidence
+from reports.tables.rivals import FilledRow, Rivals, rank_value
 
 
-def agreement(metric: str, paper: float | None, interval: tuple[float, float] | None) -> str:
-    """Where the paper's number lies: `inside` the interval, `close` to it, or `off`.
+def agreement(metric: str, distance: float, found: Evidence | None = None) -> str:
+    """Whether the paper's number is `close` to ours, or `off`.
 
-    Empty where the paper has no number, or ours no interval.
+    The paper tested on these very images, so another draw of images is no reason for another
+    number: the tolerance is that of the metric. It is widened by what one more training would
+    differ from the mean of ours (95 % prediction interval), where three or more show that.
 
-    >>> [agreement("PSNR", paper, (30.0, 31.0)) for paper in (30.5, 31.1, 31.11)]
-    ['inside', 'close', 'off']
+    Args:
+        metric: name.
+        distance: ours minus the paper's.
+        found: what is known of our mean; None: of one training.
+
+    >>> [agreement("PSNR", distance) for distance in (0.1, -0.11)]
+    ['close', 'off']
     """
-    if paper is None or interval is None:
-        return ""
-    low, high = interval
+    tolerance = METRICS[metric].tolerance
+    if found is not None and found.errors:
+        tolerance += found.errors[0].half_width * math.sqrt(found.trainings + 1)
     # Rounded: 31.1 - 31.0 is a little above 0.1.
-    distance = round(max(low - paper, paper - high), 9)
-    if distance <= 0:
-        return INSIDE
-    return CLOSE if distance <= METRICS[metric].tolerance else OFF
+    return CLOSE if round(abs(distance), 9) <= tolerance else OFF
 
 
 def ranks(values: Sequence[float | None]) -> list[int]:
@@ -72,49 +66,6 @@ def ranks(values: Sequence[float | None]) -> list[int]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class FilledRow:
-    """A row with its numbers, and the values behind them."""
-
-    row: Row
-    results: RowResults
-    protocol: str
-    """Protocol of the numbers that the row shows."""
-    weights: Mapping[str, float]
-    """Weight in the average of each test set that the row fills."""
-
-    def samples(self, column: str, metric: str) -> list[Sample]:
-        """Values behind a cell, one sample per test set; empty where one of them is missing."""
-        names = list(self.weights) if column == t.AVERAGE else [column]
-        keys = [SeriesKey(name, self.protocol, metric) for name in names]
-        found = [self.results.sample(key) for key in keys]
-        known = [sample for sample in found if sample is not None]
-        return known if len(known) == len(names) else []
-
-    def interval(self, column: str, samples: Sequence[Sample]) -> Interval | None:
-        """Interval of a cell's mean, or of its difference from another row's."""
-        weights = list(self.weights.values()) if column == t.AVERAGE else [1.0]
-        # The column names the draws: all rows, blocks and tables with it share its resamples.
-        return weighted_interval(samples, weights, name=column) if samples else None
-
-
-def _comparison(
-    ours: FilledRow, best: FilledRow, column: str, metric: str
-) -> tuple[Interval | None, float]:
-    """Interval and p value of a competitor's difference from the best."""
-    pairs = list(zip(ours.samples(column, metric), best.samples(column, metric), strict=False))
-    fits = (column != t.AVERAGE or ours.weights == best.weights) and all(
-        one.clusters == other.clusters for one, other in pairs
-    )
-    if not pairs or not fits:
-        return None, 1.0
-    differences = [paired_differences(one, other) for one, other in pairs]
-    interval = ours.interval(column, differences)
-    if column == t.AVERAGE:
-        return interval, average_p_value(differences, list(ours.weights.values()), name=column)
-    return interval, p_value(differences[0])
-
-
 Place = tuple[str, int, int, int]
 """One number: block, row, column and metric."""
 
@@ -122,68 +73,61 @@ Place = tuple[str, int, int, int]
 class _Marks:
     """The marks of a table's numbers while they are worked out."""
 
-    def __init__(self, blocks: Mapping[str, Sequence[FilledRow]]) -> None:
-        self.blocks = blocks
-        self.ranked: set[tuple[str, int, int]] = set()
+    def __init__(self, rivals: Rivals, comparable: bool) -> None:
+        self.rivals = rivals
+        self.comparable_with_paper = comparable
+        self.comparisons = {name: rivals.comparisons(name) for name in rivals.blocks}
         self.facts: dict[Place, dict[str, Any]] = defaultdict(dict)
-        self.comparisons: dict[Place, tuple[Interval | None, float]] = {}
-        # A row that lacks images in one column does not compete in the average either.
-        self.comparable = {name: [True] * len(rows) for name, rows in blocks.items()}
 
     def add_column(self, name: str, column: int) -> None:
         """Rank, interval and comparison with the best of every number of a block's column."""
-        rows = self.blocks[name]
+        rows = self.rivals.blocks[name]
         cells = [filled.row.cells[column] for filled in rows]
-        competes = self._competing(name, column, cells)
         for metric in range(len(cells[0].shown)):
             values = [
-                _rank_value(cell.shown[metric]) if ranked else None
-                for cell, ranked in zip(cells, competes, strict=True)
+                rank_value(cell.shown[metric]) if self.rivals.competes(name, row, column) else None
+                for row, cell in enumerate(cells)
             ]
             placed = ranks(values)
             # Equal bests need no comparison.
-            best = rows[placed.index(1)] if 1 in placed else None
+            best = placed.index(1) if 1 in placed else None
             for row, (filled, cell) in enumerate(zip(rows, cells, strict=True)):
                 place, shown = (name, row, column, metric), cell.shown[metric]
                 self.facts[place]["rank"] = placed[row]
                 if placed[row] == 1:
                     self.facts[place]["from_best"] = t.BEST
                 elif best is not None and values[row] is not None:
-                    found = _comparison(filled, best, cell.column, shown.metric)
-                    self.comparisons[place] = found
-                if cell.status in t.MEASURED and _rank_value(shown) is not None:
-                    self.facts[place] |= _standing(filled, cell.column, shown)
+                    alike = not self._told(name, row, best, column, shown.metric)
+                    self.facts[place]["from_best"] = t.NOT_DISTINGUISHABLE if alike else ""
+                if cell.status in t.MEASURED and rank_value(shown) is not None:
+                    self.facts[place] |= self._standing(filled, cell.column, shown)
 
-    def _competing(self, name: str, column: int, cells: Sequence[Cell]) -> list[bool]:
-        """Which rows compete: only those that were evaluated on the same images."""
-        rows, same = self.blocks[name], self.comparable[name]
-        if cells[0].column != t.AVERAGE:
-            images = [filled.results.images(cells[0].column) for filled in rows]
-            everything = set().union(*images)
-            joint = [not own or own == everything for own in images]
-            self.comparable[name] = [a and b for a, b in zip(same, joint, strict=True)]
-            same = joint
-        competes = [
-            filled.row.kind == t.METHOD and cell.status in t.MEASURED and on_all
-            for filled, cell, on_all in zip(rows, cells, same, strict=True)
-        ]
-        self.ranked |= {(name, row, column) for row, ranked in enumerate(competes) if ranked}
-        return competes
+    def _told(self, name: str, row: int, best: int, column: int, metric: str) -> bool:
+        """Whether a competitor is told from the best."""
+        found = self.rivals.difference(name, row, best, column, metric)
+        smallest = METRICS[metric].smallest_effect
+        return found is not None and bool(found.told(0.0, smallest, self.comparisons[name]))
 
-    def mark_the_alike(self) -> None:
-        """Find what is not distinguishable from the best, over all comparisons of the table."""
-        adjusted = holm([p for _, p in self.comparisons.values()])
-        for (place, (interval, _)), p in zip(self.comparisons.items(), adjusted, strict=True):
-            if not distinguishable(interval, p):
-                self.facts[place]["from_best"] = t.NOT_DISTINGUISHABLE
+    def _standing(self, filled: FilledRow, column: str, shown: Shown) -> dict[str, Any]:
+        """Interval of a number, where the paper's lies, and how many trainings are behind it."""
+        found = filled.evidence(column, shown.metric)
+        word = ""
+        if self.comparable_with_paper and shown.difference is not None:
+            word = agreement(shown.metric, shown.difference, found)
+        interval = found and found.interval
+        return {
+            "interval": (interval.low, interval.high) if interval else None,
+            "agreement": word,
+            "seeds": len(filled.results.runs),
+        }
 
     def row(self, name: str, row: int) -> Row:
         """A row with its marks."""
-        unmarked = self.blocks[name][row].row
+        unmarked = self.rivals.blocks[name][row].row
         cells = [
             dataclasses.replace(
                 cell,
-                ranked=(name, row, column) in self.ranked,
+                ranked=self.rivals.competes(name, row, column),
                 shown=tuple(
                     dataclasses.replace(shown, **self.facts[name, row, column, metric])
                     for metric, shown in enumerate(cell.shown)
@@ -194,34 +138,21 @@ class _Marks:
         return dataclasses.replace(unmarked, cells=tuple(cells))
 
 
-def _standing(filled: FilledRow, column: str, shown: Shown) -> dict[str, Any]:
-    """Interval of a number, where the paper's lies, and how many trainings are behind it."""
-    found = filled.interval(column, filled.samples(column, shown.metric))
-    ends = None if found is None else (found.low, found.high)
-    return {
-        "interval": ends,
-        "agreement": agreement(shown.metric, shown.paper, ends),
-        "seeds": len(filled.results.runs),
-    }
+def marked_blocks(
+    blocks: Mapping[str, Sequence[FilledRow]], *, comparable_with_paper: bool = True
+) -> tuple[Block, ...]:
+    """The blocks with intervals, ranks, and what is not distinguishable from the best.
 
-
-def marked_blocks(blocks: Mapping[str, Sequence[FilledRow]]) -> tuple[Block, ...]:
-    """The blocks with intervals, ranks, and what is not distinguishable from the best."""
-    marks = _Marks(blocks)
+    Args:
+        blocks: the filled rows of each.
+        comparable_with_paper: whether a word is said on the paper's numbers.
+    """
+    marks = _Marks(Rivals(blocks), comparable_with_paper)
     # Column by column, so that a column's resamples are drawn once for all rows.
-    for column in range(max((len(rows[0].row.cells) for rows in blocks.values()), default=0)):
+    for column in range(marks.rivals.columns):
         for name in blocks:
             marks.add_column(name, column)
-    marks.mark_the_alike()
     return tuple(
         Block(name, tuple(marks.row(name, row) for row in range(len(rows))))
         for name, rows in blocks.items()
     )
-
-
-def _rank_value(shown: Shown) -> float | None:
-    """The number that ranks compare, larger is better; None where there is none.
-
-    An infinite mean, of a set with an image that equals its truth, is no better than others.
-    """
-    return None if shown.value is None else METRICS[shown.metric].goodness(shown.value)

@@ -58,10 +58,10 @@ def _interval(shown: Shown) -> str:
 
 
 def _agreement(shown: Shown) -> str:
-    """The paper's number with a sign for its place: in our interval, near it, ours above, below."""
+    """The paper's number with a sign: close to ours, or ours above or below it."""
     if not shown.paper_text:
         return ""
-    signs = {t.INSIDE: r"\,$=$", t.CLOSE: r"\,$\approx$", "": ""}
+    signs = {t.CLOSE: r"\,$\approx$", "": ""}
     off = r"\,$+$" if (shown.difference or 0.0) > 0 else r"\,$-$"
     return rf"{{\scriptsize {shown.paper_text}{signs.get(shown.agreement, off)}}}"
 
@@ -88,7 +88,9 @@ def _row_lines(row: Row) -> list[str]:
 
 
 def _block_lines(block: Block, width: int) -> list[str]:
-    lines = [r"\midrule", rf"\multicolumn{{{width}}}{{l}}{{\textit{{{escaped(block.name)}}}}} \\"]
+    name = escaped(block.name)
+    name += f" (tasks mixed by {escaped(block.balance)})" if block.balance else ""
+    lines = [r"\midrule", rf"\multicolumn{{{width}}}{{l}}{{\textit{{{name}}}}} \\"]
     for row in block.rows:
         lines += _row_lines(row)
     return lines
@@ -111,12 +113,14 @@ def table_tex(table: TableResult) -> str:
     )
     caption = (
         f"{table.title}. Tier {table.tier}, protocol {table.protocol}; ours, the distances of the "
-        "ends of its 95 % bootstrap interval, and the paper's number. Bold: best of the block, "
-        "underlined: not distinguishable from it."
+        "ends of its 95 % interval, and the paper's number. Bold: best of the block, underlined: "
+        "not distinguishable from it."
     )
     signs = (
-        r" The paper's number lies in our interval ($=$) or close to it ($\approx$); otherwise "
-        "ours is above ($+$) or below it ($-$)."
+        r" The paper's number is close to ours ($\approx$); otherwise ours is above ($+$) or below "
+        "it ($-$)."
+        if table.comparable_with_paper
+        else " This tier is not comparable with the paper."
     )
     lines = [
         rf"% {' '.join((table.label + ': ' + table.title).split())}",

@@ -60,7 +60,7 @@ def test_range(name: str, value: float, expected: str) -> None:
 
 
 def test_a_single_upper_end() -> None:
-    error = Metric("ERROR", digits=1, tolerance=1.0, highest=0.0)
+    error = Metric("ERROR", digits=1, tolerance=1.0, smallest_effect=0.1, highest=0.0)
     assert error.problem(2.0) == "2 is no ERROR (expected at most 0)"
 
 

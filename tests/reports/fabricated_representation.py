@@ -18,6 +18,8 @@ FEEDS = (
     "U of zeros",
 )
 CONTROL = "clean picture unchanged"
+FEATURES = ("features F", "features F, untrained")
+RANDOM_D = "U from random vectors in place of D"
 
 
 def number(mean: float, pictures: Sequence[str] = SCENES) -> dict[str, Any]:
@@ -26,8 +28,10 @@ def number(mean: float, pictures: Sequence[str] = SCENES) -> dict[str, Any]:
     return {"value": mean, "n": 24, "pictures": values, "reason": ""}
 
 
-def single(value: float) -> dict[str, Any]:
-    return {"value": value, "n": 24, "pictures": {}, "reason": ""}
+def single(value: float, half: float | None = None) -> dict[str, Any]:
+    """A number that is no mean over pictures, with an interval of its own."""
+    interval = None if half is None else [value - half, value + half]
+    return {"value": value, "n": 24, "pictures": {}, "reason": "", "interval": interval}
 
 
 def missing(reason: str) -> dict[str, Any]:
@@ -41,6 +45,8 @@ def content(
     levels = {"trained": "123", "untrained": "123"}
     sources = [(s, level) for s, all_of in levels.items() for level in [*all_of, "all"]]
     sources.append(("image statistics", "none"))
+    sources += [(name, "all") for name in FEATURES]
+    accuracy |= {name: accuracy.get(name, 0.4) for name in FEATURES}
     swap = dict(
         zip(
             ("really degraded views", "own U", "U of another picture"),
@@ -49,7 +55,7 @@ def content(
         )
     )
     return {
-        "schema": 1,
+        "schema": 2,
         "run": "ndr_restore__noise_rain_haze__seed_0",
         "tier": "quick",
         "setting": "noise_rain_haze",
@@ -74,7 +80,10 @@ def content(
             for source, level in sources
         ],
         "explained_variance": [
-            {"source": s, "level": level, "degradation": single(0.2), "picture": single(0.6)}
+            {
+                "source": s, "level": level, "degradation": single(0.2, 0.05),
+                "picture": single(0.6, 0.05), "lead": single(-0.4, 0.05),
+            }
             for s, level in sources
         ],
         "recreation": {
@@ -92,17 +101,18 @@ def content(
         },
         "usage": [
             {
-                "source": source, "level": level, "vectors": 32, "effective_vectors": single(4.0),
-                "entropy": single(0.4), "pixel_entropy": single(0.4),
+                "source": source, "level": level, "vectors": 32, "entropy": single(0.4),
+                "effective_vectors": single(4.0, 0.5), "pixel_entropy": single(0.4),
             }
             for source in ("trained", "untrained")
             for level in "123"
         ],
         "similarity": {"vectors": 32, "dimension": 128}
         | {
-            name: {"mean": single(0.07), "largest": single(0.2)}
-            for name in ("trained", "untrained", "random")
+            name: {"mean": single(0.07, half), "largest": single(0.2, half)}
+            for name, half in (("trained", None), ("untrained", None), ("random", 0.005))
         },
+        "settled": {"scaled": single(0.4, 0.1), "walk": single(0.95, 0.1)},
         "settling": [
             {
                 "first_step": first, "last_step": last, "change_per_step": change,
@@ -115,6 +125,32 @@ def content(
             | {name: number(value) for name, value in (("U", 0.5), ("F", 0.2), ("change", 0.1))}
             for s in ("trained", "untrained")
             for level in "123"
+        ],
+        "restored": {
+            "feeds": [*FEEDS, RANDOM_D],
+            "psnr": {
+                name: number(value)
+                for name, value in zip(
+                    (*FEEDS, RANDOM_D), (30, 29, 28, 29.5, 27, 29.99), strict=True
+                )
+            },
+        },
+        "dose": [
+            {"source": s, "kind": kind, "doses": [5.0, 50.0], "U": number(0.8), "F": number(0.3)}
+            for s in ("trained", "untrained")
+            for kind in ("noise", "rain", "haze")
+        ],
+        "unseen": [
+            {
+                "kind": kind, "degraded": number(25), "restored": number(25 + better),
+                "without_u": number(25.5),
+            }
+            for kind, better in (("noise of sigma 35", 3), ("blur", -1), ("JPEG", 0))
+        ],
+        "edges": [
+            {"source": s, "condition": c, "U": number(0.4), "F": number(0.6)}
+            for s in ("trained", "untrained")
+            for c in ("all", "clean")
         ],
     }  # fmt: skip
 

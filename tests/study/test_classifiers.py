@@ -87,15 +87,15 @@ def test_constant_numbers_say_nothing() -> None:
 
 def test_variance_of_the_type_alone_and_of_the_view_alone() -> None:
     types = {"noise": np.full((4, 3), 0.0), "rain": np.full((4, 3), 2.0)}
-    assert [share.value for share in explained_variance(types)] == [1.0, 0.0]
+    assert [share.value for share in explained_variance(types)] == [1.0, 0.0, 1.0]
     views = np.arange(12.0).reshape(4, 3)
     found = explained_variance({"noise": views, "rain": views})
-    assert [share.value for share in found] == [0.0, 1.0]
+    assert [share.value for share in found] == [0.0, 1.0, -1.0]
 
 
 def test_variance_against_a_literal_loop() -> None:
     values = np.random.default_rng(3).normal(size=(3, 5, 2))
-    degradation, picture = explained_variance(dict(zip("abc", values, strict=True)))
+    degradation, picture, lead = explained_variance(dict(zip("abc", values, strict=True)))
     total = by_type = by_view = 0.0
     for f in range(2):
         grand = values[..., f].mean()
@@ -106,6 +106,24 @@ def test_variance_against_a_literal_loop() -> None:
                 by_view += (values[:, v, f].mean() - grand) ** 2
     assert degradation.value == pytest.approx(by_type / total)
     assert picture.value == pytest.approx(by_view / total)
+    assert lead.value == pytest.approx((by_type - by_view) / total)
+    assert lead.interval is None
+
+
+def test_shares_have_intervals_over_pictures() -> None:
+    """Pictures that all say the same leave no doubt; those that do not, leave one."""
+    pictures = [f"p{index // 2}" for index in range(16)]
+    levels = np.linspace(0.0, 1.0, 16)[:, None]
+    steady = explained_variance({"a": levels, "b": levels + 5.0}, pictures)[2]
+    assert steady.value is not None
+    assert steady.interval is not None
+    assert 0.5 < steady.interval[0] < steady.value <= steady.interval[1] <= 1.0
+    moved = np.where(np.arange(16) < 8, 1.0, -1.0)[:, None]
+    doubtful = explained_variance({"a": levels, "b": levels + moved}, pictures)[2]
+    assert doubtful.interval is not None
+    assert doubtful.interval[1] - doubtful.interval[0] > 0.2
+    few = explained_variance({"a": levels[:8], "b": levels[:8] + 5.0}, pictures[:8])[2]
+    assert few.interval is None
 
 
 def test_units_count_only_where_they_are_not_evened_out() -> None:
@@ -118,7 +136,7 @@ def test_units_count_only_where_they_are_not_evened_out() -> None:
 
 
 def test_nothing_varies() -> None:
-    degradation, picture = explained_variance({"a": np.ones((3, 2)), "b": np.ones((3, 2))})
+    degradation, picture, _ = explained_variance({"a": np.ones((3, 2)), "b": np.ones((3, 2))})
     assert degradation.value is None
     assert picture.reason == "nothing varies"
 

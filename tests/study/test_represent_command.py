@@ -22,6 +22,7 @@ from ndr.specs.run_spec import (
     TaskSpec,
     TestSetSpec,
 )
+from ndr.study.clean_views import UNSEEN
 from ndr.training.optimisation import initialised_method
 from ndr.training.resume_state import Snapshots
 from tests.run_headers import header
@@ -93,7 +94,7 @@ def test_numbers_arrays_and_equal_bits(tmp_path: Path) -> None:
 
     assert content.run == "ndr_restore__noise_rain_haze__seed_0"
     assert content.views.pictures == tuple(f"scene{number}" for number in range(4))
-    assert len(content.accuracy) == 2 * 9
+    assert len(content.accuracy) == 2 * 11
     statistics = content.accuracy["noise, rain or haze", "image statistics", "none"]
     assert statistics.n == 3 * content.views.count
     assert len(statistics.pictures) == 4
@@ -103,6 +104,16 @@ def test_numbers_arrays_and_equal_bits(tmp_path: Path) -> None:
     assert content.recreation.swap is not None
     assert content.recreation.swap.accuracy["own U"].value is not None
     assert content.likeness.vectors == 4
+    own, zeros = (content.restored.psnr[feed] for feed in ("own U", "U of zeros"))
+    assert own.value is not None
+    assert own.value != zeros.value
+    assert set(own.pictures) == set(content.views.pictures)
+    assert {(row.source, row.kind) for row in content.dose} == {
+        (source, kind) for source in ("trained", "untrained") for kind in ("noise", "rain", "haze")
+    }
+    assert [row.kind for row in content.unseen] == list(UNSEEN)
+    assert content.edge("trained", "clean", "U").value is not None
+    assert content.settled.walk.value is None
 
     with np.load(npz, allow_pickle=False) as arrays:
         assert arrays["D"].shape == (8, 4)

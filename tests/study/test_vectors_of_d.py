@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from ndr.study.measurement import (
+from ndr.study.vectors_of_d import (
     random_similarity,
+    settled,
     settling_rows,
     vector_similarity,
     vector_usage,
@@ -83,3 +84,59 @@ def test_fewer_than_two_snapshots() -> None:
     assert settling_rows([0], np.ones((1, 2, 2)), lambda step: 1.0) == ()
     with pytest.raises(ValueError, match="a D per step"):
         settling_rows([0, 1], np.ones((1, 2, 2)), lambda step: 1.0)
+
+
+def followed(speeds: list[float], vectors: int = 12) -> np.ndarray:
+    """A long D whose vectors move in one direction, so much per step."""
+    path = np.concatenate([[0.0], np.cumsum(speeds)])
+    return 1e6 + path[:, None, None] + np.zeros((len(path), vectors, 3))
+
+
+def test_what_keeps_its_speed_does_not_settle() -> None:
+    steps = list(range(9))
+    steady = settled(steps, followed([1.0] * 8), lambda step: 0.1)
+    assert steady.scaled.value == pytest.approx(1.0, rel=1e-4)
+    assert steady.scaled.interval == pytest.approx((1.0, 1.0), rel=1e-4)
+    slower = settled(steps, followed([1.0] * 4 + [0.25] * 4), lambda step: 0.1)
+    assert slower.scaled.value == pytest.approx(0.25, rel=1e-4)
+    # It is the rate that falls: D goes on as before.
+    rates = [1.0] * 4 + [0.25] * 4
+    kept = settled(steps, followed([1.0] * 4 + [0.25] * 4), lambda step: rates[step])
+    assert kept.scaled.value == pytest.approx(1.0, rel=1e-4)
+    assert kept.walk.value == pytest.approx(1.0, rel=1e-4)
+
+
+def test_vectors_that_differ_widen_the_interval() -> None:
+    history = followed([1.0] * 8)
+    history[:, :4] = followed([1.0] * 4 + [0.1] * 4)[:, :4]
+    found = settled(list(range(9)), history, lambda step: 0.1).scaled
+    assert found.value == pytest.approx(0.7, rel=1e-4)
+    assert found.interval is not None
+    assert found.interval[0] < 0.6
+    assert found.interval[1] > 0.8
+    few = settled(list(range(9)), history[:, :5], lambda step: 0.1).scaled
+    assert few.interval is None
+
+
+def test_few_snapshots_do_not_say_whether_d_settles() -> None:
+    found = settled([0, 1, 2, 3], followed([1.0] * 3), lambda step: 0.1)
+    assert found.scaled.reason == "3 changes between snapshots; 4 are needed"
+    still = settled(list(range(5)), followed([0.0] * 4), lambda step: 0.1)
+    assert "does not change" in still.walk.reason
+
+
+def test_use_of_vectors_has_an_interval_over_pictures() -> None:
+    pictures = [f"p{index}" for index in range(8)]
+    alike = vector_usage(np.full((8, 4), 0.25), np.zeros(8), pictures)["effective_vectors"]
+    assert alike.interval == pytest.approx((4.0, 4.0))
+    own = vector_usage(np.eye(4)[np.arange(8) % 4], np.zeros(8), pictures)["effective_vectors"]
+    assert own.interval is not None
+    assert own.interval[0] < 3.5
+    assert vector_usage(np.eye(4), np.zeros(4), pictures[:4])["effective_vectors"].interval is None
+
+
+def test_random_vectors_have_a_range() -> None:
+    found = random_similarity(16, 128, suite_seed=9).mean
+    assert found.value is not None
+    assert found.interval is not None
+    assert found.interval[0] < found.value < found.interval[1]

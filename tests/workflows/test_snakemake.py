@@ -14,6 +14,7 @@ from ndr.records.checkpoint_header import CheckpointHeader
 from ndr.records.claim_results import ClaimResults
 from ndr.records.figure_record import FigureRecord
 from ndr.records.leak_findings import LeakFindings
+from ndr.records.network_costs import NetworkCosts
 from ndr.records.network_layout import NetworkLayout
 from ndr.records.parameter_counts import ParameterCounts
 from ndr.records.per_image import read_evaluation
@@ -27,6 +28,7 @@ from ndr.records.representation import RepresentationFile
 from ndr.records.table_result import TableResult
 from reports.analysis.sensitivity import Sensitivity
 from tests.project_copy import copy_project, jobs, run_in, succeeded
+from tests.reports.pair_words import judged_pairs
 
 TRAININGS = 97
 """Runs of all fourteen tables; tests/workflows/test_planning.py counts them."""
@@ -45,6 +47,7 @@ RECORDS: dict[str, type[Record]] = {
     "claims.json": ClaimResults,
     "leaks.json": LeakFindings,
     "network_layout.json": NetworkLayout,
+    "network_costs.json": NetworkCosts,
     "parameter_counts.json": ParameterCounts,
     "sensitivity.json": Sensitivity,
 }
@@ -109,6 +112,14 @@ def test_report_is_complete(project: Path, report: str) -> None:
             ".tex",
         }
         assert json.loads((folder / f"{name}.json").read_text())
+
+
+def test_no_pair_of_systems_has_two_words(project: Path, report: str) -> None:
+    results = project / "results" / "smoke"
+    tables = [TableResult.read(path) for path in sorted(results.glob("tables/table_*.json"))]
+    pairs = list(judged_pairs(tables, results))
+    assert len(pairs) > 500
+    assert [pair.contradiction for pair in pairs if pair.contradiction] == []
 
 
 def test_every_file_of_results_is_read_by_its_record(project: Path, report: str) -> None:

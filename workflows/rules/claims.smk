@@ -2,10 +2,11 @@
 rule judge_claims:
     input:
         suite.report_evaluations,
-        suite.report_representation,
+        suite.claims_representation,
         claims="config/claims.yaml",
         tables=suite.report_tables,
         counts="<results>/parameter_counts.json",
+        costs="<results>/network_costs.json",
     output:
         "<results>/claims.json",
     log:

@@ -31,6 +31,34 @@ rule summarise_table:
         " > {log:q} 2>&1"
 
 
+# Time in turns the networks whose seconds the paper's text compares, and count their numbers.
+rule time_networks:
+    output:
+        "<results>/network_costs.json",
+    log:
+        "<logs>/summarise/network_costs.log",
+    threads: suite.cpu_threads
+    resources:
+        mem_mb=lambda wildcards, attempt: suite.jobs.memory(attempt),
+        runtime=lambda wildcards, attempt: suite.jobs.minutes(attempt),
+        gpu=suite.jobs.gpus,
+    params:
+        tier=suite.plan.rows.training_tier,
+        rounds=suite.timed_rounds,
+        device=suite.config.device,
+        source=source_fingerprint(
+            "ndr.time_networks", "ndr.network.method", "baselines.all_in_one.airnet"
+        ),
+    shell:
+        "python -m ndr.time_networks"
+        " --tier {params.tier:q}"
+        " --rounds {params.rounds}"
+        " --cpu-threads {threads}"
+        " --device {params.device:q}"
+        " --out {output:q}"
+        " > {log:q} 2>&1"
+
+
 # Count the learned numbers of the method and of its ablations at the paper's width.
 rule count_parameters:
     output:

@@ -13,6 +13,7 @@ from ndr.records import table_result as t
 from ndr.records.per_image import SeriesKey
 from ndr.records.table_result import Block, Cell, Column, Row, Shown, TableResult
 from ndr.specs.report_description import ReportDescription
+from reports.analysis.evidence import MINIMUM_TRAININGS
 from reports.analysis.run_results import read_run_results
 from reports.number_format import counted, difference_text, metric_text, unit
 from reports.page.assets import Assets, Picture
@@ -234,6 +235,8 @@ def _standing(view: PageTable, block: Block, ours: Row) -> str:
         return ""
     count = WORDS.get(len(shown), str(len(shown)))
     systems = f"the {count} systems"
+    if min(each.seeds for each in shown.values()) < MINIMUM_TRAININGS:
+        systems += " as trained here"
     alike = [
         label
         for label, each in shown.items()

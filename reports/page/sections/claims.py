@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ndr.records.claim_results import ClaimResults
+from reports.analysis.evidence import MINIMUM_SCENES, MINIMUM_TRAININGS
 from reports.claims.verdicts import (
-    MINIMUM_SCENES,
+    DECIDED,
     NOT_REPRODUCED,
     NOT_RUN,
     REPRODUCED,
     UNDECIDED,
+    decided_words,
 )
 from reports.number_format import MISSING
 
@@ -43,11 +46,17 @@ def claims_section(
     found = ClaimResults.read(path)
     if found.tier != tier:
         raise ClaimTierError(f"{path} is of tier {found.tier!r}, the report of tier {tier!r}")
-    seeds = [part.seeds for claim in found.claims for part in claim.parts if part.images]
+    few = [
+        claim.verdict
+        for claim in found.claims
+        if claim.verdict in DECIDED and 0 < claim.trainings < MINIMUM_TRAININGS
+    ]
     return {
         "results": found,
         "marks": MARKS,
+        "words": decided_words,
+        "few_trainings": Counter(few),
         "minimum_scenes": MINIMUM_SCENES,
-        "one_training": bool(seeds) and max(seeds) == 1,
+        "minimum_trainings": MINIMUM_TRAININGS,
         "on_page": frozenset(tables),
     }

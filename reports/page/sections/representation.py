@@ -18,11 +18,12 @@ from ndr.records.representation import (
     UNTRAINED,
     RepresentationFile,
 )
+from reports.analysis import representation_words
+from reports.analysis.representation_answers import answers
 from reports.analysis.representation_intervals import interval_of
+from reports.analysis.representation_words import Answer
 from reports.figures import style
 from reports.page.assets import FIGURES, Assets
-from reports.page.sections import representation_findings
-from reports.page.sections.representation_findings import Finding, findings
 
 SOURCES = ((TRAINED, style.OURS, ""), (UNTRAINED, style.BLUE, "//"), (PLAIN, style.YELLOW, ".."))
 """Bars differ in hatching too, so that colour is never alone."""
@@ -153,7 +154,7 @@ def draw(file: RepresentationFile) -> Figure:
     return figure
 
 
-def _alt(file: RepresentationFile, said: Sequence[Finding]) -> str:
+def _alt(file: RepresentationFile, said: Sequence[Answer]) -> str:
     """The figure in words: the verdicts that its panels show."""
     verdicts = ". ".join(f"{each.question} {each.verdict}" for each in said)
     return f"Four panels on D of {file.run}. {verdicts}."
@@ -164,10 +165,11 @@ def representation_section(paths: Sequence[Path] | None, assets: Assets) -> dict
 
     Args:
         paths: one JSON file per run, the main run first; None or empty where none was asked for.
+            Runs that differ in their seed alone are one network, and answer together.
         assets: what lies beside the page.
 
     Returns:
-        The runs with their findings, the figure of the first, files that could not be read, and
+        The networks with their answers, the figure of the first, files that could not be read, and
         how numbers are printed.
     """
     files: list[RepresentationFile] = []
@@ -177,13 +179,17 @@ def representation_section(paths: Sequence[Path] | None, assets: Assets) -> dict
             files.append(RepresentationFile.read(path))
         except (ResultFileError, OSError) as error:
             problems.append(str(error))
-    runs = [(file, list(findings(file))) for file in files]
+    groups: dict[str, list[RepresentationFile]] = {}
+    for file in files:
+        groups.setdefault(file.label, []).append(file)
+    runs = [(each[0], list(answers(each))) for each in groups.values()]
     drawing = style.svg_bytes(draw(files[0])) if files else b""
     return {
         "runs": runs,
+        "trainings": max((len(each) for each in groups.values()), default=0),
         "problems": problems,
         "feeds": next((file.recreation.feeds for file in files if file.recreation.feeds), ()),
         "figure": assets.shown(FIGURES, "representation.svg", drawing) if files else "",
         "figure_alt": _alt(*runs[0]) if files else "",
-        "forms": representation_findings,
+        "forms": representation_words,
     }

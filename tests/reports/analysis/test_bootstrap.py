@@ -10,7 +10,6 @@ import pytest
 from scipy import stats
 
 from reports.analysis.bootstrap import (
-    Interval,
     Sample,
     mean_interval,
     resampled_means,
@@ -80,23 +79,22 @@ def test_all_resamples_of_three_scenes_by_enumeration() -> None:
 
 
 def test_resampled_means_equal_a_literal_loop() -> None:
-    """Seeds and scenes crossed: repeat each image as often as its scene was drawn."""
+    """Each image as often as its scene was drawn, with the mean over its seeds."""
     values, scenes = normal(3, 7), ("a", "b", "b", "c", "d", "d", "d")
     means = resampled_means(sample(values, scenes), name="loop", resamples=50)
-    counts = resampling_weights("loop", "scenes", 0, 4, 50)
-    seeds = resampling_weights("loop", "seeds", 0, 3, 50)
+    counts = resampling_weights("loop", 0, 4, 50)
     for index in range(50):
         drawn = [
             values[seed, image]
             for seed in range(3)
             for image, scene in enumerate(scenes)
-            for _ in range(int(seeds[index, seed] * counts[index, "abcd".index(scene)]))
+            for _ in range(int(counts[index, "abcd".index(scene)]))
         ]
         assert means[index] == pytest.approx(math.fsum(drawn) / len(drawn))
 
 
 def test_weights_are_multinomial_counts() -> None:
-    weights = resampling_weights("counts", "scenes", 0, 5, 20_000)
+    weights = resampling_weights("counts", 0, 5, 20_000)
     assert (weights.sum(axis=1) == 5).all()
     assert weights.mean(axis=0) == pytest.approx([1.0] * 5, abs=0.03)
     assert weights.var(axis=0) == pytest.approx([0.8] * 5, abs=0.05)  # n p (1 - p)
@@ -186,21 +184,3 @@ def test_test_sets_of_the_same_scenes_are_resampled_together() -> None:
     assert together is not None
     assert single is not None
     assert (together.low, together.high) == pytest.approx((single.low, single.high))
-
-
-def test_seeds_widen_the_interval() -> None:
-    """Three trainings that differ by 2 dB: the interval over images alone would not see it."""
-    values = normal(200) + np.array([[-2.0], [0.0], [2.0]])
-    crossed = mean_interval(sample(values), name="x")
-    images = mean_interval(sample(values.mean(axis=0)), name="x")
-    assert crossed is not None
-    assert images is not None
-    expected = math.sqrt((values.mean(axis=1).var() / 3) + values.mean(axis=0).var() / 200)
-    assert crossed.high - crossed.low > 2 * (images.high - images.low)
-    assert (crossed.high - crossed.low) / 2 == pytest.approx(1.96 * expected, rel=0.15)
-
-
-def test_a_seed_is_drawn_for_all_test_sets_of_an_average() -> None:
-    constant = np.array([[-1.0], [1.0]]) * np.ones((2, 4))
-    average = weighted_interval([sample(constant), sample(-constant, "wxyz")], [1, 1], name="x")
-    assert average == Interval(0.0, 0.0)

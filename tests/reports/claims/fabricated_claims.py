@@ -17,8 +17,8 @@ from tests.reports.fabricated_results import HAZE, NOISE, RAIN
 BLOCK = "noise+rain+haze"
 FULL = "ndr_restore__noise_rain_haze__seed_0"
 SETS = (NOISE, RAIN, HAZE)
-IMAGES = "abcdefgh"
-SPREAD = (0.0, 0.02, -0.01, 0.03, -0.02, 0.01, -0.03, 0.04)
+IMAGES = "abcdefghijklmnop"
+SPREAD = 2 * (0.0, 0.02, -0.01, 0.03, -0.02, 0.01, -0.03, 0.04)
 """Added to the differences, so that intervals have a width; 0.005 on average."""
 SPREAD_MEAN = 0.005
 

@@ -363,8 +363,8 @@ def test_the_command_ends_with_one_line_on_bad_input(
     [
         ("{", "no table file"),
         ("[]", "no table file"),
-        ('{"schema": 99}', "expected schema 2, found 99"),
-        ('{"schema": 2, "tabel": 2}', "unknown key 'tabel'"),
+        ('{"schema": 99}', "expected schema 3, found 99"),
+        ('{"schema": 3, "tabel": 2}', "unknown key 'tabel'"),
     ],
 )
 def test_table_files_of_another_kind_are_refused(tmp_path: Path, text: str, message: str) -> None:

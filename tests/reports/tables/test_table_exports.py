@@ -92,7 +92,7 @@ def test_markdown_keeps_its_columns_and_escapes_names(table: TableResult) -> Non
     assert "**30.50**<br>\\[30.00, 31.00\\]<br>(31.48; \N{MINUS SIGN}0.98, off)" in text
     assert "<u>14.72</u><br>\\[0.33, 29.10\\]<br>(31.23; \N{MINUS SIGN}16.51, off)" in text
     assert "left out<br>(31.46)" in text
-    assert "close to it (within PSNR 0.1, SSIM 0.005)" in text
+    assert "close (within PSNR 0.1, SSIM 0.005" in text
 
 
 def unescaped(text: str, characters: str) -> list[str]:
@@ -120,7 +120,7 @@ def test_a_mark_stands_for_its_word(table: TableResult) -> None:
     """By word or sign, in every export; second best is in the csv alone."""
     block = table.blocks[0]
     ours = block.rows[3].cells[0]
-    shown = dataclasses.replace(ours.shown[0], agreement="inside", rank=2, from_best="")
+    shown = dataclasses.replace(ours.shown[0], agreement="close", rank=2, from_best="")
     row = dataclasses.replace(
         block.rows[3], cells=(dataclasses.replace(ours, shown=(shown, ours.shown[1])),)
     )
@@ -129,12 +129,12 @@ def test_a_mark_stands_for_its_word(table: TableResult) -> None:
         columns=table.columns[:1],
         blocks=(dataclasses.replace(block, rows=(row,)),),
     )
-    assert "; \N{MINUS SIGN}0.98, inside)" in markdown_export.table_markdown(marked)
+    assert "; \N{MINUS SIGN}0.98, close)" in markdown_export.table_markdown(marked)
     assert "| 30.50<br>" in markdown_export.table_markdown(marked)
-    assert r"31.48\,$=$" in tex_export.table_tex(marked)
+    assert r"31.48\,$\approx$" in tex_export.table_tex(marked)
     assert "& 30.50 &" in tex_export.table_tex(marked)
     (line, *_) = csv_lines(marked)
-    assert (line["rank"], line["from_best"], line["agreement"]) == ("2", "", "inside")
+    assert (line["rank"], line["from_best"], line["agreement"]) == ("2", "", "close")
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex (texlive)")

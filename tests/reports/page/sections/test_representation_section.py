@@ -15,11 +15,11 @@ from markupsafe import escape
 
 from ndr.records.record import ResultFileError
 from ndr.records.representation import RepresentationFile
-from reports.analysis.representation_intervals import difference
+from reports.analysis.representation_answers import answer, answers, recreation_verdict
+from reports.analysis.representation_intervals import difference, known
 from reports.build import environment
 from reports.page.assets import Assets
 from reports.page.sections.representation import representation_section
-from reports.page.sections.representation_findings import findings, recreation_verdict
 from tests.reports.fabricated_representation import (
     SCENES,
     TASKS,
@@ -33,7 +33,7 @@ from tests.reports.fabricated_representation import (
 
 
 def verdicts(folder: Path, given: Mapping[str, Any]) -> list[str]:
-    return [finding.verdict for finding in findings(read(folder, given))]
+    return [each.verdict for each in answers([read(folder, given)])]
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,10 @@ def verdicts(folder: Path, given: Mapping[str, Any]) -> list[str]:
         ({"trained": 0.9, "untrained": 0.9}, "yes, but so does the untrained network"),
         ({"trained": 0.8, "untrained": 0.9}, "yes, less than the untrained network"),
         ({"untrained": 0.6}, "yes, no better than plain image statistics"),
+        (
+            {"untrained": 0.6, "image statistics": 0.5, "features F": 0.9},
+            "yes, no better than the features that it is asked with",
+        ),
         ({"untrained": 0.6, "image statistics": 0.5}, "yes, and training made it so"),
     ],
 )
@@ -64,53 +68,107 @@ def test_separability_is_judged_beside_its_controls(
     ],
 )
 def test_what_u_carries(tmp_path: Path, psnr: Sequence[float], verdict: str) -> None:
-    assert recreation_verdict(read(tmp_path, content(psnr=psnr))).startswith(verdict)
+    words, yes = recreation_verdict([read(tmp_path, content(psnr=psnr))])
+    assert words.startswith(verdict)
+    assert yes == {"the picture": False, "both": True, "the degradation": True}.get(verdict)
+
+
+def asked(folder: Path, given: Mapping[str, Any], question: str) -> tuple[str, bool | None]:
+    found = answer(question, [read(folder, given)])
+    return found.verdict, found.yes
 
 
 def test_the_other_verdicts(tmp_path: Path) -> None:
     given = content()
-    found = verdicts(tmp_path, given)
-    assert found[2] == "the picture more"
-    assert found[4] == "yes"  # swap test: 0.7 against 1/3, untrained 1/3
-    assert found[5] == "few, at all levels"
-    assert found[6] == "as random vectors are"
-    assert found[7].startswith("not shown")  # the random walk takes the fall out
-    assert found[8] == "yes, more than F itself"
-    assert found[9] == "yes, no more than F itself"
-    given["settling"][1]["walk"] = 0.1
-    given["similarity"]["trained"]["mean"] = single(0.03)
-    given["recreation"]["swap"]["accuracy"]["U of another picture"] = number(0.33)
-    for row in given["residual_correlation"]:
-        row["change"] = number(-0.3)
-    found = verdicts(tmp_path, given)
-    assert found[4] == "not seen"
-    assert found[6] == "more than random vectors are"
-    assert found[7] == "yes, beyond what the learning rate does"
-    assert found[9] == "no, it is smaller there"
+    expected = {
+        "affinity_follows_type": ("no, the picture more", False),
+        "u_brings_degradation_along": ("yes", True),  # 0.7 against 1/3, untrained 1/3
+        "all_vectors_used": ("few, at all levels", False),
+        "vectors_differ": ("as random vectors are", True),
+        "settles": ("not shown: the fall is that of the learning rate or of a random walk", None),
+        "u_shows_residual": ("yes, more than F itself", True),
+        "injection_acts_on_residual": ("yes, no more than F itself", True),
+        "restoration_uses_u": ("yes", True),
+        "restoration_uses_type": ("yes", True),
+        "learned_vectors_matter": ("no: it loses nothing that counts", False),
+        "recreates": ("yes", True),
+        "residual_beyond_edges": ("yes", True),
+        "edges_of_clean": ("yes", True),
+        "dose_of_rain": ("yes", True),
+        "unseen_noise": ("yes", True),
+        "unseen_blur": ("no, it harms", False),
+        "unseen_jpeg": ("not seen", None),
+    }
+    assert {name: asked(tmp_path, given, name) for name in expected} == expected
 
 
-def test_three_pictures_decide_nothing(tmp_path: Path) -> None:
+def test_every_word_follows_from_an_interval(tmp_path: Path) -> None:
+    """The same values decide nothing where their intervals reach to the other side."""
     given = content()
-    three = SCENES[:3]
-    for row in given["separability"]:
-        row["accuracy"] = number(0.9, three)
-    for name in given["recreation"]["psnr"]:
-        given["recreation"]["psnr"][name] = number(20, three)
-    found = verdicts(tmp_path, given)
-    assert found[0] == found[1] == found[3] == "undecided: too few pictures"
+    for row in given["explained_variance"]:
+        row["lead"] = single(-0.4, 0.5)
+    for row in given["usage"]:
+        row["effective_vectors"] = single(4.0, 8.0)
+    given["settled"] = {"scaled": single(0.4, 0.7), "walk": single(0.4, 0.7)}
+    given["similarity"]["random"]["mean"] = single(0.06)
+    assert asked(tmp_path, given, "affinity_follows_type") == ("undecided", None)
+    assert asked(tmp_path, given, "all_vectors_used")[1] is None
+    assert asked(tmp_path, given, "settles")[1] is None
+    assert asked(tmp_path, given, "vectors_differ") == ("undecided", None)
+    given["settled"] = {"scaled": single(0.4, 0.1), "walk": single(0.5, 0.1)}
+    assert asked(tmp_path, given, "settles") == ("yes, beyond what the learning rate does", True)
+    given["similarity"]["random"]["mean"] = single(0.1, 0.005)
+    assert asked(tmp_path, given, "vectors_differ") == ("more than random vectors are", True)
+
+
+@pytest.mark.parametrize("pictures", [3, 5])
+def test_fewer_than_six_pictures_decide_nothing(tmp_path: Path, pictures: int) -> None:
+    given = content()
+    few = SCENES[:pictures]
+
+    def cut(part: Any) -> Any:
+        if isinstance(part, dict) and part.get("pictures") and "value" in part:
+            return number(part["value"], few)
+        if isinstance(part, dict):
+            return {key: cut(each) for key, each in part.items()}
+        return [cut(each) for each in part] if isinstance(part, list) else part
+
+    found = list(answers([read(tmp_path, cut(given))]))
+    by_pictures = [each for each in found if each.unit or "orrelation" in each.measured]
+    assert len(by_pictures) > 10
+    assert {(each.verdict, each.yes) for each in by_pictures} == {
+        ("undecided: too few pictures", None)
+    }
+
+
+def test_several_trainings_answer_together(tmp_path: Path) -> None:
+    """One of three trainings does not use U: the mean loses 2 dB, and no one knows what a fourth
+    would do."""
+    files = []
+    for zeros in (27.0, 27.0, 30.0):
+        given = content()
+        given["restored"]["psnr"]["U of zeros"] = number(zeros)
+        files.append(read(tmp_path, given))
+    alone = answer("restoration_uses_u", files[:1])
+    together = answer("restoration_uses_u", files)
+    assert (alone.yes, alone.trainings) == (True, 1)
+    assert (together.yes, together.trainings) == (None, 3)
+    assert together.value == pytest.approx(2.0)
+    assert together.interval is not None
+    assert together.interval.low < 0
 
 
 def test_differences_are_paired(tmp_path: Path) -> None:
     file = read(tmp_path, content({"trained": 0.91}))
     task = next(iter(TASKS))
     one, other = file.accuracy[task, "trained", "all"], file.accuracy[task, "untrained", "all"]
-    found = difference(one, other)
-    assert found is not None
+    found = difference([one], [other])
     assert found.interval is not None
     # Both vary by 0.01 from picture to picture in the same way: their difference does not.
     assert found.interval.low == pytest.approx(0.01)
     assert found.interval.high == pytest.approx(0.01)
-    assert found.sign == 1
+    assert found.sign() == 1
+    assert known([one]).sign(0.5) == 1
 
 
 def page(paths: Sequence[Path] | None) -> str:
@@ -149,10 +207,11 @@ def test_numbers_that_are_missing_say_why(tmp_path: Path) -> None:
         row["accuracy"] = missing(reason)
     given["recreation"]["swap"]["accuracy"]["U of another picture"] = missing("too few")
     given["settling"] = []
+    given["settled"] = {"scaled": missing("2 changes"), "walk": missing("2 changes")}
     html = page([written(tmp_path, given)])
     assert str(escape(reason)) in html
     assert reason not in html
-    assert "Fewer than three snapshots of D were kept." in html
+    assert "2 changes." in html
 
 
 def test_no_files_are_a_sentence() -> None:
