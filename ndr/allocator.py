@@ -14,7 +14,7 @@ def keep_freed_memory() -> bool:
 
     glibc returns large blocks to the kernel as soon as they are freed. A training step or a network
     that restores needs them again at once, and the kernel fills each page with zeros first: 3 to
-    16 % of a step on a CPU. No arithmetic changes.
+    16 % of a step on a CPU, up to 30 % of a large image. No arithmetic changes.
 
     Returns:
         Whether the C library took the settings; others than glibc stay as they are.

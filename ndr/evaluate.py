@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ndr.allocator import keep_freed_memory
 from ndr.atomic_file import write_text
 from ndr.device import DEVICES, chosen_device
 from ndr.evaluation.degraded_images import PreparedSets
@@ -160,11 +161,11 @@ def arguments_by_run(arguments: Sequence[str]) -> list[list[str]]:
     [['--sets', 's', '--spec-json', '1', '--out', 'a'], ['--sets', 's', '--spec-json', '2']]
     """
     starts = [index for index, text in enumerate(arguments) if text.startswith("--spec-json")]
+    if not starts:
+        return [list(arguments)]  # which lacks it, as is told where it is read
     ends = [*starts[1:], len(arguments)]
-    shared = list(arguments[: starts[0]]) if starts else list(arguments)
-    return [[*shared, *arguments[start:end]] for start, end in zip(starts, ends, strict=True)] or [
-        shared
-    ]
+    shared = arguments[: starts[0]]
+    return [[*shared, *arguments[start:end]] for start, end in zip(starts, ends, strict=True)]
 
 
 def jobs_of(arguments: Sequence[str]) -> list[EvaluationJob]:
@@ -216,6 +217,7 @@ def evaluate_all(jobs: Sequence[EvaluationJob]) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
+    keep_freed_memory()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
         jobs = jobs_of(sys.argv[1:] if argv is None else argv)

@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     stopwatch = Stopwatch()
+    keep_freed_memory()
     arguments = _parser().parse_args(argv)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
@@ -121,7 +122,6 @@ def _run(
     from ndr.training.resume_state import Destination, ResumeFile, TrainingState, write_results
 
     check_names("tier", [spec.tier], TIERS)
-    keep_freed_memory()
     set_up_numerics(spec.cpu_threads)
     mixture = Mixture(spec, arguments.sets, CACHE_BYTES // max(1, arguments.workers))
     state = TrainingState(spec, initialised_method(spec).to(processes.device))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 
@@ -48,3 +49,14 @@ def test_other_c_libraries_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
     assert not keep_freed_memory()
+
+
+@pytest.mark.parametrize("command", ["ndr.train", "ndr.evaluate"])
+def test_commands_that_compute_for_long_keep_it(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, calls = importlib.import_module(command), []
+    monkeypatch.setattr(module, "keep_freed_memory", lambda: calls.append(command))
+    with pytest.raises(SystemExit):  # no arguments
+        module.main([])
+    assert calls == [command]
