@@ -46,12 +46,6 @@ include: "workflows/rules/render.smk"
 include: "workflows/rules/targets.smk"
 
 
-def closing():
-    from reports.closing import closing_lines
-
-    return closing_lines(suite, workflow.dag_settings.targets)
-
-
 # One line per job on the screen; the whole text is in Snakemake's log.
 job_lines = watch(workflow, suite.tier, closing)
 

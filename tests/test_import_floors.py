@@ -27,6 +27,7 @@ FLOORS = {
     "ndr.atomic_file": 1,
     "ndr.checkpoint": 1,
     "ndr.published_weights": 1,
+    "ndr.shipped_weights": 1,
     "ndr.device": 1,
     "ndr.allocator": 1,
     "ndr.nearest_name": 1,

@@ -346,8 +346,8 @@ def test_changes_are_arguments(name: str) -> None:
     assert method_arguments(name, "paper", resolved) == resolved
     with pytest.raises(UnknownNameError, match=f"unknown change of {name} 'colour_of_hair'"):
         create(name, "smoke", colour_of_hair=3)
-    with pytest.raises(UnknownNameError, match=r"did you mean 'small'\?"):
-        create(name, "smal")
+    with pytest.raises(UnknownNameError, match=r"did you mean 'smoke'\?"):
+        create(name, "smoker")
 
 
 def test_unknown_method_names_the_nearest() -> None:

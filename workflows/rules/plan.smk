@@ -7,6 +7,13 @@ from workflows.suite import Suite
 suite = Suite(suite_config(config))
 
 
+def closing():
+    """The lines that end a run: only then is the report's code loaded."""
+    from reports.closing import closing_lines
+
+    return closing_lines(suite, workflow.dag_settings.targets)
+
+
 pathvars:
     results=f"results/{suite.tier}",
     logs=f"logs/{suite.tier}",
