@@ -39,7 +39,7 @@ def test_names_of_other_scripts_come_back_in_files_and_numbers(project, tmp_path
     text = project.config.read_text().replace("norain-0*(?P<key>\\d+)", "(?P<key>.+)")
     text = text.replace("rain-0*(?P<key>\\d+)", "(?P<key>.+)").replace('"rain-{key}"', '"{key}"')
     project.config.write_text(text)
-    names = ["\u6e05\u6668", "\u96e8\u591c", "caf\u00e9"]
+    names = ["\u6e05\u6668", "\u96e8\u591c", "café"]
     folder = project.places.originals / "tiny_pairs"
     for seed, name in enumerate(names):
         image = textured_image(seed, 20, 24)
