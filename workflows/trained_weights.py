@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ndr.data.catalogue import load_catalogue
+from ndr.metrics.metric import MAIN
 from ndr.nearest_name import UnknownNameError
 from ndr.records.checkpoint_header import CheckpointHeader
 from ndr.records.per_image import read_evaluation
@@ -197,7 +198,7 @@ class Trainer:
             found[key] = {
                 series.test_set: statistics.fmean(values.values())
                 for series, values in evaluated.series.items()
-                if series.metric == "PSNR"
+                if series.metric == MAIN
             }
         return found
 

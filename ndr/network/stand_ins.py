@@ -7,6 +7,7 @@ parameters and the arithmetic of the part that it replaces, so that neither expl
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from ndr.network.degradation_injection import modulated
 
@@ -42,6 +42,10 @@ def feature_map(channels: int) -> Tensor:
 
 def budget_of(part: Callable[[], nn.Module], *inputs: Tensor) -> Budget:
     """Count a part, given how it is made and what it takes; nothing of it holds data."""
+    # Its import tells every process that Triton's kernels cannot be counted; there are none here.
+    logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)
+    from torch.utils.flop_counter import FlopCounterMode
+
     with torch.device("meta"):
         module = part()
     # The faster kernels of attention are one operation each, which the counter does not know.

@@ -43,8 +43,8 @@ rule time_networks:
         runtime=lambda wildcards, attempt: suite.jobs.minutes(attempt),
         gpu=suite.jobs.gpus,
     params:
-        tier=suite.plan.rows.training_tier,
-        rounds=suite.timed_rounds,
+        tier=lambda wildcards: suite.plan.rows.training_tier,
+        rounds=lambda wildcards: suite.timed_rounds,
         device=suite.config.device,
         source=source_fingerprint(
             "ndr.time_networks", "ndr.network.method", "baselines.all_in_one.airnet"

@@ -81,6 +81,7 @@ def table_json() -> str:
         label="Table I",
         title="Denoising",
         tier="smoke",
+        comparable_with_paper=False,
         protocol="ndr",
         metrics=("PSNR", "SSIM"),
         average=False,
