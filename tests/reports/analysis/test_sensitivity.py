@@ -134,7 +134,7 @@ def test_command_and_section(tmp_path: Path) -> None:
     main([*arguments, "--out", str(out)])
     assert out.read_bytes() == first
     text = section_text(out)
-    assert "1 of 4 pairs change places" in text
+    assert "1 of 4 pairs change" in text
     assert "Largest change: +1.00 dB (airnet, Noise, \N{GREEK SMALL LETTER SIGMA} = 25)" in text
     assert "\N{MINUS SIGN}0.67" in text
 
