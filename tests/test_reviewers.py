@@ -45,7 +45,7 @@ def table(name: str) -> Callable[[Path, str], bool]:
 EXPECTED: list[Callable[[Path, str], bool]] = [
     lambda project, output: "render_report" in output,
     table("table_12"),
-    lambda project, output: "ablation_with_l_e" in output,
+    lambda project, output: "__use_le_true__" in output and "/per_image.csv" in output,
     lambda project, output: table("table_mine")(project, output) and "lambda = 0.7" in output,
     lambda project, output: "95 % interval" in output and "\n  python -m ndr.train " in output,
     lambda project, output: table("table_02")(project, output) and "UMRL" in output,
