@@ -13,6 +13,7 @@ import hashlib
 import inspect
 import json
 import logging
+import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from ndr.records.provenance import file_sha256
 from ndr.records.record import ResultFileError
 from ndr.records.shipped_weights import METADATA_KEY, ShippedFile, ShippedHeader, ShippedIndex
 from ndr.registry import method_class
-from ndr.specs.run_spec import RunSpec
+from ndr.specs.run_spec import RunSpec, run_parts
 from ndr.specs.typed_file import SpecError, canonical_json, plain
 
 if TYPE_CHECKING:
@@ -81,6 +82,16 @@ class ShippedWeights:
     def find(self, spec: RunSpec) -> ShippedFile | None:
         """The entry of a training; None where it is not shipped."""
         return self.files.get(shipped_key(spec))
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of all shipped runs, in order."""
+        return tuple(sorted({run_parts(entry.run).seed for entry in self.files.values()}))
+
+    def step_seconds(self, method: str) -> float | None:
+        """Mean seconds of a step of a method's shipped runs; None where it has none."""
+        seconds = [e.seconds_per_step for e in self.files.values() if e.method == method]
+        return statistics.fmean(seconds) if seconds else None
 
     def problem(self, entry: ShippedFile) -> str:
         """What is wrong with an entry's file, in a few words; empty where it is as it was."""

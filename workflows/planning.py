@@ -52,7 +52,6 @@ log = logging.getLogger(__name__)
 
 SHIPPED = "shipped"
 """Source of numbers: the networks that the suite has trained, in `weights/`."""
-SHIPPED_SEEDS = range(10)
 
 
 @dataclass(slots=True)
@@ -97,10 +96,14 @@ class Plan:
             return self.config.seeds
         if not self.shipped.files or not method_info(row).trainable:
             return (self.seed,)
-        shipped = (
-            seed for seed in SHIPPED_SEEDS if self.shipped.find(self.rows.run_spec(row, seed))
-        )
-        return tuple(shipped) or (self.seed,)
+        seeds = self.shipped.seeds
+        found = [seed for seed in seeds if self.shipped.find(self.rows.run_spec(row, seed))]
+        return tuple(found) or (self.seed,)
+
+    @functools.cached_property
+    def _shipped_problems(self) -> Mapping[str, str]:
+        """What is wrong with a shipped file, by key: each file is read once."""
+        return {key: self.shipped.problem(entry) for key, entry in self.shipped.files.items()}
 
     @functools.cached_property
     def shipped_runs(self) -> frozenset[str]:
@@ -109,7 +112,7 @@ class Plan:
 
     def _shipped(self, spec: RunSpec) -> bool:
         entry = self.shipped.find(spec)
-        return entry is not None and not self.shipped.problem(entry)
+        return entry is not None and not self._shipped_problems[entry.key]
 
     def not_shipped(self, row: TableRow) -> str:
         """Why no shipped network fills a row, and what to do; empty where one does."""
@@ -120,11 +123,10 @@ class Plan:
         spec = self.rows.run_spec(row, self.seeds_of(row)[0])
         entry = self.shipped.find(spec)
         if entry is not None:
-            return self.shipped.problem(entry)
-        alike = [each for each in self.shipped.files.values() if each.method == row.method]
-        seconds = [each.seconds_per_step * spec.recipe.steps for each in alike]
-        time = f", about {sum(seconds) / len(seconds) / 60:.0f} min on one core" if seconds else ""
-        effort = f"{spec.recipe.steps} steps{time}"
+            return self._shipped_problems[entry.key]
+        seconds, steps = self.shipped.step_seconds(row.method), spec.recipe.steps
+        time = f", about {seconds * steps / 60:.0f} min on one core" if seconds else ""
+        effort = f"{steps} steps{time}"
         return f"not trained yet; --config train_missing=true trains it ({effort})"
 
     @functools.cached_property

@@ -261,17 +261,10 @@ def _prepare_sets(specs: Sequence[RunSpec], plan: Plan, tier: str, mirrors: Sequ
 
 
 def _hours(specs: Sequence[RunSpec], shipped: ShippedWeights) -> str:
-    seconds: dict[str, list[float]] = {}
-    for entry in shipped.files.values():
-        seconds.setdefault(entry.method, []).append(entry.seconds_per_step)
-    known = [each for values in seconds.values() for each in values]
-    if not known:
+    if not shipped.files:
         return "hours unknown until one is done"
-    mean = sum(known) / len(known)
-    total = sum(
-        spec.recipe.steps * (sum(own) / len(own) if (own := seconds.get(spec.method)) else mean)
-        for spec in specs
-    )
+    mean = statistics.fmean(entry.seconds_per_step for entry in shipped.files.values())
+    total = sum(spec.recipe.steps * (shipped.step_seconds(spec.method) or mean) for spec in specs)
     return f"about {total / 3600:.1f} core-hours by the measured steps of those that are done"
 
 
