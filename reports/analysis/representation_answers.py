@@ -14,12 +14,13 @@ from ndr.records.representation import (
     RepresentationFile,
 )
 from reports.analysis import restoration_answers as restoration
-from reports.analysis.representation_intervals import Known, difference, known
+from reports.analysis.representation_intervals import difference, known
 from reports.analysis.representation_words import (
     TOO_FEW,
     Answer,
     cosine,
     decibel,
+    decided_by_interval,
     percent,
     plain,
     shown,
@@ -101,31 +102,15 @@ def follows_type(files: Files) -> Answer:
         return unmeasured(question, lead.reason)
     before = known([file.explained[UNTRAINED, "all", "degradation"] for file in files])
     statistics = known([file.explained[PLAIN, "none", "degradation"] for file in files])
-    words = {1: "yes", -1: "no, the picture more", 0: "undecided"}
+    words = ("yes", "no, the picture more", "undecided")
     text = (
         f"The degradation explains {with_interval(kind, percent)} of the variance of S, the "
         f"picture {with_interval(picture, percent)}; before training the degradation explained "
         f"{shown(before, percent)}, and it explains {shown(statistics, percent)} of plain image "
         "statistics."
     )
-    return _by_sign(question, words, text, lead, "variance due to degradation less picture")
-
-
-def _by_sign(
-    question: str, words: dict[int, str], text: str, number: Known, measured: str
-) -> Answer:
-    """An answer that one interval decides: above zero, below it, or neither."""
-    verdict = TOO_FEW if number.interval is None else words[number.sign()]
-    return Answer(
-        question,
-        verdict,
-        text,
-        {1: True, -1: False, 0: None}[number.sign()],
-        measured,
-        number.value,
-        number.interval,
-        trainings=number.trainings,
-        reason="" if number.interval else "too few pictures",
+    return decided_by_interval(
+        question, words, text, lead, measured="variance due to degradation less picture"
     )
 
 

@@ -39,6 +39,44 @@ class Answer:
     """Why it is undecided or was not measured."""
 
 
+def decided_by_interval(
+    question: str,
+    words: tuple[str, str, str],
+    text: str,
+    number: Known,
+    *,
+    measured: str,
+    unit: str = "",
+    bound: float = 0.0,
+) -> Answer:
+    """An answer that one interval decides.
+
+    Args:
+        question: what is asked.
+        words: the verdicts above the bound (yes), below it (no), and where neither is certain.
+        text: what was measured, in sentences.
+        number: it decides.
+        measured: the number in words.
+        unit: as `Answer.unit`.
+        bound: what the interval is compared with.
+    """
+    sign = number.sign(bound)
+    verdict = TOO_FEW if number.interval is None else words[{1: 0, -1: 1, 0: 2}[sign]]
+    return Answer(
+        question,
+        verdict,
+        text,
+        {1: True, -1: False, 0: None}[sign],
+        measured,
+        number.value,
+        number.interval,
+        bound,
+        unit,
+        number.trainings,
+        "" if number.interval else "too few pictures",
+    )
+
+
 def unmeasured(question: str, reason: str) -> Answer:
     """The answer where there is no number."""
     sentence = f"{reason[:1].upper()}{reason[1:]}."

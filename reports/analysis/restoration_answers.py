@@ -13,11 +13,11 @@ from ndr.records.representation import (
     UNTRAINED,
     RepresentationFile,
 )
-from reports.analysis.representation_intervals import Known, difference, known
+from reports.analysis.representation_intervals import difference, known
 from reports.analysis.representation_words import (
-    TOO_FEW,
     Answer,
     decibel,
+    decided_by_interval,
     gain,
     plain,
     shown,
@@ -28,34 +28,6 @@ from reports.analysis.representation_words import (
 Files = Sequence[RepresentationFile]
 SMALLEST = METRICS[MAIN].smallest_effect
 """Losses and gains below it, in dB, are none."""
-
-
-def _answer(
-    question: str,
-    words: tuple[str, str, str],
-    text: str,
-    number: Known,
-    *,
-    measured: str,
-    unit: str = "",
-    bound: float = 0.0,
-) -> Answer:
-    """An answer that one interval decides: words for above, below and neither."""
-    sign = number.sign(bound)
-    verdict = TOO_FEW if number.interval is None else words[{1: 0, -1: 1, 0: 2}[sign]]
-    return Answer(
-        question,
-        verdict,
-        text,
-        {1: True, -1: False, 0: None}[sign],
-        measured,
-        number.value,
-        number.interval,
-        bound,
-        unit,
-        number.trainings,
-        "" if number.interval else "too few pictures",
-    )
 
 
 def restoration_uses_u(files: Files) -> Answer:
@@ -75,7 +47,7 @@ def restoration_uses_u(files: Files) -> Answer:
         f"With its own U it reaches {with_interval(known(numbers[own]), decibel)} to the clean "
         f"view. It loses with {lost}."
     )
-    return _answer(
+    return decided_by_interval(
         question,
         ("yes", "no: a U of zeros costs nothing that counts", "not seen"),
         text,
@@ -103,7 +75,7 @@ def restoration_uses_type(files: Files) -> Answer:
         "more than another picture."
     )
     words = ("yes", "no: another degradation costs less than another picture", "not seen")
-    return _answer(question, words, text, more, measured="further loss", unit=MAIN)
+    return decided_by_interval(question, words, text, more, measured="further loss", unit=MAIN)
 
 
 def learned_vectors_matter(files: Files) -> Answer:
@@ -122,7 +94,7 @@ def learned_vectors_matter(files: Files) -> Answer:
         "lose, the table of the frozen D says."
     )
     words = ("yes", "no: it loses nothing that counts", "not seen")
-    return _answer(
+    return decided_by_interval(
         question,
         words,
         text,
@@ -150,7 +122,7 @@ def recreates(files: Files) -> Answer:
         f"clean view itself {shown(known(control), decibel)}."
     )
     words = ("yes", "no: the clean view is closer", "not seen")
-    return _answer(
+    return decided_by_interval(
         question, words, text, closer, measured="PSNR beyond the clean view's", unit=MAIN
     )
 
@@ -172,7 +144,7 @@ def _correlation(files: Files, name: str, question: str) -> Answer:
     more = name == "F" or difference(numbers, features).sign() > 0
     yes = "yes" if name == "F" else f"yes, {'more' if more else 'no more'} than F itself"
     words = (yes, "no, it is smaller there", "not seen")
-    return _answer(question, words, text, number, measured="correlation with |x - y|")
+    return decided_by_interval(question, words, text, number, measured="correlation with |x - y|")
 
 
 def _dose(files: Files, kind: str) -> Answer:
@@ -198,7 +170,7 @@ def _dose(files: Files, kind: str) -> Answer:
         f"training {shown(fresh, plain)}."
     )
     words = ("yes", "no, it falls", "not seen")
-    return _answer(question, words, text, number, measured="rank correlation")
+    return decided_by_interval(question, words, text, number, measured="rank correlation")
 
 
 def _unseen(files: Files, place: int) -> Answer:
@@ -222,7 +194,9 @@ def _unseen(files: Files, place: int) -> Answer:
         f"{with_interval(difference(without, degraded), gain)}."
     )
     words = ("yes", "no, it harms", "not seen")
-    return _answer(question, words, text, better, measured="gain over the degraded view", unit=MAIN)
+    return decided_by_interval(
+        question, words, text, better, measured="gain over the degraded view", unit=MAIN
+    )
 
 
 def shows_edges(files: Files) -> Answer:
@@ -238,7 +212,7 @@ def shows_edges(files: Files) -> Answer:
         f"training {shown(fresh, plain)}."
     )
     words = ("yes", "no, it is smaller there", "not seen")
-    return _answer(question, words, text, number, measured="correlation with edges")
+    return decided_by_interval(question, words, text, number, measured="correlation with edges")
 
 
 def residual_beyond_edges(files: Files) -> Answer:
@@ -255,7 +229,9 @@ def residual_beyond_edges(files: Files) -> Answer:
         f"{with_interval(known(edges), plain)}."
     )
     words = ("yes", "no, the edges more", "not told apart")
-    return _answer(question, words, text, more, measured="correlation with |x - y| less with edges")
+    return decided_by_interval(
+        question, words, text, more, measured="correlation with |x - y| less with edges"
+    )
 
 
 Ask = Callable[[Files], Answer]
