@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-from ndr.atomic_file import write_json
 from ndr.records.provenance import processor_name
+from ndr.records.record import Record
 from workflows.estimate.hours import Card
 
 FILE = "data/cache/core_speed.json"
@@ -17,9 +17,12 @@ METHOD, PRESET, PATCH, BATCH = "ndr_restore", "small", 64, 2
 STEPS = 4
 
 
-@dataclass(frozen=True, slots=True)
-class CoreSpeed:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreSpeed(Record):
     """What was measured."""
+
+    FILE: ClassVar[str] = "record of a core's speed"
+    AGAIN: ClassVar[str] = "measure again: python -m workflows.estimate --time-here"
 
     teraflops: float
     """10^12 counted operations of training steps per second of one core."""
@@ -34,13 +37,13 @@ class CoreSpeed:
 
 
 def known_speed(root: Path) -> CoreSpeed | None:
-    """What was measured on this machine earlier; None where nothing was, or on another one."""
-    path = root / FILE
-    if not path.is_file():
-        return None
-    content = json.loads(path.read_text(encoding="utf-8"))
-    found = CoreSpeed(float(content["teraflops"]), str(content["processor"]))
-    return found if found.processor == processor_name() else None
+    """What was measured on this machine earlier; None where nothing was, or on another one.
+
+    Raises:
+        ResultFileError: the file is damaged.
+    """
+    found = CoreSpeed.read_if_there(root / FILE)
+    return found if found is not None and found.processor == processor_name() else None
 
 
 def measure_speed(root: Path, step_over_forward: float) -> CoreSpeed:
@@ -80,6 +83,7 @@ def measure_speed(root: Path, step_over_forward: float) -> CoreSpeed:
     cost = count_step(METHOD, method_arguments(METHOD, PRESET, {}), PATCH)
     operations = cost.forward_gflop * 1e9 * step_over_forward * BATCH
     # The first step also reserves memory; the best of the others is the least disturbed.
-    found = CoreSpeed(operations / min(seconds[1:]) / 1e12, processor_name())
-    write_json(root / FILE, {"teraflops": found.teraflops, "processor": found.processor})
+    teraflops = operations / min(seconds[1:]) / 1e12
+    found = CoreSpeed(teraflops=teraflops, processor=processor_name())
+    found.write(root / FILE)
     return found

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ndr.records.record import ResultFileError
 from workflows.estimate import this_machine
 from workflows.estimate.this_machine import FILE, known_speed, measure_speed
 
@@ -22,3 +23,6 @@ def test_it_is_measured_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     content = json.loads((tmp_path / FILE).read_text())
     (tmp_path / FILE).write_text(json.dumps({**content, "processor": "another"}))
     assert known_speed(tmp_path) is None
+    (tmp_path / FILE).write_text("{}")
+    with pytest.raises(ResultFileError, match="--time-here"):
+        known_speed(tmp_path)
