@@ -9,7 +9,7 @@ import dataclasses
 from pathlib import Path
 
 from ndr.data.catalogue import Catalogue, load_catalogue
-from ndr.data.own_set import OwnSet, own_set, with_own_sets
+from ndr.data.own_set import OwnSet, has_clean_images, own_set, with_own_sets
 from ndr.metrics.protocol import NO_REFERENCE
 from ndr.nearest_name import check_names
 from ndr.specs.typed_file import SpecError
@@ -76,7 +76,7 @@ def tier_with_own_sets(tier: Tier, config: SuiteConfig, settings: Settings) -> T
             sigma=own.sigma,
             paper_column="",
             scale=own.scale,
-            reference=own_set(own.name, own.folder).reference,
+            reference=has_clean_images(own.folder),
         )
     train_sets = dict(tier.train_sets)
     for train in config.own_train_sets:

@@ -39,6 +39,11 @@ def _files(folder: Path) -> list[Path]:
     )
 
 
+def has_clean_images(folder: str | Path) -> bool:
+    """Whether a set of the user's own has ground truth; no file is read."""
+    return bool(_files(Path(folder) / "clean"))
+
+
 def _globs(side: str) -> tuple[str, ...]:
     either = ("".join(f"[{c}{c.upper()}]" for c in ending) for ending in ENDINGS)
     return tuple(f"{side}/[!.]*.{ending}" for ending in either)
