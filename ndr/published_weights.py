@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 from torch import Tensor
 
 from ndr.checkpoint import CheckpointError
+from ndr.records.checkpoint_header import MAX_HEADER_BYTES
 
 WRAPPERS = (
     *("params_ema", "ema", "g_ema", "params", "state_dict", "model_state_dict", "model"),
@@ -29,8 +30,6 @@ _FLAT_WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict")
 """Those that stand in front of keys where a file holds no dicts; no network is called like this."""
 _PREFIXES = ("module.", "_orig_mod.")
 """What training on several GPUs, and compiling, put in front of keys."""
-_MOST_HEADER = 100 << 20
-"""Bytes of a safetensors header; its library's own limit."""
 
 _KINDS = (
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file (Keras, or MATLAB 7.3)"),
@@ -69,7 +68,7 @@ def kind_of_file(path: Path) -> str:
         return known[0]
     if tail == _TENSORFLOW_INDEX or (_TENSORFLOW.fullmatch(path.name) and head[:2] != b"PK"):
         return "a part of a TensorFlow checkpoint"
-    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= _MOST_HEADER:
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= MAX_HEADER_BYTES:
         return SAFETENSORS
     if head[:2] == b"PK":
         return _kind_of_zip(path)

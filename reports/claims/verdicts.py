@@ -81,20 +81,6 @@ def decided_words(verdict: str, trainings: int) -> str:
     return f"{verdict} for {'one training' if trainings == 1 else 'two trainings'}"
 
 
-def interval_verdict(interval: Interval, bound: float, *, above: bool) -> str:
-    """Verdict of a number of another kind, whose interval must lie above, or below, a bound.
-
-    >>> interval_verdict(Interval(0.1, 0.4), 0.0, above=True)
-    'reproduced'
-    >>> interval_verdict(Interval(0.1, 0.4), 0.2, above=False)
-    'undecided'
-    """
-    over, under = interval.low > bound, interval.high < bound
-    if over or under:
-        return REPRODUCED if over == above else NOT_REPRODUCED
-    return UNDECIDED
-
-
 def paper_word(difference: Decimal | None, margin: float, smallest: float) -> str:
     """Whether a difference of the paper's own printed numbers supports what is claimed.
 
