@@ -45,6 +45,7 @@ VALIDATION_IMAGES = 16
 """Of each validation set, in the order of its manifest."""
 VALIDATION_CROP = 256
 PROTOCOL = "ndr"
+SCORED = ("run", "input")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,11 +168,13 @@ class Trainer:
         test_sets = validation_test_sets(spec, self.plan)
         control = input_row(spec.setting.scale)
         arguments = self.plan.evaluations[self.plan.rows.run_of(control, 0)].arguments
-        found = {}
-        for key, method, given, training in (
-            ("run", spec.method, spec.arguments, spec),
-            ("input", control.method, arguments, None),
-        ):
+        folder = self.results / "validation" / spec.run
+        command = ["ndr.evaluate", "--sets", SETS]
+        networks = (
+            (spec.method, spec.arguments, spec),
+            (control.method, arguments, None),
+        )
+        for key, (method, given, training) in zip(SCORED, networks, strict=True):
             evaluation = EvaluationSpec(
                 tier=self.plan.config.tier,
                 run=spec.run,
@@ -184,23 +187,16 @@ class Trainer:
                 suite_seed=self.plan.config.suite_seed,
                 pictures=0,
             )
-            folder = self.results / "validation" / spec.run / key
-            command = ["ndr.evaluate", "--spec-json", evaluation.canonical_json(), "--sets", SETS]
-            command += ["--out", str(folder / "per_image.csv")]
-            command += ["--pictures", str(folder / "pictures")]
-            command += ["--provenance", str(folder / "provenance.json")]
+            command += ["--spec-json", evaluation.canonical_json()]
+            command += ["--out", str(folder / key / "per_image.csv")]
+            command += ["--pictures", str(folder / key / "pictures")]
+            command += ["--provenance", str(folder / key / "provenance.json")]
             if training is not None:
                 command += ["--checkpoint", str(checkpoint)]
-            code = self._run(command, self.logs / "validation" / f"{spec.run}__{key}.log")
-            if code:
-                raise RuntimeError(f"{spec.run}: its validation failed with exit code {code}")
-            evaluated = read_evaluation(folder / "per_image.csv", evaluation.run)
-            found[key] = {
-                series.test_set: statistics.fmean(values.values())
-                for series, values in evaluated.series.items()
-                if series.metric == MAIN
-            }
-        return found
+        code = self._run(command, self.logs / "validation" / f"{spec.run}.log")
+        if code:
+            raise RuntimeError(f"{spec.run}: its validation failed with exit code {code}")
+        return {key: _mean_psnr(folder / key / "per_image.csv", spec.run) for key in SCORED}
 
     def _run(self, command: Sequence[str], log_file: Path) -> int:
         log_file.parent.mkdir(parents=True, exist_ok=True)
@@ -218,6 +214,15 @@ class Trainer:
                 return child.wait()
             finally:
                 self._children.discard(child)
+
+
+def _mean_psnr(path: Path, run: str) -> dict[str, float]:
+    """By test set."""
+    return {
+        series.test_set: statistics.fmean(values.values())
+        for series, values in read_evaluation(path, run).series.items()
+        if series.metric == MAIN
+    }
 
 
 def _is_trained(checkpoint: Path, spec: RunSpec) -> bool:
