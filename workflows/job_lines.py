@@ -7,7 +7,6 @@ the whole text in Snakemake's own log file, and in `logs/<tier>/progress.json` w
 
 from __future__ import annotations
 
-import difflib
 import logging
 import math
 import os
@@ -19,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, TextIO
 
+from ndr.nearest_name import unknown_name
 from ndr.records.record import Record
 
 MOST_LINES = 300
@@ -80,19 +80,6 @@ def job_label(rule: str, wildcards: Mapping[str, str], outputs: Iterable[str]) -
         return rule.replace("_", " ")
     names = (name.removesuffix("__seed_0").replace("__", " ") for name in wildcards.values())
     return " ".join([rule.partition("_")[0], *names])
-
-
-def unknown_target(name: str, known: Iterable[str]) -> str:
-    """What is said of a target that is neither a name nor a file that can be made.
-
-    >>> unknown_target("table_5", ["table_05", "figure_07"])
-    "unknown target 'table_5': did you mean 'table_05'?"
-    >>> unknown_target("?", ["table_05"])
-    "unknown target '?': `snakemake --list` names all"
-    """
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else ""
-    return f"unknown target {name!r}: {hint or '`snakemake --list` names all'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +245,10 @@ class JobLines(logging.Handler):
     def _error(self, facts: Mapping[str, Any]) -> None:
         text = str(facts["msg"])
         missing = MISSING.search(text) if facts.get("exception") == "MissingRuleException" else None
-        self._say(unknown_target(missing[1], self._targets()) if missing else text)
+        if missing:
+            known = self._targets()
+            text = str(unknown_name("target", missing[1], known, "`snakemake --list` names all"))
+        self._say(text)
 
     def close_run(self) -> None:
         """All is over, and well."""
