@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from reports.claims.measurement import Measurement
 from reports.claims.parts import TABLES, Part, Term
 from reports.claims.specs import TrainedSystem
 from reports.claims.verdicts import NOT_REPRODUCED, NOT_RUN, REPRODUCED, UNDECIDED
+from reports.paper.printed_values import read_printed_values
 
 Words = tuple[str, str]
 """Of a pair: what a claim that the first is ahead gets, and one that the second is."""
@@ -54,11 +55,15 @@ def judged_pairs(tables: Sequence[TableResult], results: Path) -> Iterator[Judge
     for table in tables:
         if table.name not in TABLES or table.paper_values is None:
             continue
+        # A claim is the paper's: it has none on a metric that the suite adds to a table.
+        metrics = {key[3] for key in read_printed_values(table.paper_values)}
         for block in table.blocks:
-            yield from _of_block(measurement, table, block)
+            yield from _of_block(measurement, table, block, metrics)
 
 
-def _of_block(measurement: Measurement, table: TableResult, block: Block) -> Iterator[JudgedPair]:
+def _of_block(
+    measurement: Measurement, table: TableResult, block: Block, metrics: Container[str]
+) -> Iterator[JudgedPair]:
     rows: dict[str, Row] = {}
     for row in block.rows:
         # Of two rows of a system claims take the first: trained here, before authors' weights.
@@ -71,6 +76,8 @@ def _of_block(measurement: Measurement, table: TableResult, block: Block) -> Ite
         if any(cell.status not in t.MEASURED for cell in cells):
             continue
         for number, metric in enumerate(table.metrics):
+            if metric not in metrics:
+                continue
             shown = tuple(cell.shown[number] for cell in cells)
             if any(each.value is None and not each.infinite for each in shown):
                 continue

@@ -229,8 +229,16 @@ def test_without_a_target_the_report_is_made(project: Path, report: str) -> None
 
 @pytest.mark.parametrize("tier", ["quick", "small", "paper"])
 def test_other_tiers_resolve(project: Path, tier: str) -> None:
-    result = snakemake(project, PAGE, "--config", f"tier={tier}", "-n")
+    result = snakemake(project, PAGE, "--config", f"tier={tier}", "sources=retrained", "-n")
     assert jobs(succeeded(project, result))["train_run"] == TRAININGS
+
+
+@pytest.mark.parametrize("tier", ["quick", "small"])
+def test_tiers_of_shipped_networks_train_nothing(project: Path, tier: str) -> None:
+    result = snakemake(project, PAGE, "--config", f"tier={tier}", "-n")
+    planned = jobs(succeeded(project, result))
+    assert planned["shipped_run"] >= 4
+    assert "train_run" not in planned
 
 
 @pytest.mark.parametrize(

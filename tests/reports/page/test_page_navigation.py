@@ -65,6 +65,7 @@ def test_everything_that_is_chosen_comes_back_from_the_address(
     assert visible(browser, "#table_05 .difference") == 0
     assert visible(browser, '#table_05 thead [data-metric="SSIM"]') == 0
     browser.press("Escape")
+    browser.settle()
     assert labels(browser)[:3] == ["Noise + ", "Degraded input", "NDR-Restore"]
     assert "cell=" not in browser.run("location.href")
     assert browser.complaints() == []
