@@ -8,6 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 from workflows.job_lines import watch
+from workflows.one_run import run_alone
 
 min_version("9.27")
 
@@ -48,6 +49,7 @@ include: "workflows/rules/targets.smk"
 
 # One line per job on the screen; the whole text is in Snakemake's log.
 job_lines = watch(workflow, suite.tier, closing)
+run_alone(workflow)
 
 
 onstart:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from typing import Any
 
 _LONGEST_STEM = 120
 """Bytes of a name that its temporary file repeats: file systems take 255, and the name may too."""
+_TEMPORARY = re.compile(r"\..*\.[a-z0-9_]{8}\.partial(\..*)?")
+"""Names of the temporary files of `atomic_path`."""
 _UMASK = threading.Lock()
 """The umask can be read only by setting it: two threads at once would leave the wrong one."""
 
@@ -57,6 +60,25 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: str | Path) -> list[Path]:
+    """Remove the temporary files below a folder that killed processes have left there.
+
+    For a time when nothing writes there: the file of a living process would go too.
+
+    Returns:
+        What was removed.
+
+    Raises:
+        OSError: a file cannot be removed.
+    """
+    found = []
+    for parent, _, names in os.walk(folder):
+        found += [Path(parent, name) for name in names if _TEMPORARY.fullmatch(name)]
+    for path in found:
+        path.unlink(missing_ok=True)
+    return found
 
 
 def write_text(path: str | Path, text: str) -> None:

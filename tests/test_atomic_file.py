@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ndr.atomic_file import atomic_path, usual_mode, write_json, write_text
+from ndr.atomic_file import atomic_path, remove_leftovers, usual_mode, write_json, write_text
 
 
 def test_file_appears_complete_and_alone(tmp_path: Path) -> None:
@@ -71,3 +71,17 @@ def test_threads_keep_the_umask_of_the_process() -> None:
         left = os.umask(usual)
     assert left == 0o027
     assert modes == {0o640}
+
+
+def test_leftovers_of_killed_processes_are_removed(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "a" / "scores.v2.csv") as left:
+        pass
+    left.write_text("half")
+    kept = [
+        tmp_path / "a" / name for name in ("scores.v2.csv", ".hidden", "b.partial", ".b.partial")
+    ]
+    for path in kept:
+        path.write_text("whole")
+    assert remove_leftovers(tmp_path) == [left]
+    assert sorted((tmp_path / "a").iterdir()) == sorted(kept)
+    assert remove_leftovers(tmp_path / "nowhere") == []

@@ -20,6 +20,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from workflows.file_lock import lock
+
 log = logging.getLogger("workflows.cards")
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -56,17 +58,6 @@ def lock_folder() -> Path:
     return folder
 
 
-def _lock(path: Path) -> int | None:
-    """Descriptor of a file that is now locked; None where another process has the lock."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
 def claim(count: int, cards: Sequence[str], folder: Path) -> dict[str, int]:
     """Wait until `count` cards are free, and hold them: all at once or none.
 
@@ -90,8 +81,8 @@ def claim(count: int, cards: Sequence[str], folder: Path) -> dict[str, int]:
         with contextlib.closing(os.fdopen(door, "w")):
             fcntl.flock(door, fcntl.LOCK_EX)
             for card in cards:
-                if len(held) < count and (lock := _lock(folder / f"{card}.lock")) is not None:
-                    held[card] = lock
+                if len(held) < count and (held_by := lock(folder / f"{card}.lock")) is not None:
+                    held[card] = held_by
         if len(held) == count:
             for descriptor in held.values():
                 os.set_inheritable(descriptor, True)

@@ -16,6 +16,7 @@ from pathlib import Path
 from ndr.data.manifest import FILE_NAME, PACKAGE_PREFIX, Manifest, ManifestError
 from ndr.nearest_name import UnknownNameError
 from workflows import DOWNLOADS, ORIGINALS, ROOT, SETS
+from workflows.one_run import FOLDER, BusyError, alone
 from workflows.storage.artefact_store import (
     ArchiveError,
     ArtefactStore,
@@ -199,13 +200,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         tier = check_tier(options.tier)
-        if is_running(ROOT):
-            raise SnapshotError(
-                "Snakemake is running in this folder, or was killed: wait for it, or remove its "
-                "lock: snakemake --unlock"
-            )
-        restored = restore_snapshot(ROOT, tier, options.remote, options.overwrite)
-    except (SnapshotError, StoreError, UnknownNameError, OSError) as error:
+        with alone(ROOT / FOLDER):
+            if is_running(ROOT):  # only where the file system knows no locks
+                raise SnapshotError(
+                    "Snakemake is running in this folder, or was killed: wait for it, or remove "
+                    "its lock: snakemake --unlock"
+                )
+            restored = restore_snapshot(ROOT, tier, options.remote, options.overwrite)
+    except (SnapshotError, StoreError, UnknownNameError, BusyError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     print(f"{tier}: {restored.written} files restored, {restored.already_there} were there.")
