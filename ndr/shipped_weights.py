@@ -267,7 +267,7 @@ def card(header: ShippedHeader, size: int) -> str:
         ("Parameters", f"{training.parameters:,} in training, file {size / 1e6:.2f} MB"),
         (
             "Recipe",
-            f"{recipe.steps} steps of {recipe.batch} patches of {recipe.patch} pixels, "
+            f"{recipe.last_step} steps of {recipe.batch} patches of {recipe.patch} pixels, "
             f"{recipe.optimiser}, rate {recipe.learning_rate:g} {recipe.schedule}, "
             f"{recipe.pixel_loss} loss, {spec.precision}, seed {spec.seed}",
         ),

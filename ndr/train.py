@@ -134,7 +134,7 @@ def _run(
         content = content or resume.read()
         assert content is not None
         state.load(content, str(resume.path))
-        log.info("%s goes on after step %d of %d", spec.run, state.step, spec.recipe.steps)
+        log.info("%s goes on after step %d of %d", spec.run, state.step, spec.recipe.last_step)
     energy = EnergyMeter.of(processes.device)
     train(
         state,

@@ -223,7 +223,9 @@ class TableRow:
     method: str
     paper_method: str
     label: str | None = None
-    changes: Mapping[str, bool | int | float | str] = field(default_factory=dict)
+    changes: Mapping[str, bool | int | float | str | None] = field(default_factory=dict)
+    recipe: Mapping[str, int | float | str] = field(default_factory=dict)
+    """Entries of the recipe that the row's training changes; `longer` multiplies the steps."""
     self_ensemble: bool = False
     """Mean over the eight flips and rotations of the input."""
     printed: bool = True

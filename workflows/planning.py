@@ -124,7 +124,7 @@ class Plan:
         entry = self.shipped.find(spec)
         if entry is not None:
             return self._shipped_problems[entry.key]
-        seconds, steps = self.shipped.step_seconds(row.method), spec.recipe.steps
+        seconds, steps = self.shipped.step_seconds(row.method), spec.recipe.last_step
         time = f", about {seconds * steps / 60:.0f} min on one core" if seconds else ""
         effort = f"{steps} steps{time}"
         return f"not trained yet; --config train_missing=true trains it ({effort})"

@@ -38,6 +38,9 @@ from workflows.configuration import (
 )
 from workflows.main_run import INPUT_CONTROLS, TRUTH_CONTROL
 
+LONGER = "longer"
+"""In a row's recipe: how many times as many steps."""
+
 
 def input_row(scale: int) -> TableRow:
     """Row of the degraded input of a scale."""
@@ -68,13 +71,14 @@ def row_label(row: TableRow) -> str:
     """What a row is called: as it says, as the paper does, or its method with its changes."""
     if row.label or paper_method(row):
         return row.label or paper_method(row)
-    words = (f"{key} = {str(value).lower()}" for key, value in row.changes.items())
+    changed = {**row.changes, **row.recipe}
+    words = (f"{key} = {str(value).lower()}" for key, value in changed.items())
     return ", ".join([method_info(row).paper_label, *words])
 
 
 def weights_of(row: TableRow) -> OfficialWeights | None:
     """The published checkpoint that may stand in a row; none for a changed network."""
-    published = () if row.changes else method_info(row).official_weights
+    published = () if row.changes or row.recipe else method_info(row).official_weights
     return next((weights for weights in published if row.setting in weights.settings), None)
 
 
@@ -93,6 +97,8 @@ def why_no_weights(row: TableRow) -> str:
         return f"the authors of {info.paper_label} publish no weights that this suite can read"
     if row.changes:
         return "its authors publish no weights of this changed network"
+    if row.recipe:
+        return "its authors publish no weights of this changed training"
     names = ", ".join(weights.name for weights in info.official_weights)
     return f"its authors publish no weights for this training mix (known: {names})"
 
@@ -172,7 +178,7 @@ class RowSpecs:
         return self.tier.trained_as or self.config.tier
 
     def changes(self, row: TableRow) -> dict[str, Any]:
-        """Changes of a row without those that repeat the preset, so that equal runs are one."""
+        """Changes of a row's network without those that repeat the preset: equal runs are one."""
         preset = method_arguments(row.method, self.training_tier, {})
         changes = dict(row.changes)
         scale = 1 if row.setting == UNTRAINED else self.setting(row.setting).scale
@@ -186,9 +192,36 @@ class RowSpecs:
         check_names(f"change of {row.method}", changes, preset)
         return {key: value for key, value in changes.items() if preset[key] != value}
 
+    def recipe_changes(self, row: TableRow) -> dict[str, Any]:
+        """Changes of a row's recipe without those that repeat the tier's.
+
+        Raises:
+            SpecError: a recipe for a method that is not trained.
+            UnknownNameError: `steps` (`longer` is meant), or a field that a recipe does not have.
+        """
+        if not row.recipe:
+            return {}
+        if not method_info(row).trainable:
+            raise SpecError(f"{row.method} is not trained; a row of it has no recipe")
+        fields = {field.name for field in dataclasses.fields(Recipe)} - {"steps"}
+        check_names("change of a row's recipe", row.recipe, {*fields, LONGER})
+        common = self.recipe(row.method, row.setting)
+        return {
+            name: value
+            for name, value in row.recipe.items()
+            if value != (1 if name == LONGER else getattr(common, name))
+        }
+
+    def run_changes(self, row: TableRow) -> dict[str, Any]:
+        """All changes of a row's training; they make its id."""
+        network, recipe = self.changes(row), self.recipe_changes(row)
+        if twice := sorted(network.keys() & recipe.keys()):
+            raise SpecError(f"{twice[0]!r} is a change of the network and of the recipe")
+        return network | recipe
+
     def run_of(self, row: TableRow, seed: int) -> str:
         """Id of the run that fills a row."""
-        changes = self.changes(row)
+        changes = self.run_changes(row)
         if row.self_ensemble:
             changes = {**changes, "self_ensemble": True}
         if not method_info(row).trainable:
@@ -202,7 +235,7 @@ class RowSpecs:
         """
         if not method_info(row).trainable:
             return None
-        return run_id(row.method, row.setting, self.changes(row), seed)
+        return run_id(row.method, row.setting, self.run_changes(row), seed)
 
     def recipe(self, method: str, setting: str) -> Recipe:
         """The tier's recipe for a method and a mix, or with `recipe: own` its authors'.
@@ -228,16 +261,22 @@ class RowSpecs:
         check_names(f"field of {method}'s own recipe", own, fields)
         return dataclasses.replace(self.tier.recipe, **own)
 
+    def _recipe_of(self, row: TableRow) -> Recipe:
+        common, changes = self.recipe(row.method, row.setting), self.recipe_changes(row)
+        steps = max(1, round(common.steps * changes.pop(LONGER, 1)))
+        # Milestones are steps: a longer training reaches each at the same share of it.
+        milestones = tuple(each * steps // common.steps for each in common.milestones)
+        return dataclasses.replace(common, steps=steps, milestones=milestones, **changes)
+
     def run_spec(self, row: TableRow, seed: int) -> RunSpec:
         """The training behind a row."""
-        changes = self.changes(row)
         return RunSpec(
             tier=self.training_tier,
             method=row.method,
-            arguments=method_arguments(row.method, self.training_tier, changes),
-            changes=changes,
+            arguments=method_arguments(row.method, self.training_tier, self.changes(row)),
+            changes=self.run_changes(row),
             setting=self._setting_spec(row.setting),
-            recipe=self.recipe(row.method, row.setting),
+            recipe=self._recipe_of(row),
             seed=seed,
             suite_seed=self.config.suite_seed,
             precision=self.tier.precision,

@@ -269,7 +269,9 @@ def _hours(specs: Sequence[RunSpec], shipped: ShippedWeights) -> str:
     if not shipped.files:
         return "hours unknown until one is done"
     mean = statistics.fmean(entry.seconds_per_step for entry in shipped.files.values())
-    total = sum(spec.recipe.steps * (shipped.step_seconds(spec.method) or mean) for spec in specs)
+    total = sum(
+        spec.recipe.last_step * (shipped.step_seconds(spec.method) or mean) for spec in specs
+    )
     return f"about {total / 3600:.1f} core-hours by the measured steps of those that are done"
 
 
@@ -320,7 +322,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     log.info("%d runs to train, %s", len(specs), _hours(specs, shipped))
     if arguments.dry_run or not specs:
         for spec in specs:
-            print(f"{spec.run}  {spec.recipe.steps} steps")
+            print(f"{spec.run}  {spec.recipe.last_step} steps")
         return 0
     try:
         _prepare_sets(specs, plan, trainings.tier, arguments.mirror)

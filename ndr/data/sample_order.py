@@ -1,7 +1,7 @@
 """Which image of which task stands at each position of a training: the balances of a mix.
 
-The paper resamples its training sets "to balance" without numbers, and explains more of the gap
-between papers by that than by architecture. Five rules are offered (docs/protocols.md):
+The paper resamples its training sets "to balance" without numbers. Five rules are offered
+(docs/protocols.md):
 
 - `task_uniform`: each task equally often, sigma drawn uniformly. The suite's default.
 - `release_ratio`: haze x 1, rain x 120, noise x 3, sigma drawn: the options file of the

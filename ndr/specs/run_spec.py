@@ -120,6 +120,10 @@ class Recipe:
     """The results are an exponential moving average of the weights over the steps: what is
     evaluated, restores photographs, and gives D. 0.999 is usual for long trainings. None: the
     weights after the last step."""
+    stops_at: float | None = field(default=None, metadata=LATER)
+    """Share of the steps after which the training ends: a checkpoint on the way of a longer
+    training, equal to it to the last bit, because the schedule stays that of all steps. None: it
+    goes to the end."""
 
     def __post_init__(self) -> None:
         _check_choice("optimiser", self.optimiser, ("adam", "adamw", *TIMM_OPTIMISERS))
@@ -132,6 +136,17 @@ class Recipe:
                 raise SpecError(f"recipe: {name} must be at least 1, found {getattr(self, name)}")
         if self.ema_decay is not None and not 0 < self.ema_decay < 1:
             raise SpecError(f"recipe: ema_decay must lie between 0 and 1, found {self.ema_decay}")
+        if self.stops_at is not None and not 0 < self.stops_at < 1:
+            raise SpecError(f"recipe: stops_at must lie between 0 and 1, found {self.stops_at}")
+
+    @property
+    def last_step(self) -> int:
+        """How many steps are done, one at least; all of them unless `stops_at` says otherwise.
+
+        >>> Recipe(steps=10, batch=1, patch=8, learning_rate=1.0, stops_at=0.25).last_step
+        2
+        """
+        return self.steps if self.stops_at is None else max(1, round(self.steps * self.stops_at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +158,8 @@ class RunSpec(CanonicalSpec):
     arguments: dict[str, Any]
     """All constructor arguments, resolved (`ndr.registry.method_arguments`)."""
     changes: dict[str, Any]
-    """The arguments that differ from the tier's preset; they make the run's id."""
+    """The arguments that differ from the tier's preset, and the entries of the recipe that differ
+    from the tier's; they make the run's id."""
     setting: SettingSpec
     recipe: Recipe
     seed: int
@@ -156,6 +172,11 @@ class RunSpec(CanonicalSpec):
 
     def __post_init__(self) -> None:
         _check_choice("precision", self.precision, PRECISIONS)
+
+    @property
+    def argument_changes(self) -> dict[str, Any]:
+        """The changes of the network, without those of the recipe."""
+        return {name: value for name, value in self.changes.items() if name in self.arguments}
 
     @property
     def sets(self) -> tuple[str, ...]:

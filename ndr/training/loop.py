@@ -76,7 +76,7 @@ def train(
     earlier, started = state.seconds, time.perf_counter()
     last_saved = started
     with (
-        Progress(spec.run, spec.recipe.steps, state.step, shown=processes.leads) as progress,
+        Progress(spec.run, spec.recipe.last_step, state.step, shown=processes.leads) as progress,
         contextlib.closing(batches(mixture, share, state.step, workers)) as remaining,
     ):
         for batch in remaining:
@@ -102,7 +102,7 @@ def train(
             state.curve.add(state.step, rate, values, state.seconds)
             state.snapshots.take(state.step, state.result.representation())
             progress.update(state.step, rate, values)
-            if stop and state.step < spec.recipe.steps:
+            if stop and state.step < spec.recipe.last_step:
                 _stop(state, processes, resume, interruption)
             if processes.leads and time.perf_counter() - last_saved >= save_every:
                 _save_and_go_on(state, resume)
@@ -247,7 +247,7 @@ class StepBatches(Dataset[Batch]):
         self._batch = mixture.spec.recipe.batch
 
     def __len__(self) -> int:
-        return self._mixture.spec.recipe.steps
+        return self._mixture.spec.recipe.last_step
 
     def __getitem__(self, step: int) -> Batch:
         first = step * self._batch
@@ -271,7 +271,7 @@ def batches(
         first_step: where to start; 0 or the step of a resumed state.
         workers: processes that read ahead; 0 reads here, when asked.
     """
-    steps = range(first_step, mixture.spec.recipe.steps)
+    steps = range(first_step, mixture.spec.recipe.last_step)
     data = StepBatches(mixture, share)
     if workers == 0 or not steps:
         yield from (data[step] for step in steps)

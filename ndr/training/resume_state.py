@@ -138,8 +138,8 @@ class TrainingState:
         self.method = method
         self.optimisers = build_optimisers(method, spec.recipe)
         self.average = averaged(method, spec.recipe)
-        self.curve = Curve(spec.recipe.steps)
-        self.snapshots = Snapshots(spec.recipe.steps, spec.representation_snapshots)
+        self.curve = Curve(spec.recipe.last_step)
+        self.snapshots = Snapshots(spec.recipe.last_step, spec.representation_snapshots)
         self.step = 0
         self.seconds = 0.0
         self.resumed_at: list[int] = []
@@ -315,7 +315,7 @@ def write_results(
         **circumstances,
         run=spec.run,
         steps_done=state.step,
-        steps_planned=spec.recipe.steps,
+        steps_planned=spec.recipe.last_step,
         parameters=parameters,
         seconds_per_step=state.seconds / max(1, state.step),
         resumed_at=tuple(state.resumed_at),

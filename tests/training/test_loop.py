@@ -15,7 +15,7 @@ from ndr.data.mixture import Mixture
 from ndr.method import TrainingContext
 from ndr.specs.run_spec import TIMM_OPTIMISERS, RunSpec
 from ndr.training.loop import NonFiniteError, StepBatches, batches
-from ndr.training.optimisation import autocast, pixel_loss, seed_step
+from ndr.training.optimisation import autocast, learning_rate, pixel_loss, seed_step
 from ndr.training.progress import Interrupted, Interruption
 from ndr.training.resume_state import TrainingState
 from tests.training.tiny_training import (
@@ -106,6 +106,23 @@ def test_steps_with_interruptions_are_the_steps_without(
     different = tiny_spec(steps=7, seed=1, **changes)
     other = train_tiny(tiny_state(different, cls), different, sets, file)
     assert not same(other, whole)
+
+
+@pytest.mark.parametrize("schedule", ["multistep", "cosine"])
+def test_a_training_that_stops_on_its_way_is_the_whole_one_up_to_there(
+    schedule: str, sets: Path, tmp_path: Path
+) -> None:
+    whole = tiny_spec(steps=8, schedule=schedule)
+    state, file = tiny_state(whole), resume_file(tmp_path, whole)
+    with pytest.raises(Interrupted):
+        train_tiny(state, whole, sets, file, interruption=StopsAfter(4))
+    early = tiny_spec(steps=8, schedule=schedule, stops_at=0.5)
+    stopped = train_tiny(tiny_state(early), early, sets, resume_file(tmp_path, early))
+    assert stopped.step == state.step == early.recipe.last_step == 4
+    model = stopped.content()["model"]
+    assert all(torch.equal(model[name], value) for name, value in state.content()["model"].items())
+    rates = [row["learning_rate"] for row in stopped.curve.rows]
+    assert rates[-1] == learning_rate(whole.recipe, 3)
 
 
 def literal_training(spec: RunSpec, sets: Path) -> tuple[TinyMethod, list[float]]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from ndr.data.catalogue import load_catalogue
-from ndr.method import Tiling
+from ndr.method import Tiling, parameter_count
 from ndr.nearest_name import UnknownNameError
 from ndr.registry import method_arguments, method_class
 from ndr.specs.table_plan import PlannedRow
@@ -312,6 +314,75 @@ def test_a_change_that_repeats_the_preset_is_no_other_run(config_copy: Path) -> 
     assert plan(config_copy).tables["table_12"].rows[0].run == (
         "ndr_restore__noise_rain_haze__seed_0"
     )
+
+
+def test_rows_may_change_the_recipe() -> None:
+    runs = plan(tier="small", tables=["table_printed", "table_backbone", "table_checkpoints"]).runs
+    main = runs[(start := "ndr_restore__noise_rain_haze__") + "seed_0"]
+    squared = runs[start + "pixel_loss_l2__seed_0"]
+    assert squared.recipe == dataclasses.replace(main.recipe, pixel_loss="l2")
+    assert squared.arguments == main.arguments
+    assert squared.changes == {"pixel_loss": "l2"}
+    assert squared.argument_changes == {}
+    decayed = runs[start + "weight_decay_0.0001__seed_0"]
+    assert (decayed.recipe.weight_decay, main.recipe.weight_decay) == (1e-4, 1e-8)
+    longer = runs[start + "longer_1.3__use_ndr_false__seed_0"]
+    assert longer.recipe == dataclasses.replace(main.recipe, steps=6500)
+    assert longer.argument_changes == {"use_ndr": False}
+    half = runs[start + "stops_at_0.5__seed_0"]
+    assert (half.recipe.steps, half.recipe.last_step) == (main.recipe.steps, 2500)
+
+
+def test_a_longer_training_reaches_its_milestones_later(config_copy: Path) -> None:
+    table = read_yaml(config_copy / "tables" / "table_12.yaml")
+    table["rows"][0]["recipe"] = {"longer": 2}
+    (config_copy / "tables" / "table_12.yaml").write_text(yaml.safe_dump(table))
+    runs = plan(config_copy, tier="paper", tables=["table_12"]).runs
+    recipe = plan(tier="paper").runs["ndr_restore__noise_rain_haze__seed_0"].recipe
+    (longer,) = (spec.recipe for run, spec in runs.items() if "longer_2" in run)
+    assert longer.steps == 2 * recipe.steps
+    assert recipe.milestones
+    assert longer.milestones == tuple(2 * each for each in recipe.milestones)
+
+
+@pytest.mark.parametrize(
+    ("method", "recipe", "message"),
+    [
+        ("ndr_restore", {"pixel_los": "l2"}, "did you mean 'pixel_loss'"),
+        ("ndr_restore", {"steps": 100}, "unknown change of a row's recipe 'steps'"),
+        ("ndr_restore", {"stops_at": 2.0}, "between 0 and 1"),
+        ("bm3d", {"longer": 2}, "bm3d is not trained"),
+    ],
+)
+def test_a_recipe_that_is_none_is_refused(
+    method: str, recipe: dict[str, Any], message: str, config_copy: Path
+) -> None:
+    path = config_copy / "tables" / "table_12.yaml"
+    table = read_yaml(path)
+    setting = "denoise" if method == "bm3d" else "noise_rain_haze"
+    table["rows"][0] |= {"recipe": recipe, "method": method, "changes": {}, "setting": setting}
+    path.write_text(yaml.safe_dump(table))
+    changed = plan(config_copy, accepted_terms=["bm3d_non_commercial"])
+    with pytest.raises((UnknownNameError, SpecError), match=message):
+        _ = (changed.tables, changed.runs)
+
+
+def test_a_recipe_that_repeats_the_tiers_is_no_other_run(config_copy: Path) -> None:
+    path = config_copy / "tables" / "table_12.yaml"
+    table = read_yaml(path)
+    table["rows"][0]["recipe"] = {"pixel_loss": "l1", "longer": 1}
+    path.write_text(yaml.safe_dump(table))
+    assert plan(config_copy).runs == plan().runs
+
+
+def test_plain_skips_with_the_parameters_of_both_networks_have_them() -> None:
+    runs = plan(tier="small", tables=["table_backbone"]).runs
+    start = "ndr_restore__noise_rain_haze__"
+    sizes = [
+        parameter_count(method_class(spec.method)(**spec.arguments))
+        for spec in (runs[start + "seed_0"], runs[start + "expansion_5.25__use_ndr_false__seed_0"])
+    ]
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.005)
 
 
 def test_setting_before_configuration_before_tier_say_how_tasks_are_mixed() -> None:

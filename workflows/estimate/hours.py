@@ -152,7 +152,7 @@ def _without_autocast() -> Iterator[None]:
 
 def cost_key(spec: RunSpec) -> str:
     """What the cost of a run's step depends on, as text: runs with equal keys cost the same."""
-    changes = json.dumps(spec.changes, sort_keys=True)
+    changes = json.dumps(spec.argument_changes, sort_keys=True)
     return f"{spec.tier} {spec.method} {changes} patch {spec.recipe.patch}"
 
 
@@ -299,14 +299,14 @@ class RunTimes:
         parameters = None if cost is None else cost.parameters
         if spec.method in self._measured:
             other, measured = self._measured[spec.method]
-            seconds = spec.recipe.steps * measured.seconds_per_step * self._ratio(spec, other)
+            seconds = spec.recipe.last_step * measured.seconds_per_step * self._ratio(spec, other)
             unit = GPU_HOURS if measured.on_gpu else "hours without GPU"
             basis = f"{unit}, measured on {measured.place}"
             return RunTime(seconds / 3600, basis, parameters)
         if cost is None:
             return RunTime(None, "not counted", None)
         operations = cost.forward_gflop * 1e9 * self._factor * spec.recipe.batch
-        seconds = spec.recipe.steps * operations / (self._card.teraflops * 1e12)
+        seconds = spec.recipe.last_step * operations / (self._card.teraflops * 1e12)
         return RunTime(seconds / 3600, f"{GPU_HOURS}, {COUNTED} {self._card.label}", parameters)
 
     def _ratio(self, spec: RunSpec, other: RunSpec) -> float:
