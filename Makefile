@@ -24,10 +24,14 @@ override DIR := $(value DIR)
 override ADDRESS := $(value ADDRESS)
 export CORES TIER REMOTE AGAINST MIRROR DIR ADDRESS REFERENCE_TIER
 
-.PHONY: tables publish test bench gpu-check snapshot restore trained-weights reference-runs check-regression update-reference coverage lint format lock clean
+.PHONY: tables published publish test bench gpu-check snapshot restore trained-weights reference-runs check-regression update-reference coverage lint format lock clean
 
 tables: $(INSTALLED)  ## the report at the default tier: reports/all_tables.html
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores "$$CORES" reports/all_tables.html
+
+# What the report of the tier small stands on, for git: published/small/. MIRROR: as below.
+published: $(INSTALLED)  ## every table, value and figure of the public test sets: make published MIRROR=/data
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m workflows.published --cores "$$CORES" $${MIRROR:+--mirror="$$MIRROR"}
 
 # ADDRESS: where the folder will be found, for the picture that links to it show.
 publish: $(INSTALLED)  ## the report as a folder for any static host: make publish DIR=public

@@ -1,0 +1,234 @@
+"""Keep the numbers of a finished report: `python -m workflows.published --mirror /data/mirror`.
+
+Makes every table of a tier, those that are asked for by name too, and collects in
+`published/<tier>/` what others need to check or to use them: the tables (csv, md, tex, json), the
+values of each image (compressed), claims, figures, and how each number came about. Equal results
+give equal files, so that git shows what changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import logging
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ndr.atomic_file import write_text
+from ndr.method import TIERS
+from ndr.nearest_name import UnknownNameError, check_names
+from ndr.records import table_result as t
+from ndr.records.claim_results import ClaimResults
+from ndr.records.provenance import evaluation_provenance
+from ndr.records.record import ResultFileError
+from ndr.records.table_result import TableResult
+from ndr.specs.typed_file import SpecError
+from reports.number_format import counted
+from workflows import ROOT
+from workflows.configuration import names_in, read_table
+
+log = logging.getLogger("workflows.published")
+
+HEADLINE = "table_05"
+"""The table that the index shows."""
+WHOLE = ("claims", "leaks", "network_costs", "parameter_counts", "sensitivity")
+"""Files of the whole report, `<name>.json`."""
+
+
+class PublishedError(ValueError):
+    """There is nothing whole to keep; the message says what is missing."""
+
+
+def tables_of(tier: str) -> list[str]:
+    """Every table that a tier has, those asked for by name too."""
+    return [name for name in names_in("tables") if tier in read_table(name).tiers]
+
+
+def runs_of(tables: Sequence[TableResult]) -> list[str]:
+    """Runs behind the numbers of the tables, in order, each once."""
+    rows = [
+        row
+        for table in tables
+        for block in table.blocks
+        for row in block.rows
+        if any(cell.status in t.MEASURED for cell in row.cells)
+    ]
+    found = [run for row in rows for run in (row.run, *(each.run for each in row.other_seeds))]
+    inputs = [table.degraded_input_run for table in tables]
+    return sorted({run for run in (*found, *inputs) if run})
+
+
+def _copied(results: Path, folder: Path, tables: Sequence[TableResult]) -> Iterator[Path]:
+    """Copy what needs no other form; yields what was expected and is not there."""
+    for table in tables:
+        for kind in ("csv", "json", "md", "tex"):
+            yield from _copy(results / "tables" / f"{table.name}.{kind}", folder / "tables")
+    for name in WHOLE:
+        yield from _copy(results / f"{name}.json", folder)
+    for described in sorted((results / "figures").glob("*.json")):
+        drawn = [described.with_suffix(f".{kind}") for kind in ("svg", "png")]
+        for path in (described, next((path for path in drawn if path.exists()), drawn[-1])):
+            yield from _copy(path, folder / "figures")
+
+
+def _copy(path: Path, folder: Path) -> Iterator[Path]:
+    if not path.is_file():
+        yield path
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, folder / path.name)
+
+
+def _keep_values(results: Path, folder: Path, runs: Sequence[str]) -> Iterator[Path]:
+    """Values per image and provenance of each run; yields runs' files that are not there."""
+    for kind in ("per_image", "provenance"):
+        (folder / kind).mkdir(parents=True)
+    for run in runs:
+        source = results / "evaluations" / run
+        if not (source / "per_image.csv").is_file():
+            yield source / "per_image.csv"
+            continue
+        # No time and no name in the head: equal values are equal bytes.
+        packed = gzip.compress((source / "per_image.csv").read_bytes(), mtime=0)
+        (folder / "per_image" / f"{run}.csv.gz").write_bytes(packed)
+        shutil.copyfile(source / "provenance.json", folder / "provenance" / f"{run}.json")
+        job = evaluation_provenance(results, run)
+        training = results / "runs" / ((job and job.training_run) or "") / "provenance.json"
+        if job and job.training_run and training.is_file():
+            shutil.copyfile(training, folder / "provenance" / f"training_{job.training_run}.json")
+
+
+def index(tables: Sequence[TableResult], claims: ClaimResults, headline: str) -> str:
+    """The folder's README, Markdown.
+
+    Args:
+        tables: all of them.
+        claims: their verdicts.
+        headline: Markdown of the table that is shown.
+    """
+    verdicts = Counter(claim.verdict for claim in claims.claims)
+    lines = [
+        f"# The report of the tier `{tables[0].tier}`",
+        "",
+        *(f"- {line}" for line in _facts(tables, verdicts)),
+        "",
+        headline.strip(),
+        "",
+        "| table | what | cells filled | files |",
+        "|---|---|---:|---|",
+    ]
+    for table in tables:
+        cells = [
+            c for b in table.blocks for row in b.rows for c in row.cells if c.status != t.BLANK
+        ]
+        filled = sum(cell.status in t.MEASURED for cell in cells)
+        kinds = ("md", "csv", "tex", "json")
+        files = ", ".join(f"[{kind}](tables/{table.name}.{kind})" for kind in kinds)
+        lines.append(f"| {table.label} | {table.title} | {filled} of {len(cells)} | {files} |")
+    lines += [
+        "",
+        "`per_image/<run>.csv.gz` holds the value of every image under every protocol, "
+        "`provenance/` how it came about, `claims.json` the verdicts with their numbers. "
+        "`figures/` are the report's. docs/results.md reads the values as a data frame.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _facts(tables: Sequence[TableResult], verdicts: Counter[str]) -> list[str]:
+    comparable = tables[0].comparable_with_paper
+    scale = "of the paper's size" if comparable else "narrow: they show the idea, not its full size"
+    decided = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
+    return [
+        f"networks {scale}",
+        f"numbers under the protocol `{tables[0].protocol}` (docs/protocols.md)",
+        f"{counted(sum(verdicts.values()), 'claim')} of the paper: {decided}",
+    ]
+
+
+def collect(results: Path, folder: Path, names: Sequence[str]) -> Path:
+    """Collect a finished report; what the folder held before is replaced as a whole.
+
+    Args:
+        results: of one tier.
+        folder: where to; `README.md` in it is its index.
+        names: the tables.
+
+    Raises:
+        PublishedError: a table, a value or a figure is missing.
+        ResultFileError: a file of the results is damaged.
+        OSError: a file cannot be read or written.
+    """
+    tables = [TableResult.read(results / "tables" / f"{name}.json") for name in names]
+    if not tables:
+        raise PublishedError("expected at least one table, found none")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        missing = [*_copied(results, new, tables), *_keep_values(results, new, runs_of(tables))]
+        if missing:
+            raise PublishedError(
+                f"{missing[0]} is missing ({counted(len(missing), 'such file')}): the report is "
+                f"not finished, {folder} stays as it was"
+            )
+        shown = next((table.name for table in tables if table.name == HEADLINE), tables[0].name)
+        headline = (results / "tables" / f"{shown}.md").read_text(encoding="utf-8")
+        claims = ClaimResults.read(results / "claims.json")
+        write_text(new / "README.md", index(tables, claims, headline))
+        new.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        new.rename(folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return folder / "README.md"
+
+
+def _make(tier: str, tables: Sequence[str], cores: str, mirrors: Sequence[str]) -> None:
+    """Make the report; what is done is not done again."""
+    command = [sys.executable, "-m", "snakemake", "--cores", cores, "reports/all_tables.html"]
+    command += ["--config", f"tier={tier}", f"tables={json.dumps(list(tables))}"]
+    if mirrors:
+        command.append(
+            f"data_mirrors={json.dumps([str(Path(each).resolve()) for each in mirrors])}"
+        )
+    subprocess.run(command, check=True, cwd=ROOT)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; exit code 1: the report failed, 2: wrong input or nothing whole."""
+    parser = argparse.ArgumentParser(
+        prog="python -m workflows.published", description=__doc__.split("\n", maxsplit=1)[0]
+    )
+    option = parser.add_argument
+    option("--tier", default="small", help="default: %(default)s")
+    option("--cores", default="all", metavar="N|all", help="default: %(default)s")
+    option("--mirror", action="append", default=[], metavar="DIR", help="where published sets lie")
+    option("--out", type=Path, metavar="DIR", help="default: published/<tier>")
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        check_names("tier", [arguments.tier], TIERS)
+        tables = tables_of(arguments.tier)
+        _make(arguments.tier, tables, arguments.cores, arguments.mirror)
+        folder = arguments.out or ROOT / "published" / arguments.tier
+        found = collect(ROOT / "results" / arguments.tier, folder, tables)
+    except subprocess.CalledProcessError as error:
+        log.error("the report was not made (see above): exit code %d", error.returncode)
+        return 1
+    except (PublishedError, ResultFileError, SpecError, UnknownNameError, OSError) as error:
+        log.error("%s", error)
+        return 2
+    size = sum(path.stat().st_size for path in found.parent.rglob("*") if path.is_file())
+    log.info("%s (%.1f MB in all)", found, size / 1e6)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
