@@ -14,7 +14,14 @@ from ndr.specs.run_spec import OFFICIAL, UNTRAINED
 from reports.analysis.bootstrap import Sample
 from reports.analysis.evidence import Comparisons, Evidence, Spread, evidence
 from reports.analysis.run_results import RunResults, read_run_results
-from reports.claims.parts import Part, averaged_columns, paper_difference, part_label, table_number
+from reports.claims.parts import (
+    Part,
+    averaged_columns,
+    is_own,
+    paper_difference,
+    part_label,
+    table_number,
+)
 from reports.claims.specs import TrainedSystem
 from reports.claims.verdicts import NOT_RUN, UNDECIDED, gap_word, part_verdict
 from reports.paper.printed_values import table_label
@@ -53,7 +60,7 @@ class Measurement:
     def table(self, name: str) -> TableResult:
         """A table of the report; raises `NotRunError` where the report does not have it."""
         if name not in self.tables:
-            label = table_label(table_number(name))
+            label = name if is_own(name) else table_label(table_number(name))
             raise NotRunError(f"{label} is not among the tables of this report")
         return self.tables[name]
 
@@ -72,7 +79,7 @@ class Measurement:
             for block in self.table(system.table).blocks
             if block.name == system.block
             for place, row in enumerate(block.rows)
-            if row.kind == t.METHOD and row.paper_method == system.method
+            if row.kind == t.METHOD and system.method == (row.paper_method or row.label)
         ]
         rows.sort(key=lambda each: (each[1].run is None, _is_official(each[1])))
         if not rows:

@@ -7,6 +7,7 @@ misspelt block, system or column is found before anything is measured.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -72,6 +73,19 @@ class Part:
         return paper_word(paper_difference(self), self.margin, smallest)
 
 
+OWN_TABLE = re.compile("table_[a-z]+")
+"""Names of tables that the paper does not have; their systems are named by the rows' labels."""
+
+
+def is_own(table: str) -> bool:
+    """Whether a table is the suite's, not the paper's.
+
+    >>> is_own("table_checkpoints"), is_own("table_05")
+    (True, False)
+    """
+    return OWN_TABLE.fullmatch(table) is not None
+
+
 def table_number(table: str) -> int:
     """Number of a table of the paper; raises `UnknownNameError` with the nearest names."""
     if table not in TABLES:
@@ -79,7 +93,17 @@ def table_number(table: str) -> int:
     return TABLES[table]
 
 
-def _file(table: str) -> str:
+def _file(table: str) -> str | None:
+    """File of a table's printed numbers; None: the paper does not have the table."""
+    return None if is_own(table) else file_of_table(table_number(table))
+
+
+def _printed_file(table: str) -> str:
+    """The same, where only a table of the paper can answer.
+
+    Raises:
+        UnknownNameError: the table is not the paper's.
+    """
     return file_of_table(table_number(table))
 
 
@@ -137,14 +161,14 @@ def _pairs(comparison: Comparison, block: str) -> list[tuple[str, str]]:
 
 def _methods(table: str, block: str) -> list[str]:
     """Systems of a block in the order of the paper."""
-    values = read_printed_values(_file(table))
+    values = read_printed_values(_printed_file(table))
     check_names(f"block of {table}", [block], {key[0] for key in values})
     return list(dict.fromkeys(method for own, method, _, _ in values if own == block))
 
 
 def _printed_columns(system: TrainedSystem) -> list[str]:
     """Columns in which the paper prints a number for a system, the average left out."""
-    values = read_printed_values(_file(system.table)).items()
+    values = read_printed_values(_printed_file(system.table)).items()
     columns = dict.fromkeys(
         column
         for (block, method, column, _), printed in values
@@ -177,6 +201,8 @@ def _check(part: Part) -> None:
     for term in part.terms:
         system = term.system
         file = _file(system.table)
+        if file is None:
+            continue  # only the results know its rows
         known = _methods(system.table, system.block)
         check_names(f"method of {file}", [system.method], known)
         for column in averaged_columns(part):

@@ -91,6 +91,16 @@ def table_14(results: Path, levels: Mapping[str, tuple[float, float]]) -> TableR
     return summarise(plan, results)
 
 
+def table_checkpoints(results: Path, half: float) -> TableResult:
+    """A table that the paper does not have: one training half-way and at its end."""
+    rows = []
+    for label, level, change in (("half", half, "stops_at_0.5__"), ("the end", 0.0, "")):
+        run = FULL.replace("seed", f"{change}seed")
+        made.write_trained(results, run, everywhere(level, 1.0 if change else 0.0))
+        rows.append(made.row(run, "", SETS, block=BLOCK, label=label))
+    return _summarised(results, rows, name="table_checkpoints", paper_values=None)
+
+
 def judge(claim: Claim, tables: Iterable[TableResult], results: Path) -> ClaimResult:
     """One claim on its own."""
     found = evaluate_claims(Claims((claim,)), list(tables), results, results / "counts.json")

@@ -49,6 +49,7 @@ from tests.reports.claims.fabricated_claims import (
     table_9,
     table_10,
     table_14,
+    table_checkpoints,
     values,
 )
 from tests.reports.fabricated_report import COUNTS, VARIANT
@@ -90,6 +91,21 @@ def test_a_direction_is_judged_by_its_interval(tmp_path: Path, gain: float, verd
     assert part.paper_gap == ("above" if gain < 0.4 else "below")
     assert claim.quote == '"Words" of the paper.'
     assert claim.tables == ("table_10",)
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(0.5, "reproduced"), (-0.5, "not reproduced")])
+def test_rows_of_a_table_that_the_paper_lacks_are_known_by_their_labels(
+    tmp_path: Path, gain: float, verdict: str
+) -> None:
+    facts: dict[str, Any] = {"method": "half", "against": ("the end",), "columns": ("SOTS",)}
+    claim = without_dq(table="table_checkpoints", **facts)
+    found = judge(claim, [table_checkpoints(tmp_path, gain)], tmp_path)
+    assert found.verdict == verdict
+    (part,) = found.parts
+    assert part.estimate == pytest.approx(gain + SPREAD_MEAN)
+    assert (part.paper, part.in_paper) == (None, "")
+    elsewhere = judge(claim, [table_10(tmp_path, {})], tmp_path)
+    assert elsewhere.parts[0].reason == "table_checkpoints is not among the tables of this report"
 
 
 def test_where_lower_is_better_the_lower_number_is_ahead(
