@@ -9,8 +9,9 @@ from __future__ import annotations
 import argparse
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import jinja2
 from markupsafe import Markup
@@ -19,11 +20,11 @@ from ndr.atomic_file import write_text
 from ndr.metrics.metric import MAIN, METRICS
 from ndr.metrics.protocol import description as protocol_description
 from ndr.records import table_result as t
-from ndr.records.table_result import TableResult
+from ndr.records.table_result import QualityEntry, TableResult
 from ndr.specs.report_description import ReportDescription
 from reports import number_format
 from reports.analysis.origin import origin_of, runs_of
-from reports.analysis.quality import merge_entries
+from reports.analysis.quality import merge_entries, report_entry
 from reports.page import card
 from reports.page.assets import Assets
 from reports.page.sections.answer import answer_section
@@ -51,6 +52,9 @@ WITHOUT_SCRIPTS = Markup(
     " .numbers .subset { display: block; }"
 )
 """Style where nothing can be switched on: then everything is shown."""
+
+
+S = TypeVar("S")
 
 
 class ReportError(ValueError):
@@ -157,6 +161,26 @@ def check_tiers(description: ReportDescription, tables: Sequence[TableResult]) -
             )
 
 
+class _Sections:
+    """Reads sections; one whose file is damaged costs itself alone, and the page says so."""
+
+    def __init__(self) -> None:
+        self.quality: list[QualityEntry] = []
+
+    def read(self, section: Callable[[], S], without: Callable[[str], S]) -> S:
+        """A section, or what stands in its place.
+
+        Args:
+            section: reads it.
+            without: makes the one without its file, from the reason.
+        """
+        try:
+            return section()
+        except (ValueError, OSError) as error:
+            self.quality.append(report_entry(t.ERROR, "invalid", str(error)))
+            return without(str(error))
+
+
 def build_page(
     description: ReportDescription,
     tables: Sequence[TableResult],
@@ -186,8 +210,7 @@ def build_page(
             the page.
 
     Raises:
-        ReportError, ResultFileError: inputs that do not fit.
-        ValueError, OSError: a section's file is damaged or of another tier.
+        ReportError: no table, a table twice, or tables of another tier.
     """
     check_tiers(description, tables)
     names = [table.name for table in tables]
@@ -198,18 +221,30 @@ def build_page(
     answer = answer_section(description, views, results, kept, beside)
     pictures, picture_quality = picture_rows(kept, beside, tables)
     curves, curve_quality = curve_drawings(results, tables)
-    found_leaks = leak_section(leaks, description, tables, results, beside)
+    sections = _Sections()
+    found_leaks = sections.read(
+        lambda: leak_section(leaks, description, tables, results, beside), lambda reason: None
+    )
+    judged = sections.read(
+        lambda: claims_section(claims, description.tier, names), lambda reason: None
+    )
+    compared = sections.read(
+        lambda: sensitivity_section(sensitivity), lambda reason: {"reason": reason}
+    )
+    counted = sections.read(lambda: parameters_section(parameter_counts), lambda reason: None)
+    drawn, figure_quality = figures_section(figures, beside)
     quality = merge_entries(
         [
             *origin.quality,
             *(found_leaks.quality if found_leaks else ()),
             *(entry for table in tables for entry in table.quality),
+            *sections.quality,
+            *figure_quality,
             *picture_quality,
             *curve_quality,
         ]
     )
     panels = CellPanels(results, description, kept, beside).content(views)
-    drawn = figures_section(figures, beside)
     studied = representation_section(representation, beside)
     shown_elsewhere = beside.beside(card.NAME, card.card(answer, description.tier))
     beside.remove_others()
@@ -235,15 +270,15 @@ def build_page(
                 severity: sum(len(each.entries) for each in quality if each.severity == severity)
                 for severity in t.SEVERITIES
             },
-            claims=claims_section(claims, description.tier, names),
-            sensitivity=sensitivity_section(sensitivity),
+            claims=judged,
+            sensitivity=compared,
             representation=studied,
             figures=drawn,
             pictures=pictures,
             curves=curves,
             errata=errata_section(names),
             leaks=found_leaks,
-            parameters=parameters_section(parameter_counts),
+            parameters=counted,
         )
     )
 

@@ -19,6 +19,7 @@ from ndr.records.claim_results import (
     ClaimResults,
     PartResult,
 )
+from ndr.records.record import ResultFileError
 from ndr.records.table_result import TableResult
 from ndr.specs.typed_file import SpecError
 from reports.claims.measurement import Measurement, NotRunError
@@ -70,7 +71,7 @@ def _evaluate(claim: Claim, measurement: Measurement, parameter_counts: Path) ->
     reason = " ".join(claim.missing.split())
     try:
         parts = _parts(claim, measurement, parameter_counts)
-    except NotRunError as error:
+    except (NotRunError, ResultFileError) as error:
         parts, reason = [], str(error)
     verdict = combined([part.verdict for part in parts]) if parts else NOT_RUN
     return ClaimResult(

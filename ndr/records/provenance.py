@@ -161,6 +161,8 @@ class Stopwatch:
         }
 
 
+_MOST = 1e10
+"""Above all seconds and MiB of a job: 300 years, 10 PB."""
 _FOLDERS = re.compile(r"(?<![\w.~:/])/(?:[^\s/'\"\\]+/)+")
 
 
@@ -190,7 +192,11 @@ class Job(Record):
     hardware: Hardware
 
     def __post_init__(self) -> None:
-        datetime.datetime.fromisoformat(self.started)  # raises ValueError where it is no time
+        if datetime.datetime.fromisoformat(self.started).tzinfo is None:
+            raise ValueError(f"started: expected a time with its zone, found {self.started!r}")
+        for name in ("wall_seconds", "processor_seconds", "peak_memory_mib"):
+            if not 0 <= getattr(self, name) < _MOST:
+                raise ValueError(f"{name}: expected 0 to {_MOST:g}, found {getattr(self, name)}")
 
     def content(self) -> dict[str, Any]:
         """The record as JSON's types; the folders of this machine are nobody else's business."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from ndr.records import table_result as t
 from ndr.records.provenance import (
@@ -16,8 +17,11 @@ from ndr.records.provenance import (
     evaluation_provenance,
     training_provenance,
 )
+from ndr.records.record import ResultFileError
 from ndr.records.table_result import QualityEntry, TableResult
 from reports.analysis.quality import report_entry
+
+J = TypeVar("J", bound=Job)
 
 
 def runs_of(tables: Iterable[TableResult]) -> list[str]:
@@ -110,11 +114,15 @@ def origin_of(results: Path, runs: Sequence[str]) -> Origin:
 
     Args:
         results: `results/<tier>`.
-        runs: ids; files that are not there are left out (quality names their cells).
-
-    Raises:
-        ResultFileError: a file is damaged.
+        runs: ids; files that are missing or damaged are left out (quality names their cells).
     """
-    trainings = [training_provenance(results, run) for run in runs]
-    evaluations = [evaluation_provenance(results, run) for run in runs]
+    trainings = [_sound(training_provenance, results, run) for run in runs]
+    evaluations = [_sound(evaluation_provenance, results, run) for run in runs]
     return Origin([job for job in trainings if job], [job for job in evaluations if job])
+
+
+def _sound(read: Callable[[Path, str], J | None], results: Path, run: str) -> J | None:
+    try:
+        return read(results, run)
+    except ResultFileError:
+        return None

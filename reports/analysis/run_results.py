@@ -86,13 +86,13 @@ def _training_facts(results: Path, run: str) -> TrainingFacts | None:
 def read_run_results(results: Path, run: str) -> RunResults:
     """Read the evaluation and the training of `run` below `results` (`results/<tier>`).
 
-    Raises:
-        ResultFileError: a provenance file is damaged.
+    A damaged file costs the numbers of its run alone: `invalid` says which file it is.
     """
     path = evaluation_folder(results, run) / "per_image.csv"
-    job = evaluation_provenance(results, run)
-    training = _training_facts(results, (job and job.training_run) or run)
+    training = None
     try:
+        job = evaluation_provenance(results, run)
+        training = _training_facts(results, (job and job.training_run) or run)
         evaluation = read_evaluation(path, run, may_be_empty=bool(job and job.failures))
     except FileNotFoundError:
         return RunResults(run, None, missing=f"{path} is not there", training=training)

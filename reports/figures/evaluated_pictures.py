@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from ndr.image_decoding import DecodingError, check_png, opened
 from ndr.metrics.metric import METRICS
 from ndr.records.per_image import Evaluation, SeriesKey, read_evaluation
 from ndr.records.provenance import evaluation_folder, evaluation_provenance
@@ -110,11 +110,12 @@ class EvaluatedPictures:
         folder = evaluation_folder(self.results, run)
         path = folder / "pictures" / test_set / f"{image}.png"
         try:
-            with Image.open(path) as opened:
-                return np.asarray(opened.convert("RGB"))
+            check_png(path)
+            with opened(path, ("PNG",)) as picture:
+                return np.asarray(picture.convert("RGB"))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
+        except (DecodingError, OSError) as error:
             raise MissingFigureInput(
                 path, f"the picture cannot be read ({error}); delete {folder.name} and run again."
             ) from error

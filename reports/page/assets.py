@@ -16,6 +16,7 @@ from pathlib import Path
 from PIL import Image
 
 from ndr.atomic_file import atomic_path
+from ndr.image_decoding import DecodingError, check_png, opened
 
 PICTURES, FIGURES, TABLES = "pictures", "figures", "tables"
 """Folders below the folder of assets."""
@@ -61,13 +62,17 @@ class Assets:
         """A picture as WebP, named by the hash of the file that it was made from.
 
         Raises:
-            OSError: the file is not there, damaged or no picture.
+            OSError: the file is not there, damaged, too large or no PNG.
         """
         content = path.read_bytes()
         name = f"{hashlib.sha256(content).hexdigest()[:16]}.webp"
         if name not in self._pictures:
-            with Image.open(io.BytesIO(content)) as opened:
-                shown = opened.convert("RGB")
+            try:
+                check_png(content)
+                with opened(content, ("PNG",)) as picture:
+                    shown = picture.convert("RGB")
+            except DecodingError as error:
+                raise OSError(str(error)) from error
             # Two threads may both get here: they write the same file, each in one step.
             address = self.shown(PICTURES, name, webp(shown))
             self._pictures[name] = Picture(address, *shown.size)

@@ -25,6 +25,7 @@ from ndr.records.provenance import (
     evaluation_provenance,
     training_provenance,
 )
+from ndr.records.record import ResultFileError
 from ndr.records.table_result import (
     Block,
     Cell,
@@ -55,14 +56,14 @@ Fact = tuple[str, str, str]
 
 
 def _run_facts(results: Path, row: Row, run: str) -> Iterator[Fact]:
-    """Facts of the run behind a row, in the order of the panel.
-
-    Raises:
-        ResultFileError: a provenance file is damaged.
-    """
-    evaluation = evaluation_provenance(results, run)
-    training = training_provenance(results, (evaluation and evaluation.training_run) or run)
+    """Facts of the run behind a row, in the order of the panel."""
     yield "Run", CODE, run
+    try:
+        evaluation = evaluation_provenance(results, run)
+        training = training_provenance(results, (evaluation and evaluation.training_run) or run)
+    except ResultFileError as error:
+        yield "Provenance", TEXT, str(error)
+        return
     if row.evaluation:
         yield "Source", TEXT, row.evaluation.source.replace("_", " ")
     if row.training:

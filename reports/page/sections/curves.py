@@ -19,6 +19,8 @@ WIDTH, HEIGHT = 360, 210
 LEFT, RIGHT, TOP, BOTTOM = 58, 346, 12, 178
 """A drawing's size, and the frame inside it."""
 MAX_POINTS = 120
+LEAST, MOST = 1e-30, 1e30
+"""Losses, and steps, that a logarithmic axis can show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +70,28 @@ def read_curve(path: Path) -> Curve:
 
     Raises:
         FileNotFoundError: no such file.
-        CurveError: no such columns, no rows, or losses that no logarithm has.
+        CurveError: no table, no such columns, no rows, or numbers that no axis can show.
     """
-    with path.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise CurveError(f"{path}: {error}") from error
     if not rows:
         raise CurveError(f"{path} has no rows")
+    if any(None in row or None in row.values() for row in rows):
+        raise CurveError(f"{path}: expected as many fields in each line as columns")
     # The weighted total grows with lambda; the image distance is the same quantity in all runs.
     loss = "restore" if "restore" in rows[0] else "total"
     try:
         points = [(float(row["step"]), float(row[loss])) for row in rows if row[loss]]
     except (KeyError, TypeError, ValueError) as error:
         raise CurveError(f"{path}: expected the columns step and {loss} ({error!r})") from error
-    if not points or not all(math.isfinite(value) and value > 0 for _, value in points):
-        raise CurveError(f"{path}: expected positive, finite losses")
+    if not points or not all(LEAST <= value <= MOST for _, value in points):
+        raise CurveError(f"{path}: expected positive, finite losses ({LEAST:g} to {MOST:g})")
+    steps = [step for step, _ in points]
+    if not (steps[0] >= 0 and 0 < steps[-1] < MOST) or sorted(steps) != steps:
+        raise CurveError(f"{path}: expected steps that grow")
     return Curve(loss, [step for step, _ in points], [value for _, value in points])
 
 

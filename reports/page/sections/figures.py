@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,7 +10,12 @@ from pathlib import Path
 
 from PIL import Image
 
+from ndr.image_decoding import DecodingError, check_png, opened
+from ndr.records import table_result as t
 from ndr.records.figure_record import DRAWN, FigureRecord
+from ndr.records.record import ResultFileError
+from ndr.records.table_result import QualityEntry
+from reports.analysis.quality import report_entry
 from reports.page.assets import FIGURES, Assets, Picture, webp
 
 WIDTH = 1400
@@ -34,8 +38,9 @@ class PageFigure:
 
 def _reduced(png: bytes) -> Image.Image:
     """A picture at most `WIDTH` pixels wide."""
-    with Image.open(io.BytesIO(png)) as opened:
-        picture = opened.convert("RGB")
+    check_png(png)
+    with opened(png, ("PNG",)) as image:
+        picture = image.convert("RGB")
     if picture.width <= WIDTH:
         return picture
     height = max(1, round(picture.height * WIDTH / picture.width))
@@ -67,17 +72,24 @@ def _page_figure(path: Path, assets: Assets) -> PageFigure:
     return PageFigure(record, "", picture, offered[0], offered[1] if vector else "")
 
 
-def figures_section(records: Sequence[Path], assets: Assets) -> list[PageFigure]:
-    """The figures of a report, the paper's first.
+def figures_section(
+    records: Sequence[Path], assets: Assets
+) -> tuple[list[PageFigure], list[QualityEntry]]:
+    """The figures of a report, the paper's first, and which could not be read.
 
     Args:
         records: `results/<tier>/figures/<figure>.json`, with the pictures beside them.
         assets: what lies beside the page.
-
-    Raises:
-        ResultFileError: a record is damaged.
-        FileNotFoundError: a record is not there.
     """
+
+    def read(path: Path) -> PageFigure | QualityEntry:
+        try:
+            return _page_figure(path, assets)
+        except (ResultFileError, DecodingError, OSError) as error:
+            return report_entry(t.ERROR, "invalid", str(error))
+
     with ThreadPoolExecutor() as pool:
-        figures = list(pool.map(lambda path: _page_figure(path, assets), records))
-    return sorted(figures, key=lambda each: not each.record.paper)
+        found = list(pool.map(read, records))
+    figures = [each for each in found if isinstance(each, PageFigure)]
+    problems = [each for each in found if isinstance(each, QualityEntry)]
+    return sorted(figures, key=lambda each: not each.record.paper), problems

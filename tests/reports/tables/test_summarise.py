@@ -23,6 +23,26 @@ def results(tmp_path: Path) -> Path:
     return tmp_path / "results" / "quick"
 
 
+DAMAGES = ("cut", "nested", "1e308", "another zone")
+
+
+def damaged_json(path: Path, damage: str) -> str:
+    """Text of a result file after one of `DAMAGES`."""
+    text = path.read_text()
+    content = json.loads(text)
+    if damage == "1e308":
+        return json.dumps({**content, "wall_seconds": 1e308})
+    if damage == "another zone":  # a time that cannot be compared with those of the others
+        return json.dumps({**content, "started": content["started"][:19]})
+    nested = "[" * 100_000 if damage == "nested" else ""
+    return text[: len(text) // 2] + nested
+
+
+def find_run(table: TableResult, run: str) -> Row:
+    """The row of a run."""
+    return next(row for block in table.blocks for row in block.rows if row.run == run)
+
+
 def find_row(table: TableResult, label: str, block: int = 0) -> Row:
     return next(row for row in table.blocks[block].rows if row.label == label)
 
@@ -309,11 +329,24 @@ def test_a_training_without_provenance_is_listed(results: Path) -> None:
     ]
 
 
-def test_damaged_provenance_says_what_to_do(results: Path) -> None:
+@pytest.mark.parametrize("folder", ["runs", "evaluations"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_provenance_costs_the_cells_of_its_run(
+    results: Path, folder: str, damage: str
+) -> None:
     plan = made.write_standard(results)
-    (results / "runs" / NDR / "provenance.json").write_text("{")
-    with pytest.raises(ResultFileError, match=r"delete .* and run again"):
-        summarise(plan, results)
+    sound = summarise(plan, results)
+    path = results / folder / NDR / "provenance.json"
+    path.write_text(damaged_json(path, damage))
+    table = summarise(plan, results)
+    for block in table.blocks:
+        for row in block.rows:
+            if row.run == NDR:
+                assert {cell.status for cell in row.cells} <= {t.INVALID, t.BLANK}
+                assert any("delete it and run again" in cell.reason for cell in row.cells)
+            elif row.run:
+                status = [cell.status for cell in row.cells]
+                assert status == [cell.status for cell in find_run(sound, row.run).cells]
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def section_of(root: Path, *, one_file: bool = False) -> list[PageFigure]:
     folder = root / "results" / "quick" / "figures"
     records = [folder / f"{name}.json" for name in ("figure_scatter", "figure_07", "figure_08")]
-    return figures_section(records, Assets(None if one_file else root / "reports" / "assets"))
+    assets = Assets(None if one_file else root / "reports" / "assets")
+    figures, problems = figures_section(records, assets)
+    assert problems == []
+    return figures
 
 
 def render(figures: list[PageFigure]) -> str:
@@ -111,7 +114,7 @@ def test_without_figures_the_section_says_so() -> None:
 def test_wide_pictures_are_reduced(made: Path, tmp_path: Path) -> None:
     rows = ROWS * 5
     path = draw(tmp_path, made / "results" / "quick", rows=rows)
-    (figure,) = figures_section([path], Assets(None))
+    (figure,), _ = figures_section([path], Assets(None))
     assert json.loads(path.read_text())["width"] > WIDTH
     assert figure.picture.width == WIDTH
 
@@ -126,6 +129,6 @@ def test_a_file_that_is_not_the_recorded_one_is_not_shown(
         picture.unlink()
     else:
         Image.new("RGB", (9, 9)).save(picture)
-    (figure,) = figures_section([folder / "figure_07.json"], Assets(None))
+    (figure,), _ = figures_section([folder / "figure_07.json"], Assets(None))
     assert figure.picture.address == ""
     assert "figure_07.png" in figure.reason
