@@ -22,6 +22,7 @@ from ndr.specs.typed_file import (
     read_yaml,
     read_yaml_spec,
 )
+from ndr.specs.yaml_text import check_aliases
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 
@@ -316,6 +317,10 @@ def _read_named(what: str, folder: str, name: str, kind: type[KindT], config: Pa
 
 def suite_config(content: Mapping[str, Any]) -> SuiteConfig:
     """Validate what Snakemake parsed from `config/config.yaml` and `--config`."""
+    try:
+        check_aliases(content)
+    except ValueError as error:
+        raise SpecError(f"config/config.yaml: {error}") from error
     content = dict(content)
     for key in ("own_test_sets", "own_train_sets"):
         if isinstance(content.get(key), str):  # --config own_test_sets=my_sets.yaml

@@ -178,9 +178,11 @@ def read_evaluation(path: str | Path, run: str, may_be_empty: bool = False) -> E
         reader = csv.DictReader(stream, strict=True)
         try:
             if tuple(reader.fieldnames or ()) != COLUMNS:
+                found = ", ".join(reader.fieldnames or ()) or "none"
+                shown = found if found.isprintable() else ascii(found)
                 raise ResultFileError(
-                    f"{path}: expected the columns {', '.join(COLUMNS)}; found "
-                    f"{', '.join(reader.fieldnames or ()) or 'none'}; {advice}"
+                    f"{path}: expected the columns {', '.join(COLUMNS)}; found {shown[:200]}; "
+                    f"{advice}"
                 )
             for line in reader:
                 if None in line or None in line.values():

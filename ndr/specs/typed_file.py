@@ -20,6 +20,7 @@ from typing import Any, Self, TypeVar
 
 from ndr.nearest_name import check_names, unknown_name
 from ndr.specs.json_text import checked_plain, parsed_json
+from ndr.specs.yaml_text import parsed_yaml
 
 
 class SpecError(ValueError):
@@ -364,30 +365,12 @@ READERS: Mapping[Any, Callable[[tuple[Any, ...]], Reader]] = {
 # ---- Files ----
 
 
-def _size(value: Any, known: dict[int, float]) -> float:
-    """Number of values with aliases written out; infinite where one holds itself."""
-    if not isinstance(value, (dict, list)):
-        return 1
-    if id(value) not in known:
-        known[id(value)] = math.inf
-        items = value.values() if isinstance(value, dict) else value
-        known[id(value)] = 1 + sum(_size(item, known) for item in items)
-    return known[id(value)]
-
-
 def read_yaml(path: Path) -> Any:
     """Parse a YAML file; raises `SpecError` with the file and the line where it is none."""
-    import yaml
-
-    # libyaml's where PyYAML was built with it: the same result, ten times as fast.
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path} is no valid YAML: {error}") from error
-    if _size(content, {}) > 1e6:
-        raise SpecError(f"{path}: its aliases stand for more than a million values")
-    return content
+        return parsed_yaml(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SpecError(f"{path}: {error}") from error
 
 
 KindT = TypeVar("KindT")

@@ -332,7 +332,7 @@ def test_mistakes_in_the_list(
 
 def test_the_list_has_to_be_yaml(tmp_path: Path) -> None:
     path = tmp_path / "external_methods.yaml"
-    for content, message in (("a: [", "is no valid YAML"), ("- a", "expected keys with values")):
+    for content, message in (("a: [", "no valid YAML"), ("- a", "expected keys with values")):
         path.write_text(content)
         with pytest.raises(ValueError, match=message):
             read_external_settings(path)

@@ -78,7 +78,10 @@ def _strange(chance: random.Random) -> Any:
 
 def _restructured(content: bytes, chance: random.Random) -> bytes:
     """A JSON file with a value, a key or an entry exchanged, doubled or left out."""
-    value = json.loads(content)
+    try:
+        value = json.loads(content)
+    except ValueError:
+        return _flipped(content, chance)
     node, keys = value, []
     while isinstance(node, (dict, list)) and node:
         keys.append(chance.choice(list(node) if isinstance(node, dict) else range(len(node))))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,38 +19,11 @@ from ndr.nearest_name import UnknownNameError
 from ndr.photos.photo_reading import PhotoError, read_photo
 from ndr.records.downloads import FetchedWeights
 from ndr.records.record import ResultFileError
+from tests.force.reader import Reader
+from tests.force.result_readers import RESULT_READERS
 from tests.photograph_files import crop, deep, deep_png, exif, profile
 
 WEIGHTS = (CheckpointError, UnknownNameError)
-
-
-@dataclass(frozen=True)
-class Reader:
-    """One reader."""
-
-    make: Callable[[], Mapping[str, bytes]]
-    """Sound files by name."""
-    read: Callable[[Path], Any]
-    errors: tuple[type[Exception], ...]
-    """By which it may refuse a file."""
-    text: bool = False
-    """JSON: its structure is damaged too."""
-    lines: int = 1
-    """Of a message."""
-
-    def prepare(self, folder: Path) -> None:
-        """Write the sound files."""
-        (folder / "sound").mkdir(parents=True, exist_ok=True)
-        for name, content in self.make().items():
-            (folder / "sound" / name).write_bytes(content)
-
-    def files(self, folder: Path) -> list[Path]:
-        """The sound files."""
-        return sorted((folder / "sound").iterdir())
-
-    def place(self, folder: Path, source: Path) -> Path:
-        """Where the damaged copy of a file goes."""
-        return folder / source.name
 
 
 def _saved(samples: np.ndarray, kind: str, **options: Any) -> bytes:
@@ -191,4 +163,5 @@ READERS: Mapping[str, Reader] = {
     "checkpoints": Reader(_own_checkpoint, _read_own_checkpoint, WEIGHTS),
     "published weights": Reader(_published, _read_published, WEIGHTS),
     "records of weights": Reader(_record, FetchedWeights.read, (ResultFileError,), text=True),
+    **RESULT_READERS,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ from ndr.specs.typed_file import (
     read_yaml,
     read_yaml_spec,
 )
+from tests.conftest import REPOSITORY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,10 +160,33 @@ def test_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"whole\.yaml: shapes\.0\.side: expected a whole number"):
         read_yaml_spec(Whole, path)
     path.write_text("shapes: [")
-    with pytest.raises(SpecError, match=r"whole\.yaml is no valid YAML"):
+    with pytest.raises(SpecError, match=r"whole\.yaml: no valid YAML"):
         read_yaml_spec(Whole, path)
     with pytest.raises(FileNotFoundError):
         read_yaml_spec(Whole, tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("[" * 100_000, "- " * 20_000, "a: " + "{b: " * 100 + "1" + "}" * 100),
+        *("day: 2001-02-32", "!!bool x", "9" * 10_000, "? [a]\n: 1", "!!timestamp x"),
+    ],
+)
+def test_a_file_that_no_parser_takes_is_told_in_a_line(text: str, tmp_path: Path) -> None:
+    """In a process of its own: libyaml ends it for nested text."""
+    path = tmp_path / "whole.yaml"
+    path.write_text(text)
+    code = (
+        "import pathlib, sys\nfrom ndr.specs.typed_file import SpecError, read_yaml\n"
+        "try:\n    read_yaml(pathlib.Path(sys.argv[1]))\n"
+        "except SpecError as error:\n    print(error)"
+    )
+    words = [sys.executable, "-c", code, str(path)]
+    result = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    (line,) = result.stdout.splitlines()
+    assert line.startswith(f"{path}: no valid YAML: ")
 
 
 @pytest.mark.parametrize(

@@ -130,3 +130,11 @@ def test_a_test_set_has_a_name_that_is_a_name(key: str, name: str) -> None:
 
 def test_one_seed_stands_for_a_list() -> None:
     assert suite_config({**committed(), "seeds": 0}).seeds == (0,)
+
+
+def test_an_alias_bomb_in_the_configuration_is_refused() -> None:
+    bomb: list[object] = ["x", "x"]
+    for _ in range(60):
+        bomb = [bomb, bomb]
+    with pytest.raises(SpecError, match=r"config\.yaml: its aliases stand for more"):
+        suite_config({"tier": "smoke", "only_methods": bomb})
