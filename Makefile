@@ -24,7 +24,7 @@ override DIR := $(value DIR)
 override ADDRESS := $(value ADDRESS)
 export CORES TIER REMOTE AGAINST MIRROR DIR ADDRESS REFERENCE_TIER
 
-.PHONY: tables published publish test bench gpu-check snapshot restore trained-weights reference-runs check-regression update-reference coverage lint format lock clean
+.PHONY: tables published publish test bench gpu-check snapshot restore trained-weights reference-runs check-regression kills update-reference coverage lint format lock clean
 
 tables: $(INSTALLED)  ## the report at the default tier: reports/all_tables.html
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores "$$CORES" reports/all_tables.html
@@ -66,6 +66,9 @@ reference-runs: $(INSTALLED)
 
 check-regression: reference-runs  ## have the metrics got worse? writes regression.md
 	$(BIN)/python -m reports.check_regression --new="results/$$REFERENCE_TIER" --reference="reports/reference/$$REFERENCE_TIER" --out regression.md
+
+kills: $(INSTALLED)  ## does a run that is killed five times end like an undisturbed one?
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m tests.force.kills --kills 5 --between 5 12 --target ffdnet__denoise__seed_0
 
 update-reference: reference-runs  ## renew the committed metrics: shows what changes and asks (YES=1: does not)
 	$(BIN)/python -m reports.update_reference --new="results/$$REFERENCE_TIER" --reference="reports/reference/$$REFERENCE_TIER" $(if $(YES),--yes)

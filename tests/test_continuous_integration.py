@@ -53,7 +53,7 @@ def test_local_integration_does_what_a_reader_does() -> None:
     lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     commands = [line for line in lines if line.startswith(("make ", "again=$(make "))]
     again = 'again=$(make tables 2>&1) || { echo "$again"; exit 1; }'
-    assert commands == [*READER, again, "make check-regression"]
+    assert commands == [*READER, again, "make check-regression", "make kills"]
 
 
 @pytest.mark.parametrize(("second", "code"), [("Nothing to be done", 0), ("1 job", 1)])
@@ -74,7 +74,12 @@ def test_local_integration_fails_where_the_second_report_has_work(
     result = subprocess.run([script], env={**os.environ, "PATH": path}, check=False)
     assert result.returncode == code
     calls = (tmp_path / "calls").read_text().split()
-    assert calls == ["tables", "test", "tables", *(["check-regression"] if code == 0 else [])]
+    assert calls == [
+        "tables",
+        "test",
+        "tables",
+        *(["check-regression", "kills"] if code == 0 else []),
+    ]
 
 
 def write_program(path: Path, line: str) -> None:

@@ -1,0 +1,62 @@
+"""What the tool of kills calls equal, and what it finds."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from pathlib import Path
+
+from tests.force.kills import differences, kill_and_finish
+
+PAGE = "reports/all_tables.html"
+CARELESS = """\
+import pathlib, time
+half = pathlib.Path("results/smoke/.a.abcdefgh.partial.txt")
+if not half.exists():
+    half.parent.mkdir(parents=True)
+    half.write_text("half")
+    time.sleep(3600)
+"""
+
+
+def write(folder: Path, **facts: object) -> Path:
+    result = folder / "results" / "smoke" / "provenance.json"
+    result.parent.mkdir(parents=True)
+    result.write_text(json.dumps({"job": {"wall_seconds": 1.5}, "steps": 3, **facts}))
+    (folder / "reports").mkdir()
+    (folder / PAGE).write_text("page")
+    return folder
+
+
+def test_measured_times_are_no_difference(tmp_path: Path) -> None:
+    first = write(tmp_path / "a")
+    assert differences(first, write(tmp_path / "b", job={"wall_seconds": 2.5})) == []
+    assert differences(first, write(tmp_path / "c", steps=4)) == [
+        "differs: results/smoke/provenance.json"
+    ]
+
+
+def test_missing_and_further_files_are_differences(tmp_path: Path) -> None:
+    first, second = write(tmp_path / "a"), write(tmp_path / "b")
+    (second / PAGE).unlink()
+    (second / "results" / "smoke" / "x.csv").write_text("")
+    assert differences(first, second) == [
+        f"missing: {PAGE}",
+        "only after kills: results/smoke/x.csv",
+    ]
+
+
+def test_halves_that_nobody_takes_away_are_found(tmp_path: Path) -> None:
+    """A command that is killed once, then ends well, and leaves what it was writing."""
+    command = [sys.executable, "-c", CARELESS]
+    outcome = kill_and_finish(tmp_path, command, 2, (10.0, 10.0), random.Random(1))
+    assert (outcome.kills, outcome.starts, outcome.halves) == (1, 2, 1)
+    assert outcome.findings == ["left half-written: results/smoke/.a.abcdefgh.partial.txt"]
+
+
+def test_a_command_that_fails_is_found(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "raise SystemExit('no room')"]
+    outcome = kill_and_finish(tmp_path, command, 1, (60.0, 60.0), random.Random(1))
+    assert outcome.kills == 0
+    assert outcome.findings == ["start 1 ended with 1:", "no room\n"]
