@@ -78,6 +78,19 @@ def _source_image(source: Manifest, row: ManifestRow, side: str) -> np.ndarray:
     return image
 
 
+def rounded(record: Any) -> Any:
+    """What an image was made with, to twelve digits: the last ones differ between processors.
+
+    >>> rounded({"rain": {"strength": 0.1234567890123456, "rate": 2}})
+    {'rain': {'strength': 0.123456789012, 'rate': 2}}
+    """
+    if isinstance(record, Mapping):
+        return {name: rounded(value) for name, value in record.items()}
+    if isinstance(record, (list, tuple)):
+        return [rounded(value) for value in record]
+    return float(f"{record:.12g}") if isinstance(record, float) else record
+
+
 def resolve_cycles(parameters: Mapping[str, Any], number: int) -> dict[str, Any]:
     """Replace each `<parameter>_cycle: [...]`, at any depth, by the value for image `number`.
 
@@ -176,7 +189,7 @@ class Synthesis:
             )
         name = row.name if entry.variants == 1 else f"{row.name}-{variant + 1}"
         columns = self._written("degraded", name, to_uint8(degraded))
-        made_with = json.dumps(record, sort_keys=True, allow_nan=False)
+        made_with = json.dumps(rounded(record), sort_keys=True, allow_nan=False)
         return dataclasses.replace(row, name=name, parameters=made_with, **columns)
 
     @property

@@ -77,7 +77,7 @@ def generated_depth(
     The draws do not depend on the guide, an image (H, W, 3) whose edges the depth should follow.
 
     Returns:
-        float32 (H, W) in OTS units, within `DEPTH_LIMITS`.
+        float64 (H, W) in OTS units, within `DEPTH_LIMITS`.
 
     >>> depth = generated_depth(64, 96, np.random.default_rng(0))
     >>> depth.shape, bool(0.5 * MEDIANS[0] < np.median(depth) < 2 * MEDIANS[1])
@@ -92,7 +92,7 @@ def generated_depth(
         grey = guide.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
         radius = max(2, min(height, width) // 16)
         depth = guided_filter(depth, gaussian_filter(grey, 1.0), radius, 1e-3)
-    return np.clip(depth, *DEPTH_LIMITS).astype(np.float32)
+    return np.clip(depth, *DEPTH_LIMITS)
 
 
 def depth_from_disparity(disparity: np.ndarray, offset: float = 0.0) -> np.ndarray:
@@ -107,7 +107,7 @@ def depth_from_disparity(disparity: np.ndarray, offset: float = 0.0) -> np.ndarr
             needs where the rectified pair was cropped (Middlebury 2014 calls it doffs).
 
     Returns:
-        float32 (H, W) in OTS units, within `DEPTH_LIMITS`.
+        float64 (H, W) in OTS units, within `DEPTH_LIMITS`.
 
     Raises:
         ValueError: not two-dimensional, or no known pixel.
@@ -123,4 +123,4 @@ def depth_from_disparity(disparity: np.ndarray, offset: float = 0.0) -> np.ndarr
     nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
     depth = 1 / (disparity.astype(np.float64)[tuple(nearest)] + offset)
     depth *= MEDIAN_DEPTH / np.median(depth)
-    return np.clip(depth, *DEPTH_LIMITS).astype(np.float32)
+    return np.clip(depth, *DEPTH_LIMITS)

@@ -39,7 +39,7 @@ def test_median_and_spread_are_those_of_the_documented_ranges() -> None:
 def test_depth_stays_in_its_limits_and_is_smooth() -> None:
     for seed in range(10):
         depth = generated_depth(120, 160, np.random.default_rng(seed))
-        assert depth.dtype == np.float32
+        assert depth.dtype == np.float64
         assert depth.shape == (120, 160)
         assert depth.min() >= DEPTH_LIMITS[0]
         assert depth.max() <= DEPTH_LIMITS[1]
