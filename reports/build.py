@@ -32,7 +32,7 @@ from reports.page.sections.cells import CellPanels, as_script
 from reports.page.sections.claims import claims_section
 from reports.page.sections.curves import curve_drawings
 from reports.page.sections.errata import errata_section
-from reports.page.sections.figures import figures_section
+from reports.page.sections.figures import figures_section, shared_readings
 from reports.page.sections.leaks import leak_section
 from reports.page.sections.overview import overview_section
 from reports.page.sections.parameters import parameters_section
@@ -50,8 +50,10 @@ STATIC = Path(__file__).resolve().parent / "static"
 WITHOUT_SCRIPTS = Markup(
     ".numbers .interval, .numbers .agreement, .numbers .paper, .numbers .difference,"
     " .numbers .subset { display: block; }"
+    " @media screen and (prefers-color-scheme: dark)"
+    " { :root .on-dark { display: block; } :root .on-light { display: none; } }"
 )
-"""Style where nothing can be switched on: then everything is shown."""
+"""Style where nothing can be switched: everything is shown, in the colours of the system."""
 
 
 S = TypeVar("S")
@@ -102,6 +104,7 @@ def environment() -> jinja2.Environment:
         "main_metric": MAIN,
         "metrics": METRICS,
         "protocol_description": protocol_description,
+        "shared_readings": shared_readings,
         "t": t,
     }
     return env

@@ -27,9 +27,16 @@ class FigureRecord(Record):
     reason: str
     """Why it is not drawn; empty where it is."""
     caption: str
+    reading: str
+    """How figures of its kind are read, which the page says once."""
+    protocol: str
+    """Of the numbers that it shows; empty where it shows none."""
+    protocol_description: str
     alt: str
     sha256: str
     """Of the PNG."""
+    dark_sha256: str
+    """Of the rendering for dark ground, `<figure>_dark.svg` of plots and `<figure>_dark.png`."""
     width: int
     """Pixels of the PNG."""
     height: int

@@ -1,7 +1,8 @@
 """Draw one figure: `python -m reports.figures.draw --figure-json ... --results results/quick ...`.
 
-Equal results give equal files, byte for byte. A figure whose inputs are missing becomes a picture
-of the reason, and its JSON file says that it is not drawn.
+Equal results give equal files, byte for byte. Each figure is drawn once and kept twice, for light
+and for dark ground. A figure whose inputs are missing becomes a picture of the reason, and its JSON
+file says that it is not drawn.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ndr.nearest_name import check_names
 from ndr.records.figure_record import DRAWN, NOT_DRAWN, FigureRecord
 from ndr.specs.figure_plan import KINDS, FigurePlan
 from ndr.specs.typed_file import SpecError
+from reports.figures.dark import dark_svg, darken
 from reports.figures.kind import Drawing, FigureKind, MissingFigureInput
 from reports.figures.style import COLUMN_WIDTH, FONT_SIZE, GREY, house_style, png_bytes, svg_bytes
 from reports.paper.printed_values import with_symbols
@@ -45,15 +47,14 @@ class DrawnFigure:
     record: FigureRecord
     png: bytes
     svg: bytes | None
+    dark: bytes
+    """For dark ground: an SVG where there is one, else a PNG."""
 
 
 def _caption(plan: FigurePlan, details: str) -> str:
     parts = [plan.caption, details]
     if plan.test_set_labels and not details:
         parts.append(f"Test sets: {'; '.join(plan.test_set_labels)}.")
-    parts.append(f"Tier {plan.tier}.")
-    if plan.test_sets and plan.kind not in WITHOUT_PROTOCOL:
-        parts.append(f"Protocol {plan.protocol}: {plan.protocol_description}.")
     return with_symbols(" ".join(part for part in parts if part))
 
 
@@ -96,7 +97,9 @@ def draw_figure(plan: FigurePlan, results: Path) -> DrawnFigure:
             drawing = Drawing(_notice(plan, reason), f"{plan.label} is not drawn: {reason}")
     png = png_bytes(drawing.figure)
     svg = (drawing.svg or svg_bytes(drawing.figure)) if plan.has_svg else None
+    dark = _dark(plan, drawing)  # the last: it changes the figure
     width, height = png_size(png)
+    numbers = bool(plan.test_sets) and plan.kind not in WITHOUT_PROTOCOL
     record = FigureRecord(
         name=plan.name,
         label=plan.label,
@@ -107,13 +110,25 @@ def draw_figure(plan: FigurePlan, results: Path) -> DrawnFigure:
         status=status,
         reason=reason,
         caption=_caption(plan, drawing.details),
+        reading=with_symbols(drawing.reading),
+        protocol=plan.protocol if numbers else "",
+        protocol_description=plan.protocol_description if numbers else "",
         alt=drawing.alt,
         sha256=hashlib.sha256(png).hexdigest(),
+        dark_sha256=hashlib.sha256(dark).hexdigest(),
         width=width,
         height=height,
         svg=svg is not None,
     )
-    return DrawnFigure(record, png, svg)
+    return DrawnFigure(record, png, svg, dark)
+
+
+def _dark(plan: FigurePlan, drawing: Drawing) -> bytes:
+    """The rendering for dark ground."""
+    if drawing.svg is not None:
+        return dark_svg(drawing.svg.decode()).encode()
+    darken(drawing.figure)
+    return svg_bytes(drawing.figure) if plan.has_svg else png_bytes(drawing.figure)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -123,6 +138,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--results", required=True, type=Path, help="results/<tier>")
     parser.add_argument("--out-png", required=True, type=Path)
     parser.add_argument("--out-svg", type=Path, help="for plots")
+    parser.add_argument(
+        "--out-dark", required=True, type=Path, help="for dark ground: an SVG of plots, else a PNG"
+    )
     parser.add_argument("--out-json", required=True, type=Path)
     arguments = parser.parse_args(argv)
     try:
@@ -133,7 +151,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         drawn = draw_figure(plan, arguments.results)
     except (SpecError, ValueError, OSError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
-    for path, content in ((arguments.out_png, drawn.png), (arguments.out_svg, drawn.svg)):
+    out = arguments.out_png, arguments.out_svg, arguments.out_dark
+    for path, content in zip(out, (drawn.png, drawn.svg, drawn.dark), strict=True):
         if path is not None and content is not None:
             with atomic_path(path) as temporary:
                 temporary.write_bytes(content)

@@ -34,6 +34,8 @@ class Drawing:
     """Text in place of the figure."""
     details: str = ""
     """Sentences that the caption adds: images, counts, machines."""
+    reading: str = ""
+    """How figures of this kind are read; the page says once what several figures share."""
     svg: bytes | None = None
     """The SVG where it is not made from `figure`."""
 

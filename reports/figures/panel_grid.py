@@ -16,7 +16,8 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from reports.figures.style import ERRORS, FONT_SIZE, GREY, SMALL, TEXT_WIDTH, TINY, YELLOW
+from reports.figures.dark import ON_PICTURE
+from reports.figures.style import ERRORS, FONT_SIZE, GREY, SMALL, TEXT_WIDTH, YELLOW
 from reports.paper.printed_values import with_symbols
 
 PANEL_WIDTH = 1.2
@@ -181,7 +182,7 @@ def draw_panels(
 def _draw_row(page: _Page, row: PanelRow, band: _Band, scale: Scale | None) -> None:
     middle = band.top + band.inner / 2
     page.text(0.13, middle, row.label, fontsize=FONT_SIZE, rotation=90)
-    page.text(0.27, middle, row.detail, fontsize=TINY, color=GREY, rotation=90)
+    page.text(0.27, middle, row.detail, fontsize=SMALL, color=GREY, rotation=90)
     below = band.top + band.inner + 0.03
     for index, panel in enumerate(row.panels):
         left = band.left(index)
@@ -203,7 +204,7 @@ def _draw_reason(page: _Page, reason: str, left: float, band: _Band) -> None:
     page.box(left, band.top, band.panel, band.inner, facecolor="#f0f0f0", linewidth=0)
     words = _wrapped(reason, band.panel * 1.15, 7)
     middle = left + band.panel / 2, band.top + band.inner / 2
-    page.text(*middle, words, fontsize=TINY, color=GREY)
+    page.text(*middle, words, fontsize=SMALL, color=GREY)
 
 
 def _draw_detail(
@@ -214,7 +215,8 @@ def _draw_detail(
     corner = (left + band.inset + frame.left * pixel, band.top + frame.top * pixel)
     side = frame.side * pixel
     for colour, width in (("black", 1.8), (YELLOW, 0.9)):  # seen on dark and on bright ground
-        page.box(*corner, side, side, fill=False, edgecolor=colour, linewidth=width)
+        line: dict[str, Any] = {"edgecolor": colour, "linewidth": width}
+        page.box(*corner, side, side, fill=False, gid=ON_PICTURE, **line)
     detail = image[frame.top : frame.top + frame.side, frame.left : frame.left + frame.side]
     top = band.top + band.tall + GAP
     page.picture(detail, left, top, band.panel, band.panel)

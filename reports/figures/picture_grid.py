@@ -88,7 +88,8 @@ def draw(plan: FigurePlan, results: Path) -> Drawing:
     return Drawing(
         draw_panels(columns, rows),
         alt=with_symbols(f"Grid of pictures. {rows_in_words(columns[: 1 + len(systems)], rows)}"),
-        details=_details(pictures),
+        details=f"{pictures.images_text()} {pictures.left_out_text()}".strip(),
+        reading=_reading(pictures),
     )
 
 
@@ -105,14 +106,13 @@ def rows_in_words(columns: Sequence[str], rows: Sequence[PanelRow]) -> str:
     )
 
 
-def _details(pictures: EvaluatedPictures) -> str:
+def _reading(pictures: EvaluatedPictures) -> str:
     numbers = (
         "PSNR in dB and SSIM of the whole image, the best PSNR above the input's in bold"
         if pictures.plan.truth_run
         else "PIQE, lower is better, the best below the input's in bold"
     )
     return (
-        f"{pictures.images_text()} The framed square, enlarged below, is where the outputs of the "
-        "systems differ most in structure; of a single system, where output and input do. Below "
-        f"each picture: {numbers}. {pictures.left_out_text()}"
-    ).strip()
+        "The framed square, enlarged below, is where the outputs of the systems differ most in "
+        f"structure; of a single system, where output and input do. Below each picture: {numbers}."
+    )

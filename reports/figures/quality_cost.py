@@ -25,7 +25,7 @@ from ndr.specs.figure_plan import FigurePlan
 from reports.figures.evaluated_pictures import evaluation_of
 from reports.figures.kind import Drawing, MissingFigureInput
 from reports.figures.scatter import OUR_METHOD, mean_psnr, psnr_interval
-from reports.figures.style import BLUE, FONT_SIZE, GREY, OURS, SMALL, TEXT_WIDTH, TINY
+from reports.figures.style import BLACK, BLUE, FONT_SIZE, GREY, OURS, SMALL, TEXT_WIDTH, TINY
 from reports.number_format import metric_text, unit
 from reports.paper.printed_values import with_symbols
 
@@ -141,7 +141,7 @@ COSTS = {
 }
 """Key of an evaluation's provenance, and the axis it becomes."""
 COLUMNS = 2
-PANEL_HEIGHT = 2.6
+PANEL_HEIGHT = 2.3
 ROOM_FOR_NAMES = 0.18
 """Of the range of values, added on each side."""
 
@@ -307,7 +307,7 @@ def _write_names(axes: Axes, marked: pd.DataFrame, inch: float) -> None:
             va="center",
             fontsize=SMALL,
             fontweight="bold" if system.ours else "normal",
-            color=OURS if system.ours else "black",
+            color=OURS if system.ours else BLACK,
             arrowprops=line if place.line else None,
             zorder=4,
             parse_math=False,
@@ -341,7 +341,8 @@ def draw(plan: FigurePlan, results: Path) -> Drawing:
     return Drawing(
         figure,
         alt=with_symbols(f"{MAIN} against {COSTS[plan.content]}. {words}"),
-        details=f"Test sets of {sets}{machines} Upright lines: 95 % intervals over the images.",
+        details=f"Test sets of {sets}{machines}",
+        reading="Upright lines: 95 % intervals over the images; dotted: the degraded input.",
     )
 
 

@@ -43,7 +43,7 @@ SETTINGS: dict[Any, Any] = {
     "legend.frameon": False,
     "figure.titlesize": FONT_SIZE,
     "figure.facecolor": "white",
-    "savefig.facecolor": "white",
+    "savefig.facecolor": "auto",
     "figure.dpi": DPI,
     "figure.constrained_layout.h_pad": 0.06,
     "figure.constrained_layout.w_pad": 0.06,

@@ -15,6 +15,16 @@ function remember(theme) {
 const systemDark = matchMedia("(prefers-color-scheme: dark)");
 if (["light", "dark"].includes(remembered())) document.documentElement.dataset.theme = remembered();
 
+const dark = () => (document.documentElement.dataset.theme ?? (systemDark.matches ? "dark" : "light")) === "dark";
+/** Figures have a rendering for each ground. */
+function showGround() { document.documentElement.dataset.ground = dark() ? "dark" : "light"; }
+showGround();
+
+/** Pictures wait until they are in sight. On paper all of them are, and from a disk none costs much. */
+function loadPictures() { for (const image of document.images) image.loading = "eager"; }
+addEventListener("beforeprint", loadPictures);
+if (location.protocol === "file:") addEventListener("load", loadPictures);
+
 /** A new element: `attributes` are set as they are, children are elements or text. */
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -52,8 +62,10 @@ document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll("[data-copy]").forEach((button) => enableCopy(button));
 
   const button = document.querySelector(".theme");
-  const dark = () => (document.documentElement.dataset.theme ?? (systemDark.matches ? "dark" : "light")) === "dark";
-  const name = () => { button.querySelector(".words").textContent = dark() ? "Light colours" : "Dark colours"; };
+  const name = () => {
+    showGround();
+    button.querySelector(".words").textContent = dark() ? "Light colours" : "Dark colours";
+  };
   button.addEventListener("click", () => {
     const theme = dark() ? "light" : "dark";
     document.documentElement.dataset.theme = theme;

@@ -198,7 +198,12 @@ class Browser:
         path.write_bytes(base64.b64decode(self.send("Page.captureScreenshot")["data"]))
 
     def pdf(self) -> bytes:
-        """The page as it prints."""
+        """The page as it prints, with its pictures."""
+        # A person's browser waits for what the page asks for then; this command does not.
+        self.run(
+            "dispatchEvent(new Event('beforeprint')), Promise.all([...document.images]"
+            ".map(image => image.decode().catch(() => 0)))"
+        )
         printed = self.send("Page.printToPDF", preferCSSPageSize=True, printBackground=True)
         return base64.b64decode(printed["data"])
 

@@ -9,6 +9,7 @@ rule draw_pictures:
             category="Figures",
             labels={"figure": "{figure}"},
         ),
+        dark="<results>/figures/{figure}_dark.png",
         json="<results>/figures/{figure}.json",
     log:
         "<logs>/figures/{figure}.log",
@@ -26,6 +27,7 @@ rule draw_pictures:
         " --figure-json {params.plan:q}"
         " --results {params.results:q}"
         " --out-png {output.png:q}"
+        " --out-dark {output.dark:q}"
         " --out-json {output.json:q}"
         " > {log:q} 2>&1"
 
@@ -40,6 +42,7 @@ rule draw_plot:
             labels={"figure": "{figure}"},
         ),
         svg="<results>/figures/{figure}.svg",
+        dark="<results>/figures/{figure}_dark.svg",
         json="<results>/figures/{figure}.json",
     log:
         "<logs>/figures/{figure}.log",
@@ -58,6 +61,7 @@ rule draw_plot:
         " --results {params.results:q}"
         " --out-png {output.png:q}"
         " --out-svg {output.svg:q}"
+        " --out-dark {output.dark:q}"
         " --out-json {output.json:q}"
         " > {log:q} 2>&1"
 

@@ -16,6 +16,7 @@ from ndr.records.figure_record import DRAWN, FigureRecord
 from ndr.records.record import ResultFileError
 from ndr.records.table_result import QualityEntry
 from reports.analysis.quality import report_entry
+from reports.figures.style import DPI
 from reports.page.assets import FIGURES, Assets, Picture, webp
 
 WIDTH = 1400
@@ -31,6 +32,10 @@ class PageFigure:
     reason: str = ""
     """Why it is not shown; empty where it is."""
     picture: Picture = field(default_factory=lambda: Picture("", 0, 0))
+    dark: str = ""
+    """Address of the rendering for dark ground, as large as `picture`."""
+    inches: float = 0.0
+    """Width at which its words have their size."""
     png: str = ""
     """Address of the file to take along; empty where the page offers none."""
     svg: str = ""
@@ -50,26 +55,48 @@ def _reduced(png: bytes) -> Image.Image:
 def _page_figure(path: Path, assets: Assets) -> PageFigure:
     record = FigureRecord.read(path)
     png, svg = path.with_suffix(".png"), path.with_suffix(".svg")
+    dark = path.with_name(f"{path.stem}_dark{'.svg' if record.svg else '.png'}")
     if record.status != DRAWN:
         return PageFigure(record, record.reason)
     try:
         content = png.read_bytes()
+        dark_content = dark.read_bytes()
         vector = svg.read_bytes() if record.svg else b""
     except OSError as error:
         return PageFigure(record, f"{error}; draw it again")
-    if hashlib.sha256(content).hexdigest() != record.sha256:
-        reason = f"{png} is not the file that {path.name} describes; draw it again"
-        return PageFigure(record, reason)
+    for file, read, recorded in (
+        (png, content, record.sha256),
+        (dark, dark_content, record.dark_sha256),
+    ):
+        if hashlib.sha256(read).hexdigest() != recorded:
+            reason = f"{file} is not the file that {path.name} describes; draw it again"
+            return PageFigure(record, reason)
     if vector:
         address = assets.shown(FIGURES, svg.name, vector)
         picture = Picture(address, record.width, record.height)
+        on_dark = assets.shown(FIGURES, dark.name, dark_content)
     else:
-        small = _reduced(content)
-        name = f"{path.stem}.webp"
-        address = assets.shown(FIGURES, name, webp(small, WEBP_QUALITY, method=2))
-        picture = Picture(address, *small.size)
+        picture = _shown(path.stem, content, assets)
+        on_dark = _shown(dark.stem, dark_content, assets).address
     offered = [assets.offered(FIGURES, file) for file in (png, svg)]
-    return PageFigure(record, "", picture, offered[0], offered[1] if vector else "")
+    links = offered[0], offered[1] if vector else ""
+    return PageFigure(record, "", picture, on_dark, record.width / DPI, *links)
+
+
+def _shown(name: str, png: bytes, assets: Assets) -> Picture:
+    """A picture as the page shows it."""
+    small = _reduced(png)
+    content = webp(small, WEBP_QUALITY, method=2)
+    return Picture(assets.shown(FIGURES, f"{name}.webp", content), *small.size)
+
+
+def shared_readings(figures: Sequence[PageFigure]) -> dict[str, list[str]]:
+    """How to read figures, where several are read alike, with their labels."""
+    found: dict[str, list[str]] = {}
+    for figure in figures:
+        if figure.record.reading and not figure.reason:
+            found.setdefault(figure.record.reading, []).append(figure.record.label)
+    return {reading: labels for reading, labels in found.items() if len(labels) > 1}
 
 
 def figures_section(

@@ -23,6 +23,7 @@ from reports.analysis.representation_answers import answers
 from reports.analysis.representation_intervals import interval_of
 from reports.analysis.representation_words import Answer
 from reports.figures import style
+from reports.figures.dark import darken
 from reports.page.assets import FIGURES, Assets
 
 SOURCES = ((TRAINED, style.OURS, ""), (UNTRAINED, style.BLUE, "//"), (PLAIN, style.YELLOW, ".."))
@@ -160,6 +161,14 @@ def _alt(file: RepresentationFile, said: Sequence[Answer]) -> str:
     return f"Four panels on D of {file.run}. {verdicts}."
 
 
+def _renderings(file: RepresentationFile) -> tuple[bytes, bytes]:
+    """The figure as SVG, for light and for dark ground."""
+    figure = draw(file)
+    light = style.svg_bytes(figure)
+    darken(figure)
+    return light, style.svg_bytes(figure)
+
+
 def representation_section(paths: Sequence[Path] | None, assets: Assets) -> dict[str, Any]:
     """Read the files of `python -m ndr.represent`.
 
@@ -169,8 +178,8 @@ def representation_section(paths: Sequence[Path] | None, assets: Assets) -> dict
         assets: what lies beside the page.
 
     Returns:
-        The networks with their answers, the figure of the first, files that could not be read, and
-        how numbers are printed.
+        The networks with their answers, the figure of the first in both renderings, files that
+        could not be read, and how numbers are printed.
     """
     files: list[RepresentationFile] = []
     problems: list[str] = []
@@ -183,13 +192,14 @@ def representation_section(paths: Sequence[Path] | None, assets: Assets) -> dict
     for file in files:
         groups.setdefault(file.label, []).append(file)
     runs = [(each[0], list(answers(each))) for each in groups.values()]
-    drawing = style.svg_bytes(draw(files[0])) if files else b""
+    light, dark = _renderings(files[0]) if files else (b"", b"")
     return {
         "runs": runs,
         "trainings": max((len(each) for each in groups.values()), default=0),
         "problems": problems,
         "feeds": next((file.recreation.feeds for file in files if file.recreation.feeds), ()),
-        "figure": assets.shown(FIGURES, "representation.svg", drawing) if files else "",
+        "figure": assets.shown(FIGURES, "representation.svg", light) if files else "",
+        "dark_figure": assets.shown(FIGURES, "representation_dark.svg", dark) if files else "",
         "figure_alt": _alt(*runs[0]) if files else "",
         "forms": representation_words,
     }

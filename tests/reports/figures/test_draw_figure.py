@@ -10,17 +10,28 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
 from ndr.records.figure_record import FigureRecord
 from ndr.records.record import ResultFileError
-from ndr.specs.figure_plan import KINDS, PICTURE_KINDS, PLOT_KINDS, FigurePlan, FigureRow
+from ndr.specs.figure_plan import (
+    KINDS,
+    PICTURE_KINDS,
+    PLOT_KINDS,
+    REPRESENTATION_KINDS,
+    FigurePlan,
+    FigureRow,
+)
 from reports.figures.draw import draw_figure, figure_kind, main
+from reports.figures.style import house_style
+from tests.reports.figures import fabricated_arrays
 from tests.reports.figures.fabricated_figures import ROWS, figure_plan, write_results
 
 
 def run(plan: FigurePlan, results: Path, out: Path) -> None:
-    options = ["--out-svg", str(out / "f.svg")] if plan.has_svg else []
+    options = ["--out-dark", str(out / f"f_dark.{'svg' if plan.has_svg else 'png'}")]
+    options += ["--out-svg", str(out / "f.svg")] if plan.has_svg else []
     main(
         [
             "--figure-json",
@@ -49,8 +60,10 @@ def test_the_command_writes_what_the_record_says(tmp_path: Path) -> None:
     assert extremes[1] > 250  # on white
     assert (record.status, record.reason, record.svg) == ("drawn", "", False)
     assert not (tmp_path / "f.svg").exists()
-    assert "Tier quick." in record.caption
-    assert "Protocol ndr: RGB." in record.caption
+    assert (record.tier, record.protocol, record.protocol_description) == ("quick", "ndr", "RGB")
+    for said_once in ("Tier", "Protocol", "framed square"):
+        assert said_once not in record.caption
+    assert "framed square" in record.reading
     assert "b (Noise, \N{GREEK SMALL LETTER SIGMA} = 25)" in record.caption
     assert "NDR-Restore 31.00 / 0.3100" in record.alt
 
@@ -107,6 +120,7 @@ def test_names_are_words_not_formulas(tmp_path: Path, kind: str) -> None:
 
 def test_a_wrong_call_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call = ["--results", str(tmp_path), "--out-png", "f.png", "--out-json", "f.json"]
+    call += ["--out-dark", "f_dark.svg"]
     with pytest.raises(SystemExit) as stopped:
         main(["--figure-json", figure_plan("scatter").canonical_json(), *call])
     assert stopped.value.code == 2
@@ -133,3 +147,30 @@ def test_a_damaged_record_is_refused(tmp_path: Path, change: dict[str, object] |
     path.write_text("{" if change is None else json.dumps({**content, **change}), encoding="utf-8")
     with pytest.raises(ResultFileError, match="delete it and run again"):
         FigureRecord.read(path)
+
+
+PAPER = (10.82, 7.0)
+"""Inches of a figure on a printed page at most; `print.css` has both."""
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "network_drawing"])
+def test_no_word_of_a_figure_is_below_6_points_on_paper(kind: str, tmp_path: Path) -> None:
+    tensors = kind in REPRESENTATION_KINDS
+    write = fabricated_arrays.write_arrays if tensors else write_results
+    write(tmp_path)
+    content = {"quality_cost": "parameters", "heatmaps": "representation"}.get(kind, "")
+    content = "injection" if kind == "feature_maps" else content
+    # As wide as the widest of the paper's.
+    rows = ROWS * 3 + ROWS[:1] if kind == "picture_grid" else ROWS
+    plan = fabricated_arrays.plan(kind, content) if tensors else figure_plan(
+        kind, content=content, rows=rows
+    )  # fmt: skip
+    with house_style():
+        figure = figure_kind(kind).draw(plan, tmp_path).figure
+        figure.draw_without_rendering()
+    wide, high = figure.get_size_inches()
+    shrunk = min(1.0, PAPER[0] / wide, PAPER[1] / high)
+    words = [text for text in figure.findobj(Text) if text.get_text().strip()]
+    assert words
+    smallest = min(text.get_fontsize() for text in words if text.get_visible())
+    assert smallest * shrunk >= 6 - 1e-6

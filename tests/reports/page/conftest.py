@@ -35,6 +35,8 @@ def write_figure(folder: Path, **facts: object) -> Path:
     path.with_suffix(".png").write_bytes(drawn.png)
     if drawn.svg:
         path.with_suffix(".svg").write_bytes(drawn.svg)
+    kind = "svg" if drawn.svg else "png"
+    path.with_name(f"{plan.name}_dark.{kind}").write_bytes(drawn.dark)
     drawn.record.write(path)
     return path
 

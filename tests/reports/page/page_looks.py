@@ -51,3 +51,21 @@ def off_target(page: Browser, anchor: str) -> float:
           return Math.min(Math.abs(away), Math.abs(left), away > 0 ? scrollY : Infinity);
         }})()"""
     )
+
+
+def small_words(smallest: float) -> str:
+    """JavaScript that gives the elements whose words are seen and smaller; pixels."""
+    return f"""(() => {{
+  const found = new Map();
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {{
+    const parent = node.parentElement;
+    if (!node.textContent.trim() || !parent.getClientRects().length) continue;
+    if (parent.closest('.hidden, script, style, noscript')) continue;
+    let size = parseFloat(getComputedStyle(parent).fontSize);
+    const svg = parent.closest('svg');
+    if (svg) size *= svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+    if (size < {smallest - 0.01}) found.set(`${{parent.tagName}}.${{parent.className}}`, size);
+  }}
+  return [...found];
+}})()"""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.reports.browser import Browser
-from tests.reports.page.page_looks import NDR_CELL
+from tests.reports.page.page_looks import NDR_CELL, small_words
 
 pytestmark = pytest.mark.slow
 AXE = (os.environ.get("AXE_CORE"), "node_modules/axe-core/axe.min.js")
@@ -48,32 +48,16 @@ def test_axe_finds_nothing(browser: Browser, address: str, width: int, dark: boo
         browser.press("Escape")
 
 
-SMALL = f"""(() => {{
-  const found = new Map();
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  for (let node = walker.nextNode(); node; node = walker.nextNode()) {{
-    const parent = node.parentElement;
-    if (!node.textContent.trim() || !parent.getClientRects().length) continue;
-    if (parent.closest('.hidden, script, style')) continue;
-    let size = parseFloat(getComputedStyle(parent).fontSize);
-    const svg = parent.closest('svg');
-    if (svg) size *= svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
-    if (size < {SMALLEST - 0.01}) found.set(`${{parent.tagName}}.${{parent.className}}`, size);
-  }}
-  return [...found];
-}})()"""
-
-
 @pytest.mark.parametrize("width", [1440, 390])
 def test_no_words_are_smaller_than_13_pixels(browser: Browser, address: str, width: int) -> None:
     browser.view(width, 900, touch=width < 500)
     browser.open("about:blank")
     browser.open(f"{address}?show=interval,paper,difference,images")
     browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
-    assert browser.run(SMALL) == []
+    assert browser.run(small_words(SMALLEST)) == []
     browser.click(NDR_CELL)
     browser.settle()
-    assert browser.run(SMALL) == []
+    assert browser.run(small_words(SMALLEST)) == []
 
 
 @pytest.mark.parametrize("width", [1440, 390])

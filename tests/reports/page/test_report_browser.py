@@ -8,7 +8,7 @@ import pytest
 
 from tests.reports.browser import Browser
 from tests.reports.fabricated_results import NDR, NOISE
-from tests.reports.page.page_looks import NDR_CELL
+from tests.reports.page.page_looks import NDR_CELL, small_words
 
 pytestmark = pytest.mark.slow
 LOADING = """<style>@import url(http://host.invalid/a.css);</style>
@@ -180,6 +180,49 @@ def test_colours_follow_the_system_until_the_button_is_pressed(
     assert browser.run(ground) == dark
 
 
+GROUNDS = (
+    "[...document.querySelectorAll('#figures .enlarge img')].filter(i => i.checkVisibility())"
+    ".map(i => i.getAttribute('src').includes('_dark.'))"
+)
+LOADED = "[...document.images].filter(i => i.closest('#figures') && i.complete && i.naturalWidth)"
+
+
+def test_figures_are_drawn_for_the_ground_that_is_shown(browser: Browser, address: str) -> None:
+    for dark in (False, True):
+        browser.view(1440, 900, dark=dark)
+        browser.open("about:blank")
+        browser.open(address)
+        assert browser.run(GROUNDS) == [dark] * 2
+        browser.click("#figures .enlarge")
+        enlarged = "document.querySelector('#enlarged .whole-figure img').getAttribute('src')"
+        assert ("_dark." in browser.run(enlarged)) == dark
+        browser.press("Escape")
+        browser.click(".theme")
+        assert browser.run(GROUNDS) == [not dark] * 2
+        browser.run("localStorage.clear()")
+    browser.view(1440, 900, dark=True)
+    browser.open("about:blank")
+    browser.open(address)
+    browser.pdf()
+    assert browser.run(f"{LOADED}.filter(i => !i.src.includes('_dark.')).length") == 2
+    browser.send("Emulation.setEmulatedMedia", media="print")
+    on_paper = browser.run(GROUNDS)
+    browser.send("Emulation.setEmulatedMedia", media="")
+    assert on_paper == [False] * 2
+
+
+def test_without_scripts_figures_follow_the_system(browser: Browser, address: str) -> None:
+    browser.send("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        for dark in (False, True):
+            browser.view(1440, 900, dark=dark)
+            browser.open("about:blank")
+            browser.open(address)
+            assert browser.run(GROUNDS) == [dark] * 2
+    finally:
+        browser.send("Emulation.setScriptExecutionDisabled", value=False)
+
+
 def test_the_page_prints(shown: Browser) -> None:
     shown.run("document.documentElement.dataset.theme = 'dark'")
     printed = shown.pdf()
@@ -194,6 +237,24 @@ def test_the_page_prints(shown: Browser) -> None:
     shown.send("Emulation.setEmulatedMedia", media="")
     assert seen == [0, 0, 0, 0]
     assert ground == "rgb(255, 255, 255)"  # paper is white, whatever the screen's colours
+
+
+SHEET = int((297 - 2 * 11) / 25.4 * 96)
+"""Pixels of a line of text on A4, landscape, inside its margins."""
+
+
+def test_no_word_on_paper_is_below_6_points(browser: Browser, address: str) -> None:
+    """At the width of the sheet: what is wider would be printed smaller."""
+    browser.view(SHEET, 1000)
+    browser.open("about:blank")
+    browser.open(f"{address}?show=interval,paper,difference,images")
+    browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    browser.send("Emulation.setEmulatedMedia", media="print")
+    small = browser.run(small_words(6 * 96 / 72))
+    width = browser.run("document.documentElement.scrollWidth")
+    browser.send("Emulation.setEmulatedMedia", media="")
+    assert small == []
+    assert width <= SHEET
 
 
 def test_the_page_opens_fast_and_answers_a_click(shown: Browser) -> None:

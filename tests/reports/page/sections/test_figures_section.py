@@ -12,17 +12,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ndr.specs.report_description import ReportDescription
 from reports.build import environment
 from reports.figures.draw import main
 from reports.page.assets import Assets
 from reports.page.sections.figures import WIDTH, PageFigure, figures_section
 from tests.reports.figures.fabricated_figures import ROWS, figure_plan, write_results
 
+DESCRIPTION = ReportDescription(
+    tier="quick", tier_note="", comparable_with_paper=False, attributions=(), input_runs=(),
+    truth_runs=(), balance="", weights=(),
+)  # fmt: skip
+
 
 def draw(folder: Path, results: Path, **facts: object) -> Path:
     plan = figure_plan(**facts)
     stem = folder / plan.name
-    options = ["--out-svg", f"{stem}.svg"] if plan.has_svg else []
+    options = ["--out-dark", f"{stem}_dark.{'svg' if plan.has_svg else 'png'}"]
+    options += ["--out-svg", f"{stem}.svg"] if plan.has_svg else []
     call = ["--figure-json", plan.canonical_json(), "--results", str(results)]
     main([*call, "--out-png", f"{stem}.png", "--out-json", f"{stem}.json", *options])
     return Path(f"{stem}.json")
@@ -52,7 +59,8 @@ def section_of(root: Path, *, one_file: bool = False) -> list[PageFigure]:
 
 
 def render(figures: list[PageFigure]) -> str:
-    return environment().get_template("_figures.html.j2").render(figures=figures)
+    template = environment().get_template("_figures.html.j2")
+    return template.render(figures=figures, description=DESCRIPTION, protocol="ndr")
 
 
 def test_the_papers_figures_come_first(made: Path) -> None:
@@ -82,8 +90,13 @@ def test_pictures_are_webp_and_plots_are_svg(made: Path, one_file: bool) -> None
     with Image.open(made / "results" / "quick" / "figures" / "figure_07.png") as full:
         whole = np.asarray(full.convert("RGB").resize((40, 30)), float)
     assert np.abs(small - whole).mean() < 3
-    svg = made / "results" / "quick" / "figures" / "figure_scatter.svg"
-    assert content_of(made, plot.picture.address) == svg.read_bytes()
+    folder = made / "results" / "quick" / "figures"
+    for address, name in ((plot.picture.address, ""), (plot.dark, "_dark")):
+        svg = folder / f"figure_scatter{name}.svg"
+        assert content_of(made, address) == svg.read_bytes()
+    with Image.open(io.BytesIO(content_of(made, grid.dark))) as dark:
+        assert dark.size == (grid.picture.width, grid.picture.height)
+        assert max(dark.convert("RGB").getpixel((1, 1))) < 40
 
 
 def test_the_files_lie_below_the_pages_folder(made: Path) -> None:
@@ -101,10 +114,26 @@ def test_the_files_lie_below_the_pages_folder(made: Path) -> None:
 def test_the_page_shows_captions_alt_texts_and_reasons(made: Path) -> None:
     html = render(section_of(made))
     assert "Figure 7: Noise, \N{GREEK SMALL LETTER SIGMA} = 25 &amp; &lt;haze&gt;" in html
-    assert html.count("<img") == html.count('alt="') == 2
+    assert html.count("<img") == html.count('alt="') == 2 * 2  # for light and for dark ground
     assert "NDR-Restore 31.00 / 0.3100" in html
     assert '<p class="problem">Not drawn: NDR-Restore was not run.</p>' in html
     assert "2 of 3 figures" in html
+
+
+def test_what_several_figures_share_is_said_once(made: Path, tmp_path: Path) -> None:
+    results = made / "results" / "quick"
+    grids = [draw(tmp_path, results, name=name, label=name) for name in ("one", "two", "three")]
+    other = draw(tmp_path, results, name="four", label="four", protocol="airnet",
+                 protocol_description="on 255 levels")  # fmt: skip
+    plots = [draw(tmp_path, results, name="cost", kind="quality_cost", content="parameters")]
+    html = render(figures_section([*grids, other, *plots], Assets(None))[0])
+    assert html.count("framed square") == 1
+    assert "<b>one, two, three, four</b>: The framed square" in html
+    assert html.count("Upright lines") == 1  # of one figure alone: in its caption
+    assert "Upright lines" not in html.split("</ul>")[0]
+    assert html.count("Protocol <code>airnet</code>: on 255 levels.") == 1
+    assert html.count("protocol <code>ndr</code>") == 1
+    assert html.count("tier quick") == 1
 
 
 def test_without_figures_the_section_says_so() -> None:
@@ -119,16 +148,17 @@ def test_wide_pictures_are_reduced(made: Path, tmp_path: Path) -> None:
     assert figure.picture.width == WIDTH
 
 
+@pytest.mark.parametrize("name", ["figure_07.png", "figure_07_dark.png"])
 @pytest.mark.parametrize("harm", ["changed", "gone"])
 def test_a_file_that_is_not_the_recorded_one_is_not_shown(
-    made: Path, tmp_path: Path, harm: str
+    made: Path, tmp_path: Path, harm: str, name: str
 ) -> None:
     folder = Path(shutil.copytree(made / "results" / "quick" / "figures", tmp_path / "figures"))
-    picture = folder / "figure_07.png"
+    picture = folder / name
     if harm == "gone":
         picture.unlink()
     else:
         Image.new("RGB", (9, 9)).save(picture)
     (figure,), _ = figures_section([folder / "figure_07.json"], Assets(None))
     assert figure.picture.address == ""
-    assert "figure_07.png" in figure.reason
+    assert name in figure.reason
