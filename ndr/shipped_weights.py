@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ndr.atomic_file import atomic_path, write_text
-from ndr.records.provenance import file_sha256
+from ndr.records.provenance import TrainingProvenance, file_sha256
 from ndr.records.record import ResultFileError
 from ndr.records.shipped_weights import METADATA_KEY, ShippedFile, ShippedHeader, ShippedIndex
 from ndr.registry import method_class
@@ -125,7 +125,6 @@ def pack(
     from safetensors.torch import load_file, save
 
     from ndr.checkpoint import read_checkpoint
-    from ndr.records.provenance import TrainingProvenance
 
     state, header = read_checkpoint(run / "checkpoint.safetensors")
     halves = {_WEIGHTS + name: _halved(value) for name, value in state.items()}
@@ -156,13 +155,24 @@ def pack(
         sha256=hashlib.sha256(content).hexdigest(),
         bytes=len(content),
         method=header.spec.method,
-        seconds_per_step=round(shipped.training.seconds_per_step, 4),
+        seconds_per_step=round(core_seconds(shipped.training), 4),
     )
     known = ShippedWeights.of(target).files.values()
     others = [each for each in known if each.run != entry.run and each.key != entry.key]
     runs = tuple(sorted([*others, entry], key=lambda each: each.run))
     ShippedIndex(runs=runs).write(target / INDEX)
     return entry
+
+
+def core_seconds(training: TrainingProvenance) -> float:
+    """Seconds of a core that a step took: less than on the clock where others used it too.
+
+    A training that was resumed knows the clock alone.
+    """
+    on_the_clock = training.seconds_per_step
+    if training.resumed_at:
+        return on_the_clock
+    return min(on_the_clock, training.processor_seconds / max(1, training.steps_done))
 
 
 def _halved(value: Tensor) -> Tensor:
@@ -258,7 +268,7 @@ def card(header: ShippedHeader, size: int) -> str:
     spec, training = header.spec, header.training
     recipe = spec.recipe
     info = method_class(spec.method).info
-    hours = training.seconds_per_step * training.steps_done / 3600
+    hours = core_seconds(training) * training.steps_done / 3600
     tasks = ", ".join(task.name for task in spec.setting.tasks)
     facts: list[tuple[str, Any]] = [
         ("Method", f"{info.paper_label}, written anew from {info.citation}"),
@@ -272,7 +282,7 @@ def card(header: ShippedHeader, size: int) -> str:
             f"{recipe.pixel_loss} loss, {spec.precision}, seed {spec.seed}",
         ),
         ("Trained on", ", ".join(spec.sets) + f" (hash of the images {training.data_sha256[:16]})"),
-        ("Time", f"{hours:.2f} h, one thread, {training.place}, {training.started[:10]}"),
+        ("Time", f"{hours:.2f} core-hours, {training.place}, {training.started[:10]}"),
         ("Code", f"commit {training.commit}{' with changes' if training.modified else ''}"),
         ("Versions", ", ".join(f"{k} {training.versions[k]}" for k in ("python", "torch"))),
     ]
