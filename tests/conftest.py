@@ -39,7 +39,12 @@ def shared_folder() -> Path:
     return folder
 
 
-LONGEST_FIRST = ("test_snakemake.py", "test_reviewers.py", "test_restored_clone.py")
+LONGEST_FIRST = (
+    "test_snakemake.py",
+    "test_slurm.py",
+    "test_reviewers.py",
+    "test_restored_clone.py",
+)
 """Files that take minutes: begun first, they do not leave the other processes idle at the end."""
 
 

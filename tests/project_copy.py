@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,19 +61,26 @@ def copy_project(folder: Path, parts: Sequence[str] = PROGRAM) -> Path:
     return folder
 
 
+def environment_in(
+    folder: Path, *packages: Path, base: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """Variables of a command that has the copy, and further packages, for the installed suite."""
+    # The rules call `python`, and blocks of a page `snakemake`: those that run the tests.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{base['PATH']}"
+    paths = os.pathsep.join(map(str, (folder, *packages)))
+    environment = {**base, **NO_NETWORK, "PYTHONPATH": paths, "PATH": path}
+    environment.pop("SNAKEMAKE_PROFILE", None)
+    return environment
+
+
 def run_in(
-    folder: Path, command: Sequence[str], *packages: Path
+    folder: Path, command: Sequence[str], *packages: Path, base: Mapping[str, str] = os.environ
 ) -> subprocess.CompletedProcess[str]:
     """Run a command with the copy, and further packages, in place of the installed suite."""
-    # The rules call `python`, and blocks of a page `snakemake`: those that run the tests.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    paths = os.pathsep.join(map(str, (folder, *packages)))
-    environment = {**os.environ, **NO_NETWORK, "PYTHONPATH": paths, "PATH": path}
-    environment.pop("SNAKEMAKE_PROFILE", None)
     return subprocess.run(
         command,
         cwd=folder,
-        env=environment,
+        env=environment_in(folder, *packages, base=base),
         capture_output=True,
         text=True,
         check=False,

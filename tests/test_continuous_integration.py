@@ -64,7 +64,8 @@ def test_local_integration_fails_where_the_second_report_has_work(
     script = tmp_path / ".ci" / "run"
     script.parent.mkdir()
     shutil.copy(ROOT / ".ci" / "run", script)
-    write_program(tmp_path / "bin" / "chromium", "true")
+    for program in ("chromium", "slurmctld"):
+        write_program(tmp_path / "bin" / program, "true")
     write_program(
         tmp_path / "bin" / "make",
         f'echo "$1" >> "{tmp_path}/calls"\n'
@@ -80,6 +81,28 @@ def test_local_integration_fails_where_the_second_report_has_work(
         "tables",
         *(["check-regression", "kills"] if code == 0 else []),
     ]
+
+
+def test_local_integration_installs_what_single_tests_need(tmp_path: Path) -> None:
+    """As root of Debian: a browser and SLURM, each for itself, and it goes on without one."""
+    script = tmp_path / ".ci" / "run"
+    script.parent.mkdir()
+    shutil.copy(ROOT / ".ci" / "run", script)
+    programs = tmp_path / "bin"
+    calls = tmp_path / "calls"
+    write_program(programs / "id", "echo 0")
+    write_program(programs / "make", "echo Nothing to be done")
+    write_program(programs / "apt-get", f'echo "$*" >> "{calls}"\n[ "$1" = update ] || exit 1')
+    for name in ("dirname", "sh"):
+        (programs / name).symlink_to(shutil.which(name) or name)
+    result = subprocess.run(
+        [script], env={"PATH": str(programs)}, check=True, capture_output=True, text=True
+    )
+    installed = [line.split()[-1] for line in calls.read_text().splitlines() if "install" in line]
+    slurm = [] if Path("/usr/sbin/slurmctld").exists() else ["slurm-wlm", "munge"]
+    assert installed == ["chromium", *slurm]
+    for package in installed:
+        assert f"{package} could not be installed: the test that needs it" in result.stdout
 
 
 def write_program(path: Path, line: str) -> None:
