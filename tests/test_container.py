@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.conftest import REPOSITORY
+from tests.project_copy import copy_project, run_in, succeeded
 
 FAKE = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$RECORD"
@@ -84,3 +87,36 @@ def test_an_image_holds_the_photographs_but_no_products() -> None:
     ignored = (REPOSITORY / ".gitignore").read_text().splitlines()
     without = {line.strip("/").removeprefix("**/") for line in lines if not line.startswith("#")}
     assert {line.strip("/") for line in ignored} <= without
+
+
+def test_a_pod_on_kubernetes_keeps_what_a_run_needs_and_gets_the_cards_that_it_uses(
+    tmp_path: Path,
+) -> None:
+    text = (REPOSITORY / "containers" / "kubernetes.yaml").read_text(encoding="utf-8")
+    claim, job = yaml.safe_load_all(text)
+    assert (claim["apiVersion"], claim["kind"]) == ("v1", "PersistentVolumeClaim")
+    assert (job["apiVersion"], job["kind"]) == ("batch/v1", "Job")
+    pod = job["spec"]["template"]["spec"]
+    assert pod["restartPolicy"] == "OnFailure"  # Jobs take this or Never
+    (container,) = pod["containers"]
+    # What is mounted is declared, in the image's own folder, and outlives the pod.
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    assert volumes["suite"]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    (root,) = re.findall(r"^WORKDIR (\S+)$", (REPOSITORY / "Dockerfile").read_text(), re.MULTILINE)
+    kept = {
+        each["mountPath"].removeprefix(f"{root}/")
+        for each in container["volumeMounts"]
+        if each["name"] == "suite"
+    }
+    assert {each["name"] for each in container["volumeMounts"]} == volumes.keys()
+    assert kept == {"data", "results", "resume", "logs", ".snakemake"}
+    # The cards and cores that Snakemake hands out are those that the pod has.
+    arguments = container["args"]
+    cards = container["resources"]["limits"]["nvidia.com/gpu"]
+    assert f"gpu={cards}" in arguments
+    assert arguments[arguments.index("--cores") + 1] == container["resources"]["requests"]["cpu"]
+    # The command is one that the suite understands.
+    project = copy_project(tmp_path)
+    command = [sys.executable, "-m", *arguments, "-n"]
+    planned = succeeded(project, run_in(project, command))
+    assert "summarise_table" in planned
