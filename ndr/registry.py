@@ -6,9 +6,12 @@ import functools
 import importlib
 import inspect
 import logging
+import os
 import pkgutil
+import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -24,23 +27,69 @@ log = logging.getLogger(__name__)
 
 BROKEN: dict[str, str] = {}
 """Modules and entry points whose methods cannot be used, with the reason."""
+METHOD_PATHS = "NDR_METHOD_PATHS"
+"""Environment variable with folders of methods outside of the suite, separated as in PATH."""
+_LOST: dict[str, str] = {}
+"""Methods that the text of a broken file names, with what is wrong with it."""
+_NAMES = re.compile(r"""\bMethodInfo\(\s*["'](\w+)["']|\bname\s*=\s*["'](\w+)["']""")
+
+
+def _scan() -> None:
+    """Import the suite's own methods and those that other packages and folders offer, once."""
+    _scan_suite()
+    for folder in filter(None, os.environ.get(METHOD_PATHS, "").split(os.pathsep)):
+        _scan_folder(folder)
 
 
 @functools.cache
-def _scan() -> None:
-    """Import the suite's own methods and those that other packages offer, once."""
+def _scan_suite() -> None:
     importlib.import_module("ndr.network.method")
     waiting = ["baselines"]
     while waiting:
         name = waiting.pop()
-        _take(name, functools.partial(importlib.import_module, name))
-        paths = getattr(sys.modules.get(name), "__path__", ())
-        waiting += sorted((m.name for m in pkgutil.iter_modules(paths, f"{name}.")), reverse=True)
+        _take(name, functools.partial(importlib.import_module, name), _file_of(name))
+        paths = [Path(path) for path in getattr(sys.modules.get(name), "__path__", ())]
+        inner = {module.name for module in pkgutil.iter_modules(map(str, paths))}
+        # A folder of files without __init__.py is a package too.
+        inner |= {file.parent.name for path in paths for file in path.glob("[!_.]*/[!_.]*.py")}
+        waiting += sorted((f"{name}.{each}" for each in inner), reverse=True)
     for entry_point in entry_points(group="ndr.methods"):
         _take(f"{entry_point.name} = {entry_point.value}", entry_point.load)
 
 
-def _take(source: str, load: Callable[[], object]) -> None:
+@functools.cache
+def _scan_folder(folder: str) -> None:
+    """Import the files of a folder that register methods, however deep they lie."""
+    root = Path(folder)
+    if not root.is_dir():
+        BROKEN[folder] = "no such folder"
+        log.warning("methods of %s cannot be used: no such folder", folder)
+        return
+    sys.path.append(str(root))  # its names come last: they hide no module of others
+    importlib.invalidate_caches()
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root).parts
+        hidden = any(part.startswith(".") for part in parts) or "site-packages" in parts
+        if not hidden and b"register_method" in path.read_bytes():
+            _take(str(path), functools.partial(_import_file, path, parts), path)
+
+
+def _import_file(path: Path, parts: tuple[str, ...]) -> None:
+    name = ".".join((*parts[:-1], path.stem)).removesuffix(".__init__")
+    module = importlib.import_module(name)
+    found = Path(module.__file__ or "")
+    if found.resolve() != path.resolve():
+        raise ImportError(f"rename the file: another module is called {name!r}")
+
+
+def _file_of(module: str) -> Path | None:
+    """Source file of a module of `baselines`, without importing anything."""
+    path = Path(__file__).resolve().parent.parent.joinpath(*module.split("."))
+    files = (path.with_suffix(".py"), path / "__init__.py")
+    return next((file for file in files if file.is_file()), None)
+
+
+def _take(source: str, load: Callable[[], object], file: Path | None = None) -> None:
     """Import methods; one broken file leaves all others as they are, and is told in a line."""
     known = dict(REGISTERED)
     try:
@@ -48,8 +97,50 @@ def _take(source: str, load: Callable[[], object]) -> None:
     except (Exception, SystemExit) as error:  # whatever a file of anybody's raises
         REGISTERED.clear()
         REGISTERED.update(known)
-        BROKEN[source] = f"{type(error).__name__}: {short(error)}"
+        BROKEN[source] = f"{type(error).__name__}: {short(error)}{_place(error, file)}"
         log.warning("methods of %s cannot be used: %s", source, BROKEN[source])
+        if file is not None:
+            names = _NAMES.findall(file.read_text(encoding="utf-8", errors="replace"))
+            for name in (file.stem, *(first or second for first, second in names)):
+                _LOST.setdefault(name, f"{source} cannot be used: {BROKEN[source]}")
+
+
+def _place(error: BaseException, file: Path | None) -> str:
+    """Where in a file an error arose, in words; empty where that is not known."""
+    if isinstance(error, SyntaxError):
+        return f" ({error.filename}, line {error.lineno})"
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [each.lineno for each in frames if file is not None and Path(each.filename) == file]
+    return f" ({file}, line {lines[-1]})" if lines else ""
+
+
+def add_method_paths(folders: Iterable[str | Path]) -> None:
+    """Take methods from folders outside of the suite, here and in the programs started from here.
+
+    Args:
+        folders: with Python files that register methods, at any depth.
+
+    Raises:
+        FileNotFoundError: one that is not there.
+    """
+    known = [path for path in os.environ.get(METHOD_PATHS, "").split(os.pathsep) if path]
+    for folder in folders:
+        path = Path(folder).resolve()
+        if not path.is_dir():
+            raise FileNotFoundError(
+                f"method_paths: {folder} is no folder; expected one with Python files that "
+                "register methods (docs/add_a_method.md)"
+            )
+        if str(path) not in known:
+            known.append(str(path))
+    if known:
+        os.environ[METHOD_PATHS] = os.pathsep.join(known)
+
+
+def lost_method(name: str) -> str:
+    """Why a method cannot be used that a broken file names; empty for every other name."""
+    _scan()
+    return "" if name in REGISTERED else _LOST.get(name, "")
 
 
 def method_names() -> list[str]:

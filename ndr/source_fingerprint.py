@@ -26,7 +26,7 @@ BOOKKEEPING = frozenset(
     }
 )
 """Modules that write, name and report what others compute: no reason to train anew."""
-FACTS = frozenset({"ndr.metrics.metric"})
+FACTS = frozenset({"ndr.metrics.metric", "ndr.metrics.pyiqa_table"})
 """Facts about numbers that reports print and judge by: no reason to measure anew."""
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -139,4 +139,24 @@ def _files_of_other_package(module: str) -> list[Path]:
     folders = spec.submodule_search_locations
     if folders:
         return sorted(path for folder in folders for path in Path(folder).rglob("*.py"))
-    return [Path(spec.origin or "")]
+    return sorted(_with_neighbours(Path(spec.origin or "")))
+
+
+def _with_neighbours(file: Path) -> set[Path]:
+    """A file outside of any package, and the files beside it that it reaches by imports."""
+    found: set[Path] = set()
+    waiting = [file]
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found.add(path)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                names = [node.module]
+            for name in names:
+                beside = file.parent / name.partition(".")[0]
+                waiting += [beside.with_suffix(".py")] * beside.with_suffix(".py").is_file()
+                waiting += beside.rglob("*.py")
+    return found

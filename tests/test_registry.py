@@ -71,7 +71,7 @@ def test_one_broken_entry_point_leaves_the_others_as_they_are(
     found = EntryPoint("mine", "nowhere.at_all", "ndr.methods")
     monkeypatch.setattr(registry, "entry_points", lambda group: [found])
     monkeypatch.setattr(registry, "BROKEN", broken := {})
-    registry._scan.__wrapped__()
+    registry._scan_suite.__wrapped__()
     assert list(broken) == ["mine = nowhere.at_all"]
     assert "methods of mine = nowhere.at_all cannot be used: ModuleNotFound" in caplog.text
     assert "identity" in registry.method_names()
