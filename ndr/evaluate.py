@@ -55,7 +55,7 @@ def argument_parser() -> argparse.ArgumentParser:
         "--metric-weights",
         metavar="DIR",
         default=METRIC_WEIGHTS,
-        help="weights of metrics without reference (default: %(default)s)",
+        help="weights of metrics, and records of their fetching (default: %(default)s)",
     )
     parser.add_argument("--device", default="auto", choices=DEVICES)
     return parser

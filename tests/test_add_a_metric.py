@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md, "Add a metric", followed to the letter in a copy of the project."""
+"""CONTRIBUTING.md, "Add a metric", and docs/add_a_metric.md, followed to the letter in copies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image
 from tests.conftest import REPOSITORY
 from tests.project_copy import blocks, copy_project, run_in, succeeded
 
-END_OF_ENTRIES = "        )\n    }\n)\n"
+END_OF_ENTRIES = '    )\n)\n"""Every metric'
 
 pytestmark = pytest.mark.slow
 
@@ -83,3 +83,50 @@ def test_one_entry_and_one_function(tmp_path: Path) -> None:
     page = (project / "reports" / "all_tables.html").read_text(encoding="utf-8")
     assert page.count('MAE <span class="aside">lower is better</span></th>') >= 3
     assert f"{float(next(line['value'] for line in measured)):.4f}" in page
+
+
+def shown(project: Path, metric: str) -> list[dict[str, str]]:
+    path = project / "results" / "smoke" / "tables" / "table_controls.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = csv.DictReader(file)
+        return [line for line in lines if line["metric"] == metric and line["shown"] == "yes"]
+
+
+def test_metrics_of_pyiqa_by_their_names(tmp_path: Path) -> None:
+    project = copy_project(tmp_path)
+    page = blocks(REPOSITORY / "docs" / "add_a_metric.md", "A metric of pyiqa")
+    (command,) = (block.text for block in page if block.language == "bash")
+    succeeded(project, run_in(project, shlex.split(command)))
+    for metric, better in (("gmsd", min), ("entropy", max)):
+        lines = shown(project, metric)
+        values = {
+            line["label"]: float(line["value"])
+            for line in lines
+            if line["test_set"] == "smoke_sigma25" and line["value"]
+        }
+        assert {"Degraded input", "oracle (ground truth)"} <= values.keys()
+        if metric == "gmsd":
+            assert better(values, key=values.__getitem__) == "oracle (ground truth)"
+            assert values["oracle (ground truth)"] == pytest.approx(0, abs=1e-6)
+        assert all(line["interval_low"] for line in lines if line["value"])
+    assert not any(line["value"] for line in shown(project, "lpips"))
+    table = project / "results" / "smoke" / "tables" / "table_controls.json"
+    for words in (
+        "lpips: lpips needs alexnet-owt-7be5be79.pth, published at https://",
+        "place the file at data/weights/metrics/alexnet-owt-7be5be79.pth",
+    ):
+        assert words in table.read_text(encoding="utf-8")
+    # The same line of a table: until the terms are accepted, the cells ask for it.
+    path = project / page[1].path
+    text, replaced = re.subn(r"^metrics: .*\n", page[1].text, path.read_text(), flags=re.MULTILINE)
+    assert replaced == 1
+    path.write_text(text, encoding="utf-8")
+    asked = shlex.split("snakemake --cores 2 table_controls --config tier=smoke")
+    succeeded(project, run_in(project, asked))
+    lines = shown(project, "gmsd")
+    assert lines
+    assert not any(line["value"] for line in lines)
+    assert "add pyiqa_non_commercial to accepted_terms" in table.read_text(encoding="utf-8")
+    assert all(
+        line["value"] for line in shown(project, "PSNR") if line["label"] == "Degraded input"
+    )

@@ -16,6 +16,7 @@ ROOT = REPOSITORY
 
 FLOORS = {
     "ndr.metrics.metric": 1,
+    "ndr.metrics.pyiqa_table": 1,
     "ndr.method": 1,
     "ndr.image_batch": 1,
     "ndr.image_decoding": 1,
@@ -50,6 +51,7 @@ FLOORS = {
     "ndr.represent": 4,
     "ndr.time_networks": 4,
     "ndr.fetch_weights": 4,
+    "ndr.fetch_metric_weights": 4,
     "workflows": 4,
     "reports.number_format": 5,
     "reports.paper": 6,

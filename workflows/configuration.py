@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from ndr.data.fetch.fetch_errors import check_address
 from ndr.method import TIERS
-from ndr.metrics.metric import METRICS
+from ndr.metrics.metric import METRICS, check_metrics
+from ndr.metrics.protocol import NO_REFERENCE
 from ndr.nearest_name import check_names, unknown_name
 from ndr.specs.run_spec import BALANCES, NOISE_VARIANTS, X2_ORDERS, Name, Recipe
 from ndr.specs.typed_file import (
@@ -63,6 +64,8 @@ class SuiteConfig:
 
     tier: str = "quick"
     tables: tuple[str, ...]
+    metrics: tuple[str, ...] = ()
+    """Shown in all tables beside their own."""
     seeds: Annotated[tuple[int, ...], filled] | None = None
     suite_seed: int = 9
     balance: Balance | None = None
@@ -78,6 +81,10 @@ class SuiteConfig:
     only_methods: tuple[str, ...] = ()
     data_mirrors: tuple[Address, ...] = ()
     accepted_terms: tuple[str, ...] = ()
+    quoted_numbers: tuple[str, ...] = ()
+    """CSV files of published numbers beside rows of the tables."""
+    method_paths: tuple[str, ...] = ()
+    """Folders outside of the suite whose Python files register methods."""
     own_test_sets: tuple[OwnTestSet, ...] = ()
     own_train_sets: tuple[OwnTrainSet, ...] = ()
     allow_partial_sets: bool | None = None
@@ -254,13 +261,31 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_names("metric", self.metrics, METRICS)
+        check_metrics("metric", self.metrics)
+        compared = [name for name in self.metrics if not self.can_show(name)]
+        if compared:
+            raise SpecError(
+                f"metrics: {', '.join(compared)} compare with a ground truth, which photographs "
+                f"under the protocol {NO_REFERENCE} have not"
+            )
         check_names("metric of the table", self.own_metrics, self.metrics)
         if isinstance(self.average, Mapping) and set(self.average) != set(self.columns):
             raise SpecError(
                 f"average: expected a weight for each of {', '.join(self.columns)}, found "
                 f"{', '.join(self.average)}"
             )
+
+    def can_show(self, metric: str) -> bool:
+        """Whether a metric fits the table: photographs without ground truth are not compared."""
+        facts = METRICS[metric]
+        unreferenced = self.protocol == NO_REFERENCE
+        return not (unreferenced and facts.needs_reference) or bool(facts.unknown)
+
+    def with_metrics(self, names: Iterable[str]) -> Table:
+        """The table with further metrics, of those that fit it."""
+        further = [each for each in names if each not in self.metrics and self.can_show(each)]
+        own = (*self.own_metrics, *further)
+        return dataclasses.replace(self, metrics=(*self.metrics, *further), own_metrics=own)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ndr.method import OfficialWeights
+from ndr.metrics.metric import METRICS, check_metrics
 from ndr.metrics.protocol import PROTOCOLS
 from ndr.nearest_name import check_names
-from ndr.registry import method_names
+from ndr.registry import add_method_paths, lost_method, method_names
 from ndr.shipped_weights import ShippedWeights
 from ndr.specs.run_spec import OFFICIAL, EvaluationSpec, RunSpec
 from ndr.specs.table_plan import PlannedColumn, PlannedRow, TablePlan
@@ -34,21 +34,19 @@ from workflows.configuration import (
     read_tier,
 )
 from workflows.main_run import INPUT_CONTROLS, noise_evaluations
-from workflows.own_sets import table_with_own_columns, tier_with_own_sets
+from workflows.official_rows import official_run, weights_of, why_no_weights
+from workflows.own_sets import tier_with_own_sets
+from workflows.quoted_numbers import quotation_notes, read_quoted_numbers
 from workflows.rows import (
     RowSpecs,
     SetIdentities,
     input_row,
     method_info,
-    official_run,
     paper_method,
     row_label,
     truth_row,
-    weights_of,
-    why_no_weights,
 )
-
-log = logging.getLogger(__name__)
+from workflows.tier_tables import tables_of_tier
 
 SHIPPED = "shipped"
 """Source of numbers: the networks that the suite has trained, in `weights/`."""
@@ -62,6 +60,8 @@ class _AskedRun:
     training: str | None
     weights: OfficialWeights | None
     columns: set[str] = field(default_factory=set)
+    metrics: set[str] = field(default_factory=set)
+    """Those that run under terms, which were accepted."""
 
 
 @dataclass(frozen=True)
@@ -131,41 +131,31 @@ class Plan:
 
     @functools.cached_property
     def all_tables(self) -> Mapping[str, Table]:
-        """Every table of the tier: which test sets a run is scored on depends on all of them."""
-        tables = {name: read_table(name, self.folder) for name in names_in("tables", self.folder)}
+        """Every table of the tier: which test sets a run is scored on depends on all of them.
+
+        Rows whose method's file is broken are left out; the plans of the tables show them.
+        """
         return {
-            name: table_with_own_columns(name, each, self.tier, self.config, self.rows.settings)
-            for name, each in tables.items()
-            if self.config.tier in each.tiers and self._has_columns(name, each)
+            name: dataclasses.replace(
+                table, rows=tuple(row for row in table.rows if not lost_method(row.method))
+            )
+            for name, table in self._written_tables.items()
         }
 
-    def _has_columns(self, name: str, table: Table) -> bool:
-        """Whether the tier has all columns of a table; one that nobody asks for is left out.
-
-        Raises:
-            UnknownNameError: the table is asked for, or no tier has the column.
-        """
-        lacking = [column for column in table.columns if column not in self.tier.test_sets]
-        if not lacking:
-            return True
-        tier = self.config.tier
-        known: Iterable[str] = self.tier.test_sets
-        if name not in self.config.tables:
-            tiers = (read_tier(other, self.folder) for other in names_in("tiers", self.folder))
-            known = {column for each in tiers for column in each.test_sets}
-        check_names(
-            f"column of {name} at tier {tier}, whose test sets are in config/tiers/{tier}.yaml "
-            f"(`tiers:` in config/tables/{name}.yaml leaves the others out)",
-            lacking,
-            known,
-        )
-        log.warning("%s is left out: the tier %s has no column %s", name, tier, lacking[0])
-        return False
+    @functools.cached_property
+    def _written_tables(self) -> Mapping[str, Table]:
+        return tables_of_tier(self.config, self.tier, self.rows.settings, self.folder)
 
     @functools.cached_property
     def all_figures(self) -> Mapping[str, Figure]:
         """Every figure: which test sets a run is scored on depends on them too."""
-        return {name: read_figure(name, self.folder) for name in names_in("figures", self.folder)}
+        names = names_in("figures", self.folder)
+        return {name: self._figure(read_figure(name, self.folder)) for name in names}
+
+    @staticmethod
+    def _figure(figure: Figure) -> Figure:
+        sound = tuple(each for each in figure.rows if not lost_method(each.method))
+        return dataclasses.replace(figure, rows=sound)
 
     @functools.cached_property
     def tables(self) -> Mapping[str, TablePlan]:
@@ -194,6 +184,7 @@ class Plan:
                 asked.columns,
                 None if asked.training is None else self.runs[asked.training],
                 asked.weights,
+                metrics=asked.metrics,
             )
             for run, asked in sorted(self._asked_runs().items())
         }
@@ -203,18 +194,28 @@ class Plan:
         """All runs that a table, a figure or a picture of the page shows."""
         found: dict[str, _AskedRun] = {}
 
-        def ask(row: TableRow, seed: int, columns: Iterable[str]) -> None:
+        def ask(
+            row: TableRow, seed: int, columns: Iterable[str], metrics: Iterable[str] = ()
+        ) -> None:
             asked = _AskedRun(row, self.rows.training_of(row, seed), None)
-            found.setdefault(self.rows.run_of(row, seed), asked).columns.update(columns)
+            asked = found.setdefault(self.rows.run_of(row, seed), asked)
+            asked.columns.update(columns)
+            asked.metrics.update(metrics)
 
         for table in self.all_tables.values():
+            metrics = self.rows.allowed(table.metrics)
             for row in table.rows:
                 columns = self.rows.table_columns(row, table)
                 for seed in self.seeds_of(row):
-                    ask(row, seed, columns)
+                    ask(row, seed, columns, metrics)
                 if weights := weights_of(row):
                     asked = _AskedRun(row, None, weights)
-                    found.setdefault(official_run(row, weights), asked).columns.update(columns)
+                    asked = found.setdefault(official_run(row, weights), asked)
+                    asked.columns.update(columns)
+                    asked.metrics.update(metrics)
+            if metrics:  # the degraded input, which the table starts with
+                scale = self.scale_of(table.label, table.columns)
+                ask(input_row(scale), self.seed, table.columns, metrics)
         for figure in self.all_figures.values():
             for system in figure.rows:
                 run = self.rows.training_of(system.row, self.seed)
@@ -270,6 +271,13 @@ class Plan:
     def _table_plan(self, name: str, table: Table) -> TablePlan:
         scale = self.scale_of(table.label, table.columns)
         test_sets = {column: self.rows.test_set(column) for column in table.columns}
+        names = {column: each.name for column, each in test_sets.items()}
+        quoted = read_quoted_numbers(self.config.quoted_numbers, self._written_tables)
+        rows = tuple(
+            quoted.beside(self._sourced_row(row, source, table), row, name, names)
+            for row in self._written_tables[name].rows
+            for source in self._sources_of(row)
+        )
         return TablePlan(
             name=name,
             label=table.label,
@@ -286,27 +294,36 @@ class Plan:
                 )
                 for column, each in test_sets.items()
             ),
-            rows=tuple(
-                self._official_row(row, table)
-                if source == OFFICIAL and method_info(row).trainable
-                else self._planned_row(row, table)
-                for row in table.rows
-                for source in self._sources_of(row)
-            ),
+            rows=rows,
             degraded_input_run=self.rows.run_of(input_row(scale), self.seed),
             average=bool(table.average),
             average_weights=tuple(table.average[column] for column in table.columns)
             if isinstance(table.average, Mapping)
             else (),
-            own_metrics=table.own_metrics,
+            own_metrics=tuple(
+                name
+                for name in table.metrics
+                if name in table.own_metrics or name not in METRICS.own
+            ),
             paper_values=table.paper_values,
             comparable_with_paper=self.tier.comparable_with_paper,
-            notes=table.notes,
+            withheld={
+                name: reason for name in table.metrics if (reason := self.rows.withheld(name))
+            },
+            notes=(*table.notes, *quotation_notes(rows)),
         )
+
+    def _sourced_row(self, row: TableRow, source: str, table: Table) -> PlannedRow:
+        if lost_method(row.method):
+            return self.rows.lost_row(row, table, lost_method(row.method))
+        if source == OFFICIAL and method_info(row).trainable:
+            return self._official_row(row, table)
+        return self._planned_row(row, table)
 
     def _sources_of(self, row: TableRow) -> tuple[str, ...]:
         """Where the numbers of a row come from: one line of the table each."""
-        return self.sources if method_info(row).trainable else self.sources[:1]
+        several = not lost_method(row.method) and method_info(row).trainable
+        return self.sources if several else self.sources[:1]
 
     def _official_row(self, row: TableRow, table: Table) -> PlannedRow:
         """The row with the weights that the method's authors publish."""
@@ -346,7 +363,9 @@ def make_plan(config: SuiteConfig, catalogue: SetIdentities, folder: Path = CONF
 
     Raises:
         UnknownNameError: unknown tier, table, setting, method or change, with the nearest names.
+        FileNotFoundError: a folder of `method_paths` that is not there.
     """
+    add_method_paths(config.method_paths)
     check_names("tier", [config.tier], names_in("tiers", folder))
     check_names("table", config.tables, names_in("tables", folder))
     for name in config.tables:
@@ -366,5 +385,6 @@ def make_plan(config: SuiteConfig, catalogue: SetIdentities, folder: Path = CONF
     tier = tier_with_own_sets(tier, config, settings)
     for own in config.own_test_sets:
         check_names(f"table of own test set {own.name!r}", own.tables, names_in("tables", folder))
+    check_metrics("metric", config.metrics)
     check_names("column in pictures_of", config.pictures_of, tier.test_sets)
     return Plan(config, tier, RowSpecs(config, tier, settings, catalogue), folder)

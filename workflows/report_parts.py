@@ -14,15 +14,13 @@ from ndr.specs.figure_plan import KINDS, REPRESENTATION_KINDS, FigurePlan, Figur
 from ndr.specs.table_plan import ComparedRow, ComparedTestSet, SensitivityPlan
 from workflows.configuration import Figure, FigureSystem
 from workflows.main_run import METHOD, SETTING, TABLE, main_input, main_run, other_noise
+from workflows.official_rows import official_run, weights_of, why_no_weights
 from workflows.planning import SHIPPED, Plan
 from workflows.rows import (
     input_row,
     method_info,
-    official_run,
     row_label,
     truth_row,
-    weights_of,
-    why_no_weights,
 )
 
 RETRAINED = "retrained"

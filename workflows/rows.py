@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ndr.data.fetch.source import Terms
 from ndr.method import MethodInfo, OfficialWeights, Tiling
+from ndr.metrics.metric import METRICS
 from ndr.nearest_name import check_names, named_entry
 from ndr.registry import method_arguments, method_class
 from ndr.specs.run_spec import (
-    OFFICIAL,
     UNTRAINED,
     EvaluationSpec,
     NoiseSpec,
@@ -24,6 +24,7 @@ from ndr.specs.run_spec import (
     TestSetSpec,
     run_id,
 )
+from ndr.specs.table_plan import PlannedRow
 from ndr.specs.typed_file import SpecError
 from workflows.configuration import (
     Figure,
@@ -76,33 +77,6 @@ def row_label(row: TableRow) -> str:
     return ", ".join([method_info(row).paper_label, *words])
 
 
-def weights_of(row: TableRow) -> OfficialWeights | None:
-    """The published checkpoint that may stand in a row; none for a changed network."""
-    published = () if row.changes or row.recipe else method_info(row).official_weights
-    return next((weights for weights in published if row.setting in weights.settings), None)
-
-
-def official_run(row: TableRow, weights: OfficialWeights) -> str:
-    """Id of the run that evaluates a published checkpoint."""
-    changes: dict[str, object] = {"weights": weights.name}
-    if row.self_ensemble:
-        changes["self_ensemble"] = True
-    return run_id(row.method, OFFICIAL, changes, 0)
-
-
-def why_no_weights(row: TableRow) -> str:
-    """Why a row has no published checkpoint."""
-    info = method_info(row)
-    if not info.official_weights:
-        return f"the authors of {info.paper_label} publish no weights that this suite can read"
-    if row.changes:
-        return "its authors publish no weights of this changed network"
-    if row.recipe:
-        return "its authors publish no weights of this changed training"
-    names = ", ".join(weights.name for weights in info.official_weights)
-    return f"its authors publish no weights for this training mix (known: {names})"
-
-
 class SetIdentities(Protocol):
     """What the plan asks of the catalogue of data sets."""
 
@@ -152,10 +126,35 @@ class RowSpecs:
                 return f"it runs under terms of use: {terms.request(name)}"
         return ""
 
+    def withheld(self, metric: str) -> str:
+        """Why a metric is not computed: it runs a package whose terms nobody has accepted."""
+        names = {metric, METRICS[metric].package}
+        for name, terms in self.catalogue.terms.items():
+            if names & {*terms.metrics} and name not in self.config.accepted_terms:
+                return f"it runs under terms of use: {terms.request(name)}"
+        return ""
+
+    def allowed(self, metrics: Iterable[str]) -> list[str]:
+        """Those of `metrics` that run under terms which are accepted."""
+        return [name for name in metrics if METRICS[name].package and not self.withheld(name)]
+
     def table_columns(self, row: TableRow, table: Table) -> list[str]:
         """Columns that a row fills: the test sets of the tasks it was trained for."""
         tasks = self.setting(row.setting).tasks
         return [name for name in table.columns if self.test_set(name).task in tasks]
+
+    def lost_row(self, row: TableRow, table: Table, reason: str) -> PlannedRow:
+        """The row of a method whose file is broken, with the error."""
+        columns = self.table_columns(row, table)
+        return PlannedRow(
+            block=self.setting(row.setting).block,
+            label=row.label or paper_method(row) or row.method,
+            paper_method=paper_method(row),
+            run=None,
+            columns=tuple(self.test_set(column).name for column in columns),
+            reason=reason,
+            printed=row.printed,
+        )
 
     def figure_columns(self, system: FigureSystem, figure: Figure) -> list[str]:
         """Columns of a figure that a system fills.
@@ -290,6 +289,8 @@ class RowSpecs:
         columns: Collection[str],
         training: RunSpec | None,
         weights: OfficialWeights | None,
+        *,
+        metrics: Collection[str] = (),
     ) -> EvaluationSpec:
         """The evaluation of a run on the test sets of `columns`.
 
@@ -299,6 +300,7 @@ class RowSpecs:
             columns: names of test sets of the tier.
             training: of the checkpoint to evaluate, where there is one.
             weights: the authors' checkpoint instead.
+            metrics: those that run under terms, which were accepted.
         """
         tiles: dict[str, Any] = {}
         if self.config.tile is not None and method_info(row).tiling is not Tiling.FORBIDDEN:
@@ -329,6 +331,7 @@ class RowSpecs:
             cpu_threads=self.tier.cpu_threads,
             pictures=0 if self.config.pictures_of and not shown else self.tier.pictures,
             pictures_of=tuple(self.test_set(column).name for column in shown),
+            metrics=tuple(sorted(metrics)),
             **tiles,
         )
 

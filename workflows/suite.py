@@ -20,7 +20,7 @@ from ndr.specs.report_description import ReportDescription, TestSetSource
 from ndr.specs.run_spec import EvaluationSpec, RunSpec
 from ndr.specs.table_plan import SensitivityPlan, TablePlan
 from ndr.specs.typed_file import plain
-from workflows import ORIGINALS, ROOT, SETS, WEIGHTS
+from workflows import METRIC_WEIGHTS, ORIGINALS, ROOT, SETS, WEIGHTS
 from workflows.configuration import SuiteConfig
 from workflows.job_resources import JobResources
 from workflows.main_run import main_run
@@ -189,6 +189,10 @@ class Suite:
         spec = self.evaluation(run)
         name = spec.official_weights
         return [f"{WEIGHTS}/{spec.method}__{name}.json"] if name else []
+
+    def metric_records(self, run: str) -> list[str]:
+        """Records of the weights of metrics that an evaluation computes under accepted terms."""
+        return [f"{METRIC_WEIGHTS}/{name}.json" for name in self.evaluation(run).metrics]
 
     def checkpoint_option(self, run: str) -> list[str]:
         """The command-line option that names the checkpoint, or the record of the authors'."""

@@ -24,9 +24,10 @@ from ndr.evaluation.loaded_method import LoadedMethod
 from ndr.evaluation.running import Restoration, fixed_arithmetic
 from ndr.evaluation.tiling import TileGrid, tile_grid
 from ndr.method import RestorationError
-from ndr.metrics.metric import ImageTooSmallError
-from ndr.metrics.no_reference import NAMES, score, unavailable
+from ndr.metrics.metric import METRICS, ImageTooSmallError, check_metrics
+from ndr.metrics.no_reference import NAMES, needs_weights, score, unavailable
 from ndr.metrics.protocol import NO_REFERENCE, protocol
+from ndr.metrics.pyiqa_networks import PyiqaMetrics
 from ndr.nearest_name import check_names
 from ndr.records.per_image import ImageScore
 from ndr.specs.run_spec import EvaluationSpec
@@ -34,7 +35,7 @@ from ndr.specs.run_spec import EvaluationSpec
 logger = logging.getLogger(__name__)
 
 METRIC_WEIGHTS = "data/weights/metrics"
-"""Where the weights of metrics without reference are looked for."""
+"""Where the weights of metrics are looked for, and the records of their fetching."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Evaluation:
     failures: dict[str, str]
     """Test sets that the method could not restore, with the reason; they have no scores."""
     unavailable_metrics: dict[str, str]
-    """Metrics without reference that could not be computed on this machine, with the reason."""
+    """Metrics that could not be computed on this machine, with the reason; they have no values."""
     grid: TileGrid | None
     restore_seconds: float
     seconds_per_megapixel: float
@@ -75,10 +76,10 @@ def evaluate(
         sets: the prepared sets.
         pictures: folder for pictures; it is made even if none is kept.
         device: where the method is.
-        metric_weights: folder with the weights of metrics without reference.
+        metric_weights: folder with the weights of metrics, and the records of their fetching.
 
     Raises:
-        UnknownNameError: an unknown protocol, or test set to keep pictures of.
+        UnknownNameError: an unknown protocol, metric, or test set to keep pictures of.
         TilingError: tiles for a method that forbids them.
         ManifestError: a set was prepared as something else than the spec says.
         EvaluationError: sizes that do not fit, or an output that is no finite image.
@@ -87,6 +88,7 @@ def evaluate(
     # A misspelt name is reported before anything is restored.
     for name in spec.protocols:
         protocol(name)
+    check_metrics("metric", spec.metrics)
     check_names("test set to keep pictures of", spec.pictures_of, [s.name for s in spec.test_sets])
     info = loaded.method.info
     grid = tile_grid(info, spec.tile, spec.tile_overlap)
@@ -104,8 +106,12 @@ def evaluate(
     scores: list[ImageScore] = []
     failures: dict[str, str] = {}
     unreferenced = any(not test_set.reference for test_set in spec.test_sets)
-    missing = unavailable(NAMES, Path(metric_weights)) if unreferenced else {}
-    metrics = tuple(name for name in NAMES if name not in missing)
+    # Those that run under terms of use are in the spec once these are accepted.
+    allowed = [name for name in NAMES if name in spec.metrics or not needs_weights(name)]
+    missing = unavailable(allowed, Path(metric_weights)) if unreferenced else {}
+    metrics = tuple(name for name in allowed if name not in missing)
+    by_name = [name for name in spec.metrics if name not in METRICS.own]
+    packaged = PyiqaMetrics(by_name, Path(metric_weights), str(device))
 
     def judged(
         restored: NDArray[np.float32], image: DegradedImage, where: str
@@ -126,6 +132,10 @@ def evaluate(
             except ValueError as error:
                 raise EvaluationError(f"{where}, protocol {name!r}: {error}") from error
             yield from ((name, metric, value) for metric, value in found.items())
+        # What a protocol looks at is a matter of PSNR and SSIM: these see the whole image, once.
+        rated = packaged.rate(restored, image.clean)
+        for name in spec.protocols if image.clean is not None else (NO_REFERENCE,):
+            yield from ((name, metric, value) for metric, value in rated.items())
 
     with (
         fixed_arithmetic(spec.precision, spec.cpu_threads, device),
@@ -144,13 +154,14 @@ def evaluate(
                 failures[images.spec.name] = str(error)
                 logger.warning("%s, test set %r: %s", spec.run, images.spec.name, error)
     return Evaluation(
-        tuple(scores),
+        # All images of a run or none: a mean of some would say something else.
+        tuple(each for each in scores if each.metric not in packaged.unavailable),
         {
             images.spec.name: (0 if images.spec.name in failures else len(images), images.total)
             for images in test_sets
         },
         failures,
-        missing,
+        missing | packaged.unavailable,
         grid,
         restoration.seconds,
         restoration.seconds_per_megapixel,

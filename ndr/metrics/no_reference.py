@@ -152,6 +152,15 @@ def _check_size(image: Pixels) -> None:
         )
 
 
+def needs_weights(name: str) -> bool:
+    """Whether a metric is a network of package pyiqa, with published weights.
+
+    >>> needs_weights("MUSIQ"), needs_weights("PIQE")
+    (True, False)
+    """
+    return "weights" in MEASURES[name].takes
+
+
 def unavailable(names: Sequence[str], weights_folder: Path) -> dict[str, str]:
     """Metrics that cannot be computed, with the reason and what to do.
 
@@ -169,7 +178,7 @@ def unavailable(names: Sequence[str], weights_folder: Path) -> dict[str, str]:
     {}
     """
     check_names("metric without reference", names, NAMES)
-    needing = [name for name in names if "weights" in MEASURES[name].takes]
+    needing = [name for name in names if needs_weights(name)]
     if not needing:
         return {}
     from ndr.metrics.quality_networks import WEIGHTS, MetricWeightsError

@@ -8,7 +8,6 @@ is checked against the hash that its publisher gives, read as tensors alone, and
 from __future__ import annotations
 
 import functools
-import importlib.util
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ndr.checkpoint import load_strictly
+from ndr.metrics.pyiqa_table import installed
 from ndr.published_weights import read_state
 from ndr.records.provenance import file_sha256
 
@@ -33,6 +33,14 @@ _PUBLISHED = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main"
 
 class MetricWeightsError(ValueError):
     """Weights of a metric that are missing or not the published ones; says what to do."""
+
+
+def package_missing(metric: str) -> str:
+    """Why a metric cannot be computed where its package is not installed."""
+    return (
+        f"{metric} needs the package pyiqa, for non-commercial use only, which is not installed; "
+        "the suite's extra [quality] and requirements.lock have it"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +81,8 @@ class MetricWeights:
         Raises:
             MetricWeightsError: no file, or another one; or the network's package is not installed.
         """
-        if importlib.util.find_spec("pyiqa") is None:
-            raise MetricWeightsError(
-                f"{self.metric} needs the package pyiqa, for non-commercial use only, which is not "
-                "installed; the suite's extra [quality] and requirements.lock have it"
-            )
+        if not installed():
+            raise MetricWeightsError(package_missing(self.metric))
         path = self.place(folder)
         sha256 = _sha256(path, path.stat().st_mtime_ns, path.stat().st_size)
         if not sha256.startswith(self.sha256_start):

@@ -72,3 +72,25 @@ class FetchedWeights(Record):
     sha256: str | None = None
     reason: str = ""
     """Why it is unavailable; empty where it is there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricFile:
+    """A file that a metric needs."""
+
+    url: str
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedMetric(Record):
+    """`data/weights/metrics/<metric>.json`: the weights of a metric."""
+
+    FILE: ClassVar[str] = "record of ndr.fetch_metric_weights"
+    AGAIN: ClassVar[str] = "delete it and run again"
+
+    metric: str
+    files: tuple[MetricFile, ...] = ()
+    reason: str = ""
+    """Why the metric cannot be computed; empty where all is there."""

@@ -296,6 +296,8 @@ class EvaluationSpec(CanonicalSpec):
     """Restored images kept per test set."""
     pictures_of: tuple[str, ...] = field(default_factory=tuple)
     """Test sets to keep pictures of; empty: all."""
+    metrics: tuple[str, ...] = field(default=(), metadata=LATER)
+    """Metrics under terms of use that were asked for and accepted: of package pyiqa."""
 
     @property
     def sets(self) -> tuple[str, ...]:

@@ -23,6 +23,18 @@ class PlannedColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class QuotedNumber:
+    """A published number that the user gives beside a row."""
+
+    test_set: str
+    metric: str
+    text: str
+    """As it is printed."""
+    source: str
+    """Where it is printed, e.g. "Li et al., CVPR 2022, Table 1"."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedRow:
     """One system of a table; `run` is None where it cannot be run yet, with the reason."""
 
@@ -43,6 +55,8 @@ class PlannedRow:
     """The test sets' noise is another than the degraded input's (authors' weights)."""
     other_seeds: tuple[str, ...] = ()
     """Runs of the same system with the configuration's further seeds; `run` has the first."""
+    quoted: tuple[QuotedNumber, ...] = field(default=(), metadata=LATER)
+    """Numbers that stand beside it where the paper has none."""
 
     @property
     def runs(self) -> tuple[str, ...]:
@@ -79,6 +93,8 @@ class TablePlan(CanonicalSpec):
     comparable_with_paper: bool = field(default=True, metadata=LATER)
     """Whether the tier's sets and networks are such that a word may be said on the paper's
     numbers."""
+    withheld: dict[str, str] = field(default_factory=dict, metadata=LATER)
+    """Why those of `metrics` were not computed that run under terms which nobody has accepted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ class _RowAssembly:
         self, plan: TablePlan, planned: PlannedRow, runs: Mapping[str, RunResults]
     ) -> None:
         self.plan, self.planned = plan, planned
-        self.results = RowResults(tuple(runs[run] for run in planned.runs))
+        self.results = RowResults(tuple(runs[run] for run in planned.runs), plan.withheld)
         self.protocol = planned.protocol or plan.protocol
         weights = plan.average_weights or (1.0,) * len(plan.columns)
         pairs = zip(plan.columns, weights, strict=True)
@@ -100,7 +100,7 @@ class _RowAssembly:
         ours = {n.metric: n for n in numbers if n.protocol == self.protocol}
         metrics = self.plan.metrics
         shown = tuple(
-            _shown(metric, ours.get(metric), self._printed(paper_column, metric), given)
+            _shown(metric, ours.get(metric), self._printed(column, paper_column, metric), given)
             for metric, given in zip(metrics, inputs or (None,) * len(metrics), strict=True)
         )
         measured = t.OK if any(one.paper is not None for one in shown) else t.NO_PAPER_VALUE
@@ -115,8 +115,11 @@ class _RowAssembly:
             warnings=tuple(warnings),
         )
 
-    def _printed(self, paper_column: str, metric: str) -> PrintedValue:
+    def _printed(self, test_set: str, paper_column: str, metric: str) -> PrintedValue:
         row = self.planned
+        for given in row.quoted:
+            if (given.test_set, given.metric) == (test_set, metric):
+                return PrintedValue(given.text)
         if not row.paper_method or not paper_column or metric in self.plan.own_metrics:
             return NOT_PRINTED
         key = (row.block, row.paper_method, paper_column, metric)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,6 +29,8 @@ class RowResults:
     """The runs of a row, in the order of the configuration's seeds; empty where it is left out."""
 
     runs: tuple[RunResults, ...]
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    """Metrics that were not to be computed, with the reason."""
 
     def _evaluations(self) -> list[Evaluation]:
         """The evaluations of all seeds; none where one is missing."""
@@ -43,7 +45,8 @@ class RowResults:
     def state(self, test_set: str, metrics: Sequence[str], protocol: str) -> tuple[str, str]:
         """Status of a cell, and the reason where it cannot be filled: all seeds or nothing."""
         for run in self.runs:
-            status, reason = _state(run, test_set, metrics, protocol)
+            allowed = [metric for metric in metrics if metric not in self.withheld]
+            status, reason = _state(run, test_set, allowed, protocol)
             if status != t.OK:
                 return status, f"{run.run}: {reason}" if len(self.runs) > 1 else reason
         first, *others = self._evaluations()
@@ -78,10 +81,9 @@ class RowResults:
         for run in self.runs:
             assert run.evaluation is not None
             assert run.provenance is not None
+            unavailable = {**self.withheld, **run.unavailable}
             reasons += [
-                f"{metric}: {reason}"
-                for metric, reason in run.unavailable.items()
-                if metric in metrics
+                f"{metric}: {reason}" for metric, reason in unavailable.items() if metric in metrics
             ]
             if protocol == NO_REFERENCE:
                 continue
@@ -89,7 +91,8 @@ class RowResults:
                 f"no {metric} under protocol {name!r}"
                 for name in run.provenance.protocols
                 for metric in metrics
-                if SeriesKey(test_set, name, metric) not in run.evaluation.series
+                if metric not in unavailable
+                and SeriesKey(test_set, name, metric) not in run.evaluation.series
             ]
         return list(dict.fromkeys(reasons))
 

@@ -15,6 +15,7 @@ from ndr.data.pairs import PairedSet
 from ndr.evaluate import main
 from ndr.evaluation.degraded_images import EvaluationError
 from ndr.evaluation.loaded_method import LoadedMethod
+from ndr.fetch_metric_weights import fetched
 from ndr.method import PRESETS, Method, MethodInfo, SideInformation
 from ndr.metrics.no_reference import piqe
 from ndr.records.downloads import FetchedWeights
@@ -57,7 +58,7 @@ def test_a_self_ensemble_averages_the_eight_versions(sets: Path, tmp_path: Path)
 
 
 def test_real_photographs_are_rated_without_reference(sets: Path, tmp_path: Path) -> None:
-    given = evaluation_spec(test_sets=(REAL, RAIN))
+    given = evaluation_spec(test_sets=(REAL, RAIN), metrics=("DBCNN", "MUSIQ"))
     empty = tmp_path / "no_weights"
     result = evaluated(given, sets, tmp_path, metric_weights=empty)
     real = [s for s in result.scores if s.test_set == "real_rain"]
@@ -75,6 +76,25 @@ def test_real_photographs_are_rated_without_reference(sets: Path, tmp_path: Path
         assert "https://" in reason
         assert str(empty) in reason
     assert {s.protocol for s in result.scores if s.test_set == "rain"} == {"ndr"}
+    # Nothing runs under terms that nobody has accepted.
+    unasked = evaluation_spec(test_sets=(REAL,))
+    assert evaluated(unasked, sets, tmp_path, metric_weights=empty).unavailable_metrics == {}
+
+
+def test_metrics_of_pyiqa_rate_all_images_of_a_run_or_none(sets: Path, tmp_path: Path) -> None:
+    names = ("entropy", "gmsd", "ms_ssim")
+    for name in names:
+        fetched(name, tmp_path).write(tmp_path / f"{name}.json")
+    given = evaluation_spec(test_sets=(RAIN, REAL), metrics=names, protocols=("ndr", "sr_y"))
+    result = evaluated(given, sets, tmp_path / "pictures", metric_weights=tmp_path)
+    found = {(s.test_set, s.protocol, s.metric) for s in result.scores if s.metric in names}
+    assert found == {
+        ("rain", "ndr", "gmsd"), ("rain", "sr_y", "gmsd"),
+        ("rain", "ndr", "entropy"), ("rain", "sr_y", "entropy"),
+        ("real_rain", "no_reference", "entropy"),
+    }  # fmt: skip
+    assert set(result.unavailable_metrics) == {"ms_ssim"}
+    assert "cannot rate an image of 36 x 40 pixels" in result.unavailable_metrics["ms_ssim"]
 
 
 def test_the_oracle_has_nothing_to_show_without_a_truth(sets: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ rule evaluate_run:
         sets=lambda wildcards: suite.evaluation_manifests(wildcards.run),
         checkpoint=lambda wildcards: suite.checkpoints(wildcards.run),
         weights=lambda wildcards: suite.fetched_weights(wildcards.run),
+        metrics=lambda wildcards: suite.metric_records(wildcards.run),
     output:
         per_image="<results>/evaluations/{run}/per_image.csv",
         provenance="<results>/evaluations/{run}/provenance.json",

@@ -1,7 +1,7 @@
 # The configuration becomes the plan: run specs, evaluation specs and table plans by name.
 from ndr.source_fingerprint import source_fingerprint
 from workflows.configuration import suite_config
-from workflows import ROOT
+from workflows import METRIC_WEIGHTS, ROOT
 from workflows.suite import Suite
 
 suite = Suite(suite_config(config))

@@ -40,7 +40,7 @@ class Terms:
     methods: tuple[str, ...] = ()
     """Methods that run a package under it."""
     metrics: tuple[str, ...] = ()
-    """Metrics that run a package under it."""
+    """Metrics that run a package under it, or the package whose metrics are named as it does."""
 
     def request(self, name: str) -> str:
         """The question to the user, whose answer is the terms' name in the configuration."""
