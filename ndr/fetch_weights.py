@@ -19,7 +19,7 @@ from ndr.data.fetch.obtaining import obtain
 from ndr.data.fetch.source import Download
 from ndr.data.fetch.transfer import Waits, new_session
 from ndr.method import WEIGHT_ENDINGS, OfficialWeights
-from ndr.nearest_name import named_entry
+from ndr.nearest_name import UnknownNameError, named_entry
 from ndr.records.downloads import FetchedWeights
 from ndr.registry import method_class
 from ndr.specs.typed_file import build
@@ -112,11 +112,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; an unavailable file is written down and is no error."""
     options = argument_parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    weights = official_weights(options.method, options.weights)
-    answer = fetched(options.method, weights, options.folder, tuple(options.mirror), Waits())
-    if answer.reason:
-        logging.getLogger("ndr.fetch_weights").warning("%s", answer.reason)
-    answer.write(options.out)
+    log = logging.getLogger("ndr.fetch_weights")
+    try:
+        weights = official_weights(options.method, options.weights)
+        answer = fetched(options.method, weights, options.folder, tuple(options.mirror), Waits())
+        if answer.reason:
+            log.warning("%s", answer.reason)
+        answer.write(options.out)
+    except (UnknownNameError, OSError) as error:
+        log.error("%s", error)
+        return 1
     return 0
 
 

@@ -101,10 +101,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     try:
         device = chosen_device(arguments.device)
-    except DeviceError as error:
+        costs = network_costs(arguments.tier, arguments.rounds, device, arguments.cpu_threads)
+        costs.write(arguments.out)
+    except (DeviceError, OSError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
-    costs = network_costs(arguments.tier, arguments.rounds, device, arguments.cpu_threads)
-    costs.write(arguments.out)
 
 
 if __name__ == "__main__":

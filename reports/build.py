@@ -324,9 +324,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             leaks=arguments.leaks,
             assets=None if arguments.single_file else arguments.out.parent / "assets",
         )
+        write_text(arguments.out, page)
     except (ValueError, OSError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
-    write_text(arguments.out, page)
 
 
 if __name__ == "__main__":

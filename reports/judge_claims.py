@@ -127,9 +127,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             arguments.results,
             arguments.parameter_counts,
         )
+        found.write(arguments.out)
     except (SpecError, ValueError, OSError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
-    found.write(arguments.out)
 
 
 if __name__ == "__main__":

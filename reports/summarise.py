@@ -47,12 +47,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     try:
         table = summarise(TablePlan.from_json(arguments.table_json), arguments.results)
+        write_text(arguments.out_csv, table_csv(table))
+        write_text(arguments.out_md, table_markdown(table))
+        write_text(arguments.out_tex, table_tex(table))
+        table.write(arguments.out_json)
     except (SpecError, ValueError, OSError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
-    write_text(arguments.out_csv, table_csv(table))
-    write_text(arguments.out_md, table_markdown(table))
-    write_text(arguments.out_tex, table_tex(table))
-    table.write(arguments.out_json)
 
 
 if __name__ == "__main__":

@@ -269,10 +269,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         spec = RunSpec.from_json(arguments.spec_json)
         layout = network_layout(spec.tier, spec.method, spec.arguments)
-    except (SpecError, UnknownNameError) as error:
+        layout.write(arguments.out)
+    except (SpecError, UnknownNameError, OSError) as error:
         logger.error("%s", error)
         return 1
-    layout.write(arguments.out)
     return 0
 
 

@@ -104,7 +104,11 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     arguments = parser.parse_args()
-    ParameterCounts({name: variant_counts(name) for name in VARIANTS}).write(arguments.out)
+    counts = ParameterCounts({name: variant_counts(name) for name in VARIANTS})
+    try:
+        counts.write(arguments.out)
+    except OSError as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
 
 
 if __name__ == "__main__":

@@ -221,9 +221,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         plan = SensitivityPlan.from_json(arguments.plan_json)
         result = Comparison(plan, arguments.results).result()
+        result.write(arguments.out)
     except (SpecError, ValueError, OSError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
-    result.write(arguments.out)
 
 
 if __name__ == "__main__":

@@ -149,14 +149,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             demand = "is a plot: give --out-svg" if plan.has_svg else "has no SVG: no --out-svg"
             parser.error(f"{plan.name} {demand}")
         drawn = draw_figure(plan, arguments.results)
+        out = arguments.out_png, arguments.out_svg, arguments.out_dark
+        for path, content in zip(out, (drawn.png, drawn.svg, drawn.dark), strict=True):
+            if path is not None and content is not None:
+                with atomic_path(path) as temporary:
+                    temporary.write_bytes(content)
+        drawn.record.write(arguments.out_json)
     except (SpecError, ValueError, OSError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
-    out = arguments.out_png, arguments.out_svg, arguments.out_dark
-    for path, content in zip(out, (drawn.png, drawn.svg, drawn.dark), strict=True):
-        if path is not None and content is not None:
-            with atomic_path(path) as temporary:
-                temporary.write_bytes(content)
-    drawn.record.write(arguments.out_json)
 
 
 if __name__ == "__main__":

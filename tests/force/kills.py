@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import csv
 import json
 import os
 import random
@@ -33,9 +34,19 @@ TIER = "smoke"
 MADE = (f"results/{TIER}", "data/sets", "resume", "reports/all_tables.html", "reports/assets")
 """What a run leaves, apart from its logs and Snakemake's own records."""
 MEASURED = frozenset(
-    (*("started", "wall_seconds", "processor_seconds", "peak_memory_mib", "training_seconds"),)
+    {
+        *("started", "wall_seconds", "processor_seconds", "restore_seconds", "seconds"),
+        *("seconds_per_step", "seconds_per_megapixel", "training_seconds", "peak_memory_mib"),
+        "resumed_at",
+    }
 )
-"""Fields of JSON files that hold measured times, or memory."""
+"""Fields of JSON files, columns of CSV files: measured times and memory, and where a training went
+on."""
+SHOW_TIMES = (
+    *(f"results/{TIER}/claims.json", f"results/{TIER}/figures/figure_time.*"),
+    *("reports/all_tables.html", "reports/assets/*"),
+)
+"""What shows measured times: two runs' can be compared only when made from the same ones."""
 IN_START = 0.2
 """Share of the kills that may hit the start, before any job."""
 
@@ -185,6 +196,9 @@ def _content(path: Path) -> Any:
     content = path.read_bytes()
     if path.suffix == ".json":
         return _without_measured(json.loads(content))
+    if path.suffix == ".csv":
+        rows = csv.DictReader(content.decode().splitlines())
+        return [_without_measured(row) for row in rows]
     return content
 
 
@@ -200,29 +214,31 @@ def differences(undisturbed: Path, other: Path) -> list[str]:
 
 
 def _exchange_measured(undisturbed: Path, folder: Path) -> None:
-    """Give a copy the measured times of the undisturbed one, from which pages are made too.
-
-    Seconds that a network takes differ from run to run, and with them each figure, verdict and
-    page that shows them. With the same seconds all else must be the same.
-    """
-    pattern = f"results/{TIER}"
-    for path in sorted((undisturbed / pattern).rglob("*.json")):
-        theirs = folder / path.relative_to(undisturbed)
-        if theirs.is_file() and _content(theirs) == _content(path):
-            shutil.copy(path, theirs)
+    """Give a copy the measured times of the undisturbed one, and take away what shows its own."""
+    for suffix in ("json", "csv"):
+        for path in sorted((undisturbed / "results").rglob(f"*.{suffix}")):
+            theirs = folder / path.relative_to(undisturbed)
+            if theirs.is_file() and _content(theirs) == _content(path):
+                shutil.copyfile(path, theirs)
+    for pattern in SHOW_TIMES:
+        for path in folder.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def compared(undisturbed: Path, folder: Path, command: Sequence[str]) -> list[str]:
-    """What differs in a finished copy; what shows measured times is made anew from the same times.
+    """What differs in a finished copy; what shows measured times is made anew from the same ones.
 
     Args:
         undisturbed: a finished copy that was never killed.
         folder: a finished copy; its measured times are exchanged.
         command: that makes the results.
     """
+    shown = {path for pattern in SHOW_TIMES for path in undisturbed.glob(pattern)}
+    beside = {path.relative_to(undisturbed).as_posix() for path in shown}
     found = differences(undisturbed, folder)
-    if not found:
-        return []
+    real = [line for line in found if not any(name in line for name in beside)]
+    if real or not found:
+        return real
     _exchange_measured(undisturbed, folder)
     problem = _finish(folder, command)
     return [problem] if problem else differences(undisturbed, folder)

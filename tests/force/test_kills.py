@@ -37,6 +37,14 @@ def test_measured_times_are_no_difference(tmp_path: Path) -> None:
     ]
 
 
+def test_the_seconds_of_a_curve_are_no_difference(tmp_path: Path) -> None:
+    folders = [write(tmp_path / name) for name in "abc"]
+    for folder, line in zip(folders, ("1,0.5,2.25", "1,0.5,3.5", "1,0.4,2.25"), strict=True):
+        (folder / "results" / "smoke" / "curve.csv").write_text(f"step,total,seconds\n{line}\n")
+    assert differences(folders[0], folders[1]) == []
+    assert differences(folders[0], folders[2]) == ["differs: results/smoke/curve.csv"]
+
+
 def test_missing_and_further_files_are_differences(tmp_path: Path) -> None:
     first, second = write(tmp_path / "a"), write(tmp_path / "b")
     (second / PAGE).unlink()

@@ -235,9 +235,10 @@ def opened_archive(
     except DAMAGED as error:
         raise BadFileError(f"{name}: damaged or truncated ({error})") from error
     except OSError as error:
-        if isinstance(error, FetchError) or error.errno is not None:
+        # bz2 tells damage without a number, zipfile seeks before the beginning of the file.
+        if isinstance(error, FetchError) or error.errno not in (None, errno.EINVAL):
             raise
-        raise BadFileError(f"{name}: damaged ({error})") from error  # bz2 says it so
+        raise BadFileError(f"{name}: damaged ({error})") from error
 
 
 @dataclass(frozen=True, slots=True)

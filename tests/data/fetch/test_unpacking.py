@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import lzma
 import random
+import struct
 import subprocess
 import sys
 import tarfile
@@ -136,6 +137,14 @@ def test_links_inside_become_copies(tmp_path: Path, target: Path) -> None:
 def test_devices(kind: bytes, tmp_path: Path, target: Path) -> None:
     archive = write_tar(tmp_path / "a.tar", extra=[tar_entry("set/device", kind)])
     refused(archive, target, "device")
+
+
+def test_a_zip_whose_members_lie_before_its_beginning(tmp_path: Path, target: Path) -> None:
+    archive = write_zip(tmp_path / "a.zip")
+    content = archive.read_bytes()
+    # The last four bytes but two: where the central directory begins.
+    archive.write_bytes(content[:-6] + struct.pack("<I", 2**31) + content[-2:])
+    refused(archive, target, "damaged")
 
 
 def test_bomb_by_ratio(tmp_path: Path, target: Path) -> None:
