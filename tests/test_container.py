@@ -117,6 +117,6 @@ def test_a_pod_on_kubernetes_keeps_what_a_run_needs_and_gets_the_cards_that_it_u
     assert arguments[arguments.index("--cores") + 1] == container["resources"]["requests"]["cpu"]
     # The command is one that the suite understands.
     project = copy_project(tmp_path)
-    command = [sys.executable, "-m", *arguments, "-n"]
+    command = [sys.executable, "-m", arguments[0], "-n", *arguments[1:]]
     planned = succeeded(project, run_in(project, command))
     assert "summarise_table" in planned
