@@ -11,6 +11,7 @@ from reports.build import build_page
 from reports.figures.draw import draw_figure
 from tests.reports import fabricated_results as made
 from tests.reports.browser import CHROMIUM, Browser
+from tests.reports.claims.test_claim_file import some_results
 from tests.reports.fabricated_report import write_small_report
 from tests.reports.fabricated_results import INPUT, NDR, NOISE, TRUTH
 from tests.reports.figures.fabricated_figures import figure_plan, write_results
@@ -52,12 +53,15 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
         write_figure(report.results.parent / "drawn", **facts)
         for facts in ({"title": "A grid"}, {"name": "figure_scatter", "kind": "scatter"})
     ]
+    claims = folder / "claims.json"
+    some_results().write(claims)
     page = folder / "all_tables.html"
     html = build_page(
         report.description,
         report.tables,
         report.results,
         report.parameter_counts,
+        claims=claims,
         figures=figures,
         assets=folder / "assets",
     )
