@@ -9,6 +9,7 @@ what it finds written down, or half-written, is of a run that is gone.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import shutil
@@ -37,18 +38,28 @@ class BusyError(RuntimeError):
     """Another run works in this folder."""
 
 
+class UnwritableError(RuntimeError):
+    """The folder of the suite cannot be written."""
+
+
 @contextlib.contextmanager
 def alone(folder: Path = FOLDER) -> Iterator[None]:
     """Hold the folder for one run, and take away what a killed run has left locked in it.
 
     Raises:
         BusyError: another run is alive here.
+        UnwritableError: the folder is read-only, or somebody else's.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         descriptor = lock(path)
     except OSError as error:
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC):
+            raise UnwritableError(
+                f"{folder.absolute().parent} cannot be written ({error.strerror}): products lie "
+                "in the folder of the suite; clone or copy it to one of yours, with room"
+            ) from error
         log.warning(
             f"{path} cannot be locked ({error.strerror}): where a run was killed, "
             "`snakemake --unlock` is needed once"
@@ -101,7 +112,7 @@ def run_alone(workflow: Any) -> None:
         try:
             with alone():
                 return execute(*arguments, **options)
-        except BusyError as error:
+        except (BusyError, UnwritableError) as error:
             raise WorkflowError(str(error)) from None
 
     workflow.execute = execute_alone

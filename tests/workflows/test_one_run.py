@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from tests.project_copy import copy_project, run_in
-from workflows.one_run import BusyError, alone
+from workflows.one_run import BusyError, UnwritableError, alone
 
 HOLDER = """\
 import pathlib, sys, time
@@ -95,6 +95,16 @@ def test_a_file_system_without_locks_leaves_it_to_snakemake(
     with alone(folder):
         assert all(path.exists() for path in left)
     assert "run.lock cannot be locked (Operation not supported)" in caplog.text
+
+
+def test_a_read_only_checkout_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, **options: object) -> None:
+        raise OSError(30, "Read-only file system", str(self))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    told = r"cannot be written \(Read-only file system\)"
+    with pytest.raises(UnwritableError, match=told), alone(folder):
+        pass
 
 
 @pytest.mark.slow

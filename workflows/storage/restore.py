@@ -16,7 +16,7 @@ from pathlib import Path
 from ndr.data.manifest import FILE_NAME, PACKAGE_PREFIX, Manifest, ManifestError
 from ndr.nearest_name import UnknownNameError
 from workflows import DOWNLOADS, ORIGINALS, ROOT, SETS
-from workflows.one_run import FOLDER, BusyError, alone
+from workflows.one_run import FOLDER, BusyError, UnwritableError, alone
 from workflows.storage.artefact_store import (
     ArchiveError,
     ArtefactStore,
@@ -207,7 +207,14 @@ def main(argv: Sequence[str] | None = None) -> int:
                     "its lock: snakemake --unlock"
                 )
             restored = restore_snapshot(ROOT, tier, options.remote, options.overwrite)
-    except (SnapshotError, StoreError, UnknownNameError, BusyError, OSError) as error:
+    except (
+        SnapshotError,
+        StoreError,
+        UnknownNameError,
+        BusyError,
+        UnwritableError,
+        OSError,
+    ) as error:
         print(error, file=sys.stderr)
         return 1
     print(f"{tier}: {restored.written} files restored, {restored.already_there} were there.")
