@@ -1,7 +1,8 @@
 """Where a run of the workflow stands: `python -m workflows.progress`, from another terminal.
 
 Prints the jobs that run, the step of each training and the time that it has left, and the end of
-the whole. It reads `logs/<tier>/progress.json`, which the workflow keeps, and the logs of the jobs.
+the whole, of a run of the workflow or of `make trained-weights`. It reads
+`logs/<tier>/progress.json`, which these keep, and the logs of the jobs.
 """
 
 from __future__ import annotations

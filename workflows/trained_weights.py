@@ -36,6 +36,8 @@ from ndr.specs.run_spec import EvaluationSpec, NoiseSpec, RunSpec, TestSetSpec
 from ndr.specs.typed_file import SpecError, read_yaml, read_yaml_spec
 from workflows import ROOT, SETS
 from workflows.configuration import CONFIG, suite_config
+from workflows.job_lines import job_label
+from workflows.kept_progress import KeptProgress
 from workflows.planning import Plan, make_plan
 from workflows.rows import input_row, method_info
 
@@ -110,15 +112,23 @@ def validation_test_sets(spec: RunSpec, plan: Plan) -> tuple[TestSetSpec, ...]:
 
 
 class Trainer:
-    """Trains, checks and packs; its children are ended with it."""
+    """Trains, checks and packs; its children are ended with it.
 
-    def __init__(self, plan: Plan, weights: Path, commit: bool) -> None:
+    Args:
+        plan: of the tier that is trained at.
+        weights: the folder of what is shipped.
+        commit: whether each packed run is committed.
+        runs: how many will be trained.
+    """
+
+    def __init__(self, plan: Plan, weights: Path, commit: bool, runs: int) -> None:
         self.plan = plan
         self.weights = weights
         self.commit = commit
         self.ended = threading.Event()
         self.results = Path("results") / plan.config.tier
         self.logs = Path("logs") / plan.config.tier
+        self.progress = KeptProgress(self.logs / "progress.json", runs)
         self._children: set[subprocess.Popen[bytes]] = set()
         self._packing = threading.Lock()
 
@@ -201,7 +211,8 @@ class Trainer:
     def _run(self, command: Sequence[str], log_file: Path) -> int:
         log_file.parent.mkdir(parents=True, exist_ok=True)
         threads = {"OMP_NUM_THREADS": str(self.plan.tier.cpu_threads)}
-        with log_file.open("ab") as file:
+        label = job_label(f"{log_file.parent.name}_run", {"run": log_file.stem}, [""])
+        with log_file.open("ab") as file, self.progress.running(label, log_file):
             child = subprocess.Popen(
                 [sys.executable, "-m", *command],
                 stdout=file,
@@ -329,7 +340,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except subprocess.CalledProcessError as error:
         log.error("the training sets could not be prepared (see above): %s", error)
         return 1
-    trainer = Trainer(plan, arguments.weights, arguments.commit)
+    trainer = Trainer(plan, arguments.weights, arguments.commit, len(specs))
     return _train_all(trainer, specs, arguments.cores)
 
 
@@ -337,7 +348,14 @@ def _train_all(trainer: Trainer, specs: Sequence[RunSpec], cores: int) -> int:
     done = failed = 0
 
     def train(spec: RunSpec) -> str:
-        return "" if trainer.ended.is_set() else trainer.train(spec)
+        if trainer.ended.is_set():
+            return ""
+        began = time.monotonic()
+        try:
+            return trainer.train(spec)
+        finally:
+            if not trainer.ended.is_set():
+                trainer.progress.count(time.monotonic() - began)
 
     with _ending(trainer), ThreadPoolExecutor(cores) as pool:
         for job in as_completed([pool.submit(_reported, train, spec) for spec in specs]):
@@ -346,6 +364,8 @@ def _train_all(trainer: Trainer, specs: Sequence[RunSpec], cores: int) -> int:
             done += 1
             failed += "FAILED" in line or "NOT SHIPPED" in line
             log.info("[%d/%d] %s", done, len(specs), line)
+    if not trainer.ended.is_set():
+        trainer.progress.finish()
     return int(failed > 0 or trainer.ended.is_set())
 
 

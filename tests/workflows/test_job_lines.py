@@ -15,6 +15,7 @@ import pytest
 
 from tests.project_copy import copy_project, run_in
 from workflows.job_lines import JobLines, ShortReasons, TimeLeft, WorkflowProgress
+from workflows.kept_progress import KeptProgress
 from workflows.progress import last_step, main, progress_lines
 
 RUN = "airnet__noise_rain__seed_0"
@@ -166,6 +167,27 @@ def test_progress_shows_jobs_steps_and_the_end(tmp_path: Path) -> None:
     first, job = progress_lines(progress, tmp_path, time.time())
     assert first.startswith("1 of 2 jobs in 0 s, about ")
     assert job == "  train airnet noise_rain, 0 s: step 250 of 8,000, 1:02:03 left"
+
+
+def test_trainings_side_by_side_are_told_with_their_steps(tmp_path: Path) -> None:
+    kept = KeptProgress(tmp_path / "logs" / "small" / "progress.json", 3)
+    one, two = (tmp_path / "logs" / "small" / "train" / f"{name}.log" for name in ("a", "b"))
+    one.parent.mkdir()
+    one.write_text("21:41:31 INFO step 1514 of 5000, restore 0.07, rate 0.0016, 1:30:20 left\n")
+
+    def told() -> list[str]:
+        progress = WorkflowProgress.read(tmp_path / "logs" / "small" / "progress.json")
+        return list(progress_lines(progress, tmp_path, time.time()))
+
+    with kept.running("train a", one), kept.running("train b", two):
+        first, *jobs = told()
+        assert first == "0 of 3 jobs in 0 s"
+        assert jobs == ["  train a, 0 s: step 1,514 of 5,000, 1:30:20 left", "  train b, 0 s"]
+    kept.count(60.0)
+    (line,) = told()
+    assert line.startswith("1 of 3 jobs in 0 s, about ")
+    kept.finish()
+    assert told() == ["finished 0 s ago, after 0 s: 1 of 3 jobs"]
 
 
 def test_progress_of_what_was_killed_or_has_ended(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import yaml
 from ndr.records.provenance import EvaluationProvenance
 from ndr.shipped_weights import ShippedWeights
 from tests.project_copy import PROGRAM, copy_project, run_in, succeeded
+from workflows.job_lines import WorkflowProgress
 
 pytestmark = pytest.mark.slow
 RUN = "ffdnet__denoise__seed_0"
@@ -55,6 +56,9 @@ def test_a_trained_run_is_packed_committed_and_taken(tmp_path: Path) -> None:
     folder = project(tmp_path, steps=60)
     printed = succeeded(folder, run_in(folder, COMMAND))
     assert f"[1/1] {RUN}: " in printed
+    progress = WorkflowProgress.read(folder / "logs" / "smoke" / "progress.json")
+    assert (progress.done, progress.total, progress.running) == (1, 1, ())
+    assert progress.finished is not None
     assert subjects(folder) == [f"Ship the trained network {RUN}", "Begin"]
     shipped = ShippedWeights.of(folder / "weights")
     (entry,) = shipped.files.values()
