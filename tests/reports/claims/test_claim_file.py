@@ -27,6 +27,7 @@ from ndr.specs.table_plan import TablePlan
 from ndr.specs.typed_file import SpecError, read_yaml
 from reports.analysis.evidence import pairs
 from reports.analysis.representation_answers import QUESTIONS
+from reports.archive import tables_of as tables_of_tier
 from reports.build import environment
 from reports.claims.parts import averaged_columns, is_own, parts_of
 from reports.claims.specs import KINDS, Claim, Claims, Comparison, read_claims
@@ -40,7 +41,6 @@ from tests.reports.fabricated_report import NASTY, VARIANT
 from tests.reports.page_elements import parsed
 from workflows.configuration import CONFIG, names_in, suite_config
 from workflows.planning import make_plan
-from workflows.published import tables_of as tables_of_tier
 
 CLAIMS = CONFIG / "claims.yaml"
 DQ = "NDR-Restore(no_DQ)"

@@ -1,4 +1,4 @@
-"""Keep the numbers of a finished report: `python -m workflows.published --mirror /data/mirror`.
+"""Keep the numbers of a finished report: `python -m reports.archive --mirror /data/mirror`.
 
 Makes every table of a tier, those that are asked for by name too, and collects in
 `published/<tier>/` what others need to check or to use them: the tables (csv, md, tex, json), the
@@ -21,7 +21,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ndr.atomic_file import write_text
-from ndr.method import TIERS
 from ndr.nearest_name import UnknownNameError, check_names
 from ndr.records import table_result as t
 from ndr.records.claim_results import ClaimResults
@@ -33,7 +32,7 @@ from reports.number_format import counted
 from workflows import ROOT
 from workflows.configuration import names_in, read_table
 
-log = logging.getLogger("workflows.published")
+log = logging.getLogger("reports.archive")
 
 HEADLINE = "table_05"
 """The table that the index shows."""
@@ -41,7 +40,7 @@ WHOLE = ("claims", "leaks", "network_costs", "parameter_counts", "sensitivity")
 """Files of the whole report, `<name>.json`."""
 
 
-class PublishedError(ValueError):
+class ArchiveError(ValueError):
     """There is nothing whole to keep; the message says what is missing."""
 
 
@@ -161,19 +160,19 @@ def collect(results: Path, folder: Path, names: Sequence[str]) -> Path:
         names: the tables.
 
     Raises:
-        PublishedError: a table, a value or a figure is missing.
+        ArchiveError: a table, a value or a figure is missing.
         ResultFileError: a file of the results is damaged.
         OSError: a file cannot be read or written.
     """
     tables = [TableResult.read(results / "tables" / f"{name}.json") for name in names]
     if not tables:
-        raise PublishedError("expected at least one table, found none")
+        raise ArchiveError("expected at least one table, found none")
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         missing = [*_copied(results, new, tables), *_keep_values(results, new, runs_of(tables))]
         if missing:
-            raise PublishedError(
+            raise ArchiveError(
                 f"{missing[0]} is missing ({counted(len(missing), 'such file')}): the report is "
                 f"not finished, {folder} stays as it was"
             )
@@ -204,7 +203,7 @@ def _make(tier: str, tables: Sequence[str], cores: str, mirrors: Sequence[str]) 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; exit code 1: the report failed, 2: wrong input or nothing whole."""
     parser = argparse.ArgumentParser(
-        prog="python -m workflows.published", description=__doc__.split("\n", maxsplit=1)[0]
+        prog="python -m reports.archive", description=__doc__.split("\n", maxsplit=1)[0]
     )
     option = parser.add_argument
     option("--tier", default="small", help="default: %(default)s")
@@ -214,7 +213,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        check_names("tier", [arguments.tier], TIERS)
+        check_names("tier", [arguments.tier], names_in("tiers"))
         tables = tables_of(arguments.tier)
         _make(arguments.tier, tables, arguments.cores, arguments.mirror)
         folder = arguments.out or ROOT / "published" / arguments.tier
@@ -222,7 +221,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except subprocess.CalledProcessError as error:
         log.error("the report was not made (see above): exit code %d", error.returncode)
         return 1
-    except (PublishedError, ResultFileError, SpecError, UnknownNameError, OSError) as error:
+    except (ArchiveError, ResultFileError, SpecError, UnknownNameError, OSError) as error:
         log.error("%s", error)
         return 2
     size = sum(path.stat().st_size for path in found.parent.rglob("*") if path.is_file())

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from ndr.records.claim_results import ClaimResult, ClaimResults
+from reports import archive
+from reports.archive import ArchiveError, collect, tables_of
 from reports.claims.verdicts import UNDECIDED
 from reports.summarise import main as summarise
 from tests.reports import fabricated_results as made
-from workflows import published
-from workflows.published import PublishedError, collect, tables_of
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_what_is_not_finished_replaces_nothing(gone: str, results: Path, tmp_pat
     collect(results, folder, ["table_05"])
     before = content(folder)
     (results / gone).unlink()
-    with pytest.raises(PublishedError, match="is missing"):
+    with pytest.raises(ArchiveError, match="is missing"):
         collect(results, folder, ["table_05"])
     assert content(folder) == before
     assert [path.name for path in folder.parent.iterdir()] == ["smoke"]
@@ -127,9 +127,9 @@ def test_tables_asked_for_by_name_are_among_them() -> None:
 def test_wrong_input_is_told_in_a_line(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert published.main(["--tier", "tiny"]) == 2
+    assert archive.main(["--tier", "tiny"]) == 2
     assert "unknown tier 'tiny'" in caplog.text
-    monkeypatch.setattr(published, "_make", lambda *_: None)
-    assert published.main(["--tier", "paper", "--out", "nowhere/paper"]) == 2
+    monkeypatch.setattr(archive, "_make", lambda *_: None)
+    assert archive.main(["--tier", "paper", "--out", "nowhere/paper"]) == 2
     assert "table_01.json" in caplog.text
     assert not Path("nowhere").exists()
