@@ -381,7 +381,7 @@ def test_other_packages_join_by_entry_point(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(registry, "entry_points", lambda group: [found])
     monkeypatch.setattr(contract, "REGISTERED", registered := dict(contract.REGISTERED))
     monkeypatch.setattr(registry, "REGISTERED", registered)
-    registry._scan.__wrapped__()
+    registry._scan_suite.__wrapped__()
     assert "foreign" in method_names()
     image = torch.rand(1, 3, 4, 4)
     assert torch.equal(create("foreign").restore(image), image / 2)
