@@ -80,10 +80,9 @@ def test_bookkeeping_neither_computes_nor_hides_what_does() -> None:
 
 
 def test_facts_of_metrics_count_for_reports_alone() -> None:
-    (facts,) = module.FACTS
-    assert facts in imported_modules("reports.summarise")
+    assert imported_modules("reports.summarise").keys() >= module.FACTS
     reached = imported_modules("ndr.evaluate")
-    assert facts not in reached
+    assert not reached.keys() & module.FACTS
     assert "ndr.metrics.full_reference" in reached
 
 
