@@ -63,30 +63,32 @@ def names_type(files: Files, task: str) -> Answer:
         f"statistics {shown(known(numbers[PLAIN]), percent)}, the features F before the query "
         f"{shown(known(numbers[FEATURES]), percent)}."
     )
-    yes: bool | None = False
-    if trained.interval is None or any(each.interval is None for each in beyond.values()):
+    controls = (
+        (trained, chance, "chance", "accuracy from S"),
+        (beyond[UNTRAINED], 0.0, "the untrained network", "beyond the untrained network's"),
+        (beyond[PLAIN], 0.0, "plain image statistics", "beyond that from plain image statistics"),
+        (beyond[FEATURES], 0.0, "the features that it is asked with", "beyond that from F"),
+    )
+    signs = [number.sign(bound) for number, bound, _, _ in controls]
+    # What falls behind a control decides first, then what is not told from one.
+    place = next((signs.index(sign) for sign in (-1, 0) if sign in signs), 1)
+    lead, bound, control, words = controls[place]
+    yes: bool | None = {1: True, 0: None, -1: False}[signs[place]]
+    if any(number.interval is None for number, _, _, _ in controls):
         verdict, yes = TOO_FEW, None
-    elif trained.sign(chance) <= 0:
-        verdict = "not above chance"
-    elif beyond[UNTRAINED].sign() == 0:
-        verdict = "yes, but so does the untrained network"
-    elif beyond[UNTRAINED].sign() < 0:
-        verdict = "yes, less than the untrained network"
-    elif beyond[PLAIN].sign() <= 0:
-        verdict = "yes, no better than plain image statistics"
-    elif beyond[FEATURES].sign() <= 0:
-        verdict = "yes, no better than the features that it is asked with"
+    elif yes:
+        verdict = "yes, and training made it so"
     else:
-        verdict, yes = "yes, and training made it so", True
-    lead = beyond[UNTRAINED]
+        verdict = f"worse than {control}" if yes is False else f"undecided: not told from {control}"
     return Answer(
         question,
         verdict,
         text,
         yes,
-        "accuracy from S beyond the untrained network's",
+        words if place == 0 else f"accuracy from S {words}",
         lead.value,
         lead.interval,
+        bound,
         trainings=len(files),
     )
 
@@ -137,9 +139,9 @@ def recreation_verdict(files: Files) -> tuple[str, bool | None]:
     if moved.sign() > 0:
         words = "the degradation: U of another picture helps, and its own not measurably more"
         return words, True
-    if lost.sign() <= 0 or kept.sign() > 0:
-        words = "undecided: U of another picture does not help, but the picture is not the reason"
-        return words, None
+    if moved.sign() == 0 or lost.sign() <= 0 or kept.sign() > 0:
+        words = "that U of another picture helps, or that the picture is the reason, is not shown"
+        return f"undecided: {words}", None
     words = "the picture: U of another one brings the result no closer than the clean picture"
     return words, False
 

@@ -37,23 +37,52 @@ def verdicts(folder: Path, given: Mapping[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "verdict"),
+    ("accuracy", "verdict", "yes"),
     [
-        ({"trained": 0.33, "untrained": 0.2}, "not above chance"),
-        ({"trained": 0.9, "untrained": 0.9}, "yes, but so does the untrained network"),
-        ({"trained": 0.8, "untrained": 0.9}, "yes, less than the untrained network"),
-        ({"untrained": 0.6}, "yes, no better than plain image statistics"),
+        ({"trained": 0.33, "untrained": 0.2}, "worse than plain image statistics", False),
+        (
+            {"trained": 0.33, "untrained": 0.2, "image statistics": 0.1, "features F": 0.2},
+            "undecided: not told from chance",
+            None,
+        ),
+        (
+            {"untrained": 0.9, "image statistics": 0.5, "features F": 0.6},
+            "undecided: not told from the untrained network",
+            None,
+        ),
+        ({"trained": 0.8, "untrained": 0.9}, "worse than the untrained network", False),
+        (
+            {"untrained": 0.6, "image statistics": 0.9, "features F": 0.6},
+            "undecided: not told from plain image statistics",
+            None,
+        ),
         (
             {"untrained": 0.6, "image statistics": 0.5, "features F": 0.9},
-            "yes, no better than the features that it is asked with",
+            "undecided: not told from the features that it is asked with",
+            None,
         ),
-        ({"untrained": 0.6, "image statistics": 0.5}, "yes, and training made it so"),
+        (
+            {"untrained": 0.6, "image statistics": 0.5, "features F": 0.97},
+            "worse than the features that it is asked with",
+            False,
+        ),
+        (
+            {"untrained": 0.6, "image statistics": 0.5, "features F": 0.6},
+            "yes, and training made it so",
+            True,
+        ),
     ],
 )
 def test_separability_is_judged_beside_its_controls(
-    tmp_path: Path, accuracy: dict[str, float], verdict: str
+    tmp_path: Path, accuracy: dict[str, float], verdict: str, yes: bool | None
 ) -> None:
-    assert verdicts(tmp_path, content(accuracy))[0] == verdict
+    found = answer("affinity_names_type", [read(tmp_path, content(accuracy))])
+    assert (found.verdict, found.yes) == (verdict, yes)
+    # The number that is shown is the one that decides.
+    assert found.interval is not None
+    assert found.value is not None
+    side = (found.interval.low > found.bound) - (found.interval.high < found.bound)
+    assert {1: True, 0: None, -1: False}[side] == yes
 
 
 @pytest.mark.parametrize(
@@ -64,7 +93,8 @@ def test_separability_is_judged_beside_its_controls(
         ((27, 24, 19, 20, 18, 22), "both"),
         ((22, 15, 19, 20, 18, 22), "undecided: with its own U"),
         ((27, 26.5, 19, 20, 27, 22), "undecided: with its own U"),  # no better than without U
-        ((27, 21, 19, 20, 18, 22), "undecided: U of another picture does not help"),
+        ((27, 21, 19, 20, 18, 22), "undecided: that U of another picture helps"),
+        ((27, 22, 19, 20, 18, 22), "undecided: that U of another picture helps"),
     ],
 )
 def test_what_u_carries(tmp_path: Path, psnr: Sequence[float], verdict: str) -> None:
