@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -27,6 +28,7 @@ from ndr.records.record import Record
 from ndr.records.representation import RepresentationFile
 from ndr.records.table_result import TableResult
 from reports.analysis.sensitivity import Sensitivity
+from tests.conftest import REPOSITORY
 from tests.project_copy import copy_project, jobs, run_in, succeeded
 from tests.reports.pair_words import judged_pairs
 
@@ -234,7 +236,9 @@ def test_other_tiers_resolve(project: Path, tier: str) -> None:
 
 
 @pytest.mark.parametrize("tier", ["quick", "small"])
-def test_tiers_of_shipped_networks_train_nothing(project: Path, tier: str) -> None:
+def test_tiers_of_shipped_networks_train_nothing(tmp_path: Path, tier: str) -> None:
+    project = copy_project(tmp_path / "project")
+    shutil.copytree(REPOSITORY / "weights", project / "weights")
     result = snakemake(project, PAGE, "--config", f"tier={tier}", "-n")
     planned = jobs(succeeded(project, result))
     assert planned["shipped_run"] >= 4
