@@ -32,7 +32,7 @@ def draw(plan: FigurePlan, results: Path) -> Drawing:
     """Draw Fig. 5 or 11; see `FigureKind.draw`."""
     check_names("content of feature maps", [plan.content], CONTENTS)
     with representation_arrays(plan, results) as arrays:
-        images = [group[0] for group in arrays.images(plan, 1)]
+        images = [group[0] for group in arrays.images(plan, 1, "features_before_1")]
         if plan.content == "injection":
             sheet, words = _around_injection(arrays, images)
         else:

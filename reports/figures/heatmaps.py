@@ -60,7 +60,7 @@ def draw(plan: FigurePlan, results: Path) -> Drawing:
     """Draw Fig. 4 or 14; see `FigureKind.draw`."""
     check_names("content of heat maps", [plan.content], CONTENTS)
     with representation_arrays(plan, results) as arrays:
-        groups = arrays.images(plan, STRIPS)
+        groups = arrays.images(plan, STRIPS, "affinity_1")
         # Images with their U: a column per degradation, or per image of one degradation alone.
         columns = [group[:PAIRS] for group in groups]
         if len(groups) == 1:

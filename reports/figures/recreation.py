@@ -34,7 +34,7 @@ def draw(plan: FigurePlan, results: Path) -> Drawing:
     """Draw Fig. 13; see `FigureKind.draw`."""
     sentences = []
     with representation_arrays(plan, results) as arrays:
-        images = [group[0] for group in arrays.images(plan, 1)]
+        images = [group[0] for group in arrays.images(plan, 1, "recreated")]
         width = MARGIN + len(COLUMNS) * (TILE + GAP)
         sheet = Sheet(width, HEAD + len(images) * (TILE + FOOT))
         lefts = [MARGIN + column * (TILE + GAP) for column in range(len(COLUMNS))]

@@ -89,22 +89,29 @@ class RepresentationArrays:
         """Mean over the channels of a tensor, (h, w)."""
         return self.maps(image, name).mean(axis=0)
 
-    def images(self, plan: FigurePlan, count: int) -> list[tuple[ShownImage, ...]]:
+    def images(self, plan: FigurePlan, count: int, array: str) -> list[tuple[ShownImage, ...]]:
         """Images of each of the plan's test sets, from the one whose turn it is (`in_turn`).
 
+        Args:
+            plan: names the test sets.
+            count: images of each, at most.
+            array: what is to be shown of them; most images have some of the arrays only.
+
         Raises:
-            MissingFigureInput: a test set has none.
+            MissingFigureInput: a test set has none with that array.
         """
         found = []
         pairs = zip(plan.test_sets, plan.test_set_labels, strict=True)
         for row, (test_set, label) in enumerate(pairs):
             prefix = f"{test_set}/"
-            keys = [key for key in self._content.files if key.startswith(prefix)]
-            names = {key[len(prefix) :].rpartition("/")[0] for key in keys}
+            keys = [key[len(prefix) :] for key in self._content.files if key.startswith(prefix)]
+            parts = [key.rpartition("/") for key in keys]
+            names = {name for name, _, kept in parts if kept == array}
             if not names:
-                raise MissingFigureInput(
-                    self.path, f"it has no image of {test_set}; evaluate the run on it first"
+                has = (
+                    f"no image of {test_set} with {array!r}" if keys else f"no image of {test_set}"
                 )
+                raise MissingFigureInput(self.path, f"it has {has}; evaluate the run on it first")
             chosen = in_turn(names, plan.name, row)[:count]
             found.append(tuple(ShownImage(test_set, label, name) for name in chosen))
         if not found:

@@ -100,13 +100,10 @@ def test_an_absent_file_is_named(kind: str, content: str, tmp_path: Path) -> Non
     ("kind", "content", "key"),
     [
         ("heatmaps", "representation", "D"),
-        ("heatmaps", "affinity", "made_rain/image_1/affinity_1"),
         ("heatmaps", "affinity", "made_haze/image_0/U_1"),
         ("feature_maps", "injection", "made_rain/image_1/features_after_1"),
-        ("feature_maps", "encoder", "made_rain/image_1/features_before_1"),
         ("matrix_change", "", "D_history"),
         ("matrix_change", "", "D_steps"),
-        ("recreation", "", "made_haze/image_0/recreated"),
     ],
 )
 def test_an_absent_array_is_named(kind: str, content: str, key: str, tmp_path: Path) -> None:
@@ -114,6 +111,33 @@ def test_an_absent_array_is_named(kind: str, content: str, key: str, tmp_path: P
     del arrays[key]
     made.write_arrays(tmp_path, arrays)
     with pytest.raises(MissingFigureInput, match=f"no array {key!r}"):
+        drawn(kind, content, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "array"),
+    [
+        ("heatmaps", "affinity", "affinity_1"),
+        ("feature_maps", "injection", "features_before_1"),
+        ("feature_maps", "encoder", "features_before_1"),
+        ("recreation", "", "recreated"),
+    ],
+)
+def test_images_that_have_what_is_shown_are_shown(
+    kind: str, content: str, array: str, tmp_path: Path
+) -> None:
+    """The study keeps all arrays of one image of a test set, and some of the others."""
+    for complete in ("image_0", "image_1"):
+        arrays = {
+            name: values
+            for name, values in made.arrays().items()
+            if not name.endswith(f"/{array}") or f"/{complete}/" in name
+        }
+        made.write_arrays(tmp_path, arrays)
+        assert drawn(kind, content, tmp_path).axes
+    without = {name: values for name, values in arrays.items() if not name.endswith(f"/{array}")}
+    made.write_arrays(tmp_path, without)
+    with pytest.raises(MissingFigureInput, match=f"no image of made_sigma25 with '{array}'"):
         drawn(kind, content, tmp_path)
 
 
@@ -302,7 +326,7 @@ def test_alternative_texts_are_computed(results: Path) -> None:
         for kind, content in CASES
     }
     with representation_arrays(made.plan("heatmaps"), results) as arrays:
-        image = arrays.images(made.plan("heatmaps"), 1)[0][0]
+        image = arrays.images(made.plan("heatmaps"), 1, "affinity_1")[0][0]
         assert image.name in texts["recreation"]
     assert "12 x 5" in texts["matrix_change"]
     assert "2 images" in texts["heatmaps"]
