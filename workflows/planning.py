@@ -36,7 +36,7 @@ from workflows.configuration import (
 from workflows.main_run import INPUT_CONTROLS, noise_evaluations
 from workflows.official_rows import official_run, weights_of, why_no_weights
 from workflows.own_sets import tier_with_own_sets
-from workflows.quoted_numbers import quotation_notes, read_quoted_numbers
+from workflows.quoted_numbers import QuotedNumbers, quotation_notes, read_quoted_numbers
 from workflows.rows import (
     RowSpecs,
     SetIdentities,
@@ -194,13 +194,18 @@ class Plan:
         """All runs that a table, a figure or a picture of the page shows."""
         found: dict[str, _AskedRun] = {}
 
+        def add(
+            run: str, wanted: _AskedRun, columns: Iterable[str], metrics: Iterable[str]
+        ) -> None:
+            asked = found.setdefault(run, wanted)
+            asked.columns.update(columns)
+            asked.metrics.update(metrics)
+
         def ask(
             row: TableRow, seed: int, columns: Iterable[str], metrics: Iterable[str] = ()
         ) -> None:
-            asked = _AskedRun(row, self.rows.training_of(row, seed), None)
-            asked = found.setdefault(self.rows.run_of(row, seed), asked)
-            asked.columns.update(columns)
-            asked.metrics.update(metrics)
+            wanted = _AskedRun(row, self.rows.training_of(row, seed), None)
+            add(self.rows.run_of(row, seed), wanted, columns, metrics)
 
         for table in self.all_tables.values():
             metrics = self.rows.allowed(table.metrics)
@@ -209,10 +214,8 @@ class Plan:
                 for seed in self.seeds_of(row):
                     ask(row, seed, columns, metrics)
                 if weights := weights_of(row):
-                    asked = _AskedRun(row, None, weights)
-                    asked = found.setdefault(official_run(row, weights), asked)
-                    asked.columns.update(columns)
-                    asked.metrics.update(metrics)
+                    official = official_run(row, weights)
+                    add(official, _AskedRun(row, None, weights), columns, metrics)
             if metrics:  # the degraded input, which the table starts with
                 scale = self.scale_of(table.label, table.columns)
                 ask(input_row(scale), self.seed, table.columns, metrics)
@@ -268,13 +271,17 @@ class Plan:
             )
         return scales.pop()
 
+    @functools.cached_property
+    def _quoted(self) -> QuotedNumbers:
+        """Published numbers of the configuration's files, which all tables share."""
+        return read_quoted_numbers(self.config.quoted_numbers, self._written_tables)
+
     def _table_plan(self, name: str, table: Table) -> TablePlan:
         scale = self.scale_of(table.label, table.columns)
         test_sets = {column: self.rows.test_set(column) for column in table.columns}
         names = {column: each.name for column, each in test_sets.items()}
-        quoted = read_quoted_numbers(self.config.quoted_numbers, self._written_tables)
         rows = tuple(
-            quoted.beside(self._sourced_row(row, source, table), row, name, names)
+            self._quoted.beside(self._sourced_row(row, source, table), row, name, names)
             for row in self._written_tables[name].rows
             for source in self._sources_of(row)
         )
