@@ -22,7 +22,6 @@ from ndr.specs.run_spec import (
     SettingSpec,
     TaskSpec,
     TestSetSpec,
-    in_lowest_terms,
     run_id,
 )
 from ndr.specs.table_plan import PlannedRow
@@ -363,15 +362,14 @@ class RowSpecs:
         return self.setting(name).balance or self.config.balance or self.tier.balance
 
     def _setting_spec(self, name: str) -> SettingSpec:
-        setting, balance = self.setting(name), self._balance(name)
-        tasks = [self._task_spec(name, task) for task in setting.tasks]
+        setting = self.setting(name)
         return SettingSpec(
             name=name,
-            tasks=in_lowest_terms(tasks) if balance == "weighted_cycle" else tuple(tasks),
-            balance=balance,
+            tasks=tuple(self._task_spec(name, task) for task in setting.tasks),
+            balance=self._balance(name),
             scale=setting.scale,
             x2_order=self.config.x2_order,
-        )
+        ).in_lowest_terms()
 
     def _task_spec(self, setting: str, task: str) -> TaskSpec:
         key = self.setting(setting).train_sets.get(task, task)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, NamedTuple
 
@@ -71,25 +71,6 @@ class TaskSpec:
     often a degradation has its turn in `weighted_cycle`."""
 
 
-def in_lowest_terms(tasks: Sequence[TaskSpec]) -> tuple[TaskSpec, ...]:
-    """The same cycle of `weighted_cycle` with the fewest turns: 2 and 4 turns become 1 and 2.
-
-    A task alone has one turn, whatever it has in wider mixes. Broken numbers, which a training
-    refuses, stay as they are.
-
-    >>> rain, haze = TaskSpec("rain", ("a",), ("0",), repeat=4), TaskSpec("haze", ("b",), ("1",))
-    >>> [task.repeat for task in in_lowest_terms([rain])]
-    [1.0]
-    >>> [task.repeat for task in in_lowest_terms([rain, haze])]
-    [4.0, 1.0]
-    """
-    turns = [task.repeat for task in tasks]
-    if not all(turn >= 1 and turn == int(turn) for turn in turns):
-        return tuple(tasks)
-    divisor = math.gcd(*map(int, turns))
-    return tuple(replace(task, repeat=task.repeat / divisor) for task in tasks)
-
-
 @dataclass(frozen=True, slots=True)
 class SettingSpec:
     """A training mix (a block of the paper's tables)."""
@@ -110,6 +91,27 @@ class SettingSpec:
             raise SpecError(f"setting {self.name!r}: expected scale 1 or 2, found {self.scale}")
         if not self.tasks:
             raise SpecError(f"setting {self.name!r} has no task")
+
+    def in_lowest_terms(self) -> SettingSpec:
+        """The same cycle of `weighted_cycle` with the fewest turns: 2 and 4 become 1 and 2.
+
+        A task alone has one turn, whatever it has in wider mixes. Other balances and broken
+        numbers, which a training refuses, stay as they are.
+
+        >>> rain, haze = TaskSpec("rain", ("a",), ("0",), None, 4), TaskSpec("haze", ("b",), ("1",))
+        >>> for tasks in ((rain,), (rain, haze)):
+        ...     setting = SettingSpec("mix", tasks, "weighted_cycle").in_lowest_terms()
+        ...     print([task.repeat for task in setting.tasks])
+        [1.0]
+        [4.0, 1.0]
+        """
+        turns = [task.repeat for task in self.tasks]
+        whole = all(turn >= 1 and turn == int(turn) for turn in turns)
+        if self.balance != "weighted_cycle" or not whole:
+            return self
+        divisor = math.gcd(*map(int, turns))
+        tasks = (replace(task, repeat=task.repeat / divisor) for task in self.tasks)
+        return replace(self, tasks=tuple(tasks))
 
 
 @dataclass(frozen=True, slots=True)
