@@ -32,6 +32,11 @@ WORDS = 1.35 * LINE
 TALLEST = 1.5
 """Largest height of a panel over its width; taller pictures are shrunk to fit."""
 INCHES_PER_LETTER = 0.066
+"""Of small text."""
+SHEET_WIDTH, SHEET_HEIGHT = 10.8, 7.0
+"""Inches that a figure may have on a printed sheet; a larger one is printed smaller."""
+SMALLEST_IN_PRINT = 6.2
+"""Points of the smallest text on a printed sheet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,8 @@ class _Band:
     """Where a row stands on the page; inches."""
 
     top: float
+    letters: float
+    """Size of the text over its usual size."""
     panel: float
     """Width of a panel."""
     wide: float
@@ -87,22 +94,22 @@ class _Band:
     """Height of picture and detail, without the words below."""
 
     @classmethod
-    def of(cls, row: PanelRow, top: float, panel: float) -> _Band:
+    def of(cls, row: PanelRow, top: float, panel: float, letters: float) -> _Band:
         height, width = _shape(row)[:2]
         tall = panel * min(TALLEST, height / width)
         inner = tall + (panel + GAP if row.frame else 0)
-        return cls(top, panel, tall * width / height, tall, inner)
+        return cls(top, letters, panel, tall * width / height, tall, inner)
 
     @property
     def bottom(self) -> float:
-        return self.top + self.inner + WORDS + GAP
+        return self.top + self.inner + WORDS * self.letters + GAP
 
     @property
     def inset(self) -> float:
         return (self.panel - self.wide) / 2
 
     def left(self, index: int) -> float:
-        return LABEL_WIDTH + index * (self.panel + GAP)
+        return LABEL_WIDTH * self.letters + index * (self.panel + GAP)
 
 
 class _Page:
@@ -112,14 +119,14 @@ class _Page:
     that is drawn into it.
     """
 
-    def __init__(self, width: float, height: float) -> None:
-        self.width, self.height = width, height
+    def __init__(self, width: float, height: float, letters: float) -> None:
+        self.width, self.height, self.letters = width, height, letters
         self.figure = Figure(figsize=(width, height))
         self.axes = self.figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height))
         self.axes.set_axis_off()
 
-    def text(self, left: float, top: float, words: str, **options: Any) -> None:
-        options = {"ha": "center", "va": "center", **options}
+    def text(self, left: float, top: float, words: str, size: float, **options: Any) -> None:
+        options = {"ha": "center", "va": "center", "fontsize": size * self.letters, **options}
         self.axes.text(left, self.height - top, with_symbols(words), parse_math=False, **options)
 
     def box(self, left: float, top: float, width: float, height: float, **options: Any) -> None:
@@ -161,17 +168,18 @@ def draw_panels(
         scale: of maps; they then need a colour bar.
     """
     panel = min(WIDEST, max(PANEL_WIDTH, (TEXT_WIDTH - LABEL_WIDTH) / len(columns) - GAP))
-    heads = [_wrapped(column, panel, 3) for column in columns]
-    head = LINE * 1.15 * (1 + max(words.count("\n") for words in heads)) + 0.04
     below = 0.62 if scale else 0.0
-    bands: list[_Band] = []
-    for row in rows:
-        bands.append(_Band.of(row, bands[-1].bottom if bands else head, panel))
-    width = LABEL_WIDTH + len(columns) * (panel + GAP)
-    page = _Page(width, bands[-1].bottom + below)
+    letters, bands = 1.0, _bands(rows, columns, panel, 1.0)
+    for _ in range(3):  # larger words make it taller
+        size = bands[0].left(len(columns)), bands[-1].bottom + below
+        shrunk = min(1.0, SHEET_WIDTH / size[0], SHEET_HEIGHT / size[1])
+        letters = max(1.0, SMALLEST_IN_PRINT / (SMALL * shrunk))
+        bands = _bands(rows, columns, panel, letters)
+    heads = [_wrapped(column, panel / letters, 3) for column in columns]
+    page = _Page(bands[0].left(len(columns)), bands[-1].bottom + below, letters)
     for index, words in enumerate(heads):
         middle = bands[0].left(index) + panel / 2
-        page.text(middle, head - 0.04, words, va="bottom", fontsize=FONT_SIZE)
+        page.text(middle, bands[0].top - 0.04, words, FONT_SIZE, va="bottom")
     for row, band in zip(rows, bands, strict=True):
         _draw_row(page, row, band, scale)
     if scale:
@@ -179,10 +187,22 @@ def draw_panels(
     return page.figure
 
 
+def _bands(
+    rows: Sequence[PanelRow], columns: Sequence[str], panel: float, letters: float
+) -> list[_Band]:
+    """Where the rows stand below the heads, for text of `letters` times its usual size."""
+    lines = max(1 + _wrapped(each, panel / letters, 3).count("\n") for each in columns)
+    bands: list[_Band] = []
+    for row in rows:
+        top = bands[-1].bottom if bands else LINE * 1.15 * letters * lines + 0.04
+        bands.append(_Band.of(row, top, panel, letters))
+    return bands
+
+
 def _draw_row(page: _Page, row: PanelRow, band: _Band, scale: Scale | None) -> None:
     middle = band.top + band.inner / 2
-    page.text(0.13, middle, row.label, fontsize=FONT_SIZE, rotation=90)
-    page.text(0.27, middle, row.detail, fontsize=SMALL, color=GREY, rotation=90)
+    page.text(0.13 * band.letters, middle, row.label, FONT_SIZE, rotation=90)
+    page.text(0.27 * band.letters, middle, row.detail, SMALL, color=GREY, rotation=90)
     below = band.top + band.inner + 0.03
     for index, panel in enumerate(row.panels):
         left = band.left(index)
@@ -196,15 +216,15 @@ def _draw_row(page: _Page, row: PanelRow, band: _Band, scale: Scale | None) -> N
                 shown.set_clim(0, scale.highest)
             if row.frame:
                 _draw_detail(page, panel.image, row.frame, left, band)
-        look = {"fontsize": SMALL, "fontweight": "bold" if panel.best else "normal"}
-        page.text(left + band.panel / 2, below, panel.text, va="top", **look)
+        weight = "bold" if panel.best else "normal"
+        page.text(left + band.panel / 2, below, panel.text, SMALL, va="top", fontweight=weight)
 
 
 def _draw_reason(page: _Page, reason: str, left: float, band: _Band) -> None:
     page.box(left, band.top, band.panel, band.inner, facecolor="#f0f0f0", linewidth=0)
-    words = _wrapped(reason, band.panel * 1.15, 7)
+    words = _wrapped(reason, band.panel * 1.15 / band.letters, 7)
     middle = left + band.panel / 2, band.top + band.inner / 2
-    page.text(*middle, words, fontsize=SMALL, color=GREY)
+    page.text(*middle, words, SMALL, color=GREY)
 
 
 def _draw_detail(
@@ -231,4 +251,5 @@ def _draw_scale(page: _Page, scale: Scale) -> None:
     )
     mappable = ScalarMappable(Normalize(0, scale.highest), mpl.colormaps[ERRORS])
     page.figure.colorbar(mappable, cax=bar, orientation="horizontal", extend="max")
-    bar.set_xlabel(scale.label, fontsize=SMALL, parse_math=False)
+    bar.set_xlabel(scale.label, fontsize=SMALL * page.letters, parse_math=False)
+    bar.tick_params(labelsize=SMALL * page.letters)

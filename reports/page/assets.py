@@ -24,7 +24,7 @@ ITSELF = "."
 """The folder of assets."""
 QUALITY = 90
 """WebP quality of pictures: what a method left of the grain stays visible."""
-KINDS = {".webp": "image/webp", ".svg": "image/svg+xml"}
+KINDS = {".webp": "image/webp", ".jpg": "image/jpeg", ".svg": "image/svg+xml"}
 """Media types of what a page in one file holds, by the end of a file's name."""
 NAME = re.compile(r"[0-9a-f]{16}\.webp")
 """Names of the pictures that a page writes, and therefore may delete."""
@@ -44,6 +44,16 @@ def webp(picture: Image.Image, quality: int = QUALITY, method: int = 0) -> bytes
     """A picture as a WebP file; a higher method takes longer and gives a smaller one."""
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=quality, method=method)
+    return buffer.getvalue()
+
+
+def jpeg(picture: Image.Image, quality: int) -> bytes:
+    """A picture as a JPEG file with colours as fine as its brightness.
+
+    A browser that prints puts a JPEG into the PDF as it is, and a WebP unpacked.
+    """
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=quality, subsampling="4:4:4", optimize=True)
     return buffer.getvalue()
 
 

@@ -17,11 +17,11 @@ from ndr.records.record import ResultFileError
 from ndr.records.table_result import QualityEntry
 from reports.analysis.quality import report_entry
 from reports.figures.style import DPI
-from reports.page.assets import FIGURES, Assets, Picture, webp
+from reports.page.assets import FIGURES, Assets, Picture, jpeg
 
 WIDTH = 1400
 """Pixels of a picture on the page; the offered file has all."""
-WEBP_QUALITY = 78
+JPEG_QUALITY = 84
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,8 @@ def _page_figure(path: Path, assets: Assets) -> PageFigure:
 def _shown(name: str, png: bytes, assets: Assets) -> Picture:
     """A picture as the page shows it."""
     small = _reduced(png)
-    content = webp(small, WEBP_QUALITY, method=2)
-    return Picture(assets.shown(FIGURES, f"{name}.webp", content), *small.size)
+    content = jpeg(small, JPEG_QUALITY)
+    return Picture(assets.shown(FIGURES, f"{name}.jpg", content), *small.size)
 
 
 def shared_readings(figures: Sequence[PageFigure]) -> dict[str, list[str]]:

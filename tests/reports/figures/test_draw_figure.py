@@ -153,15 +153,21 @@ PAPER = (10.82, 7.0)
 """Inches of a figure on a printed page at most; `print.css` has both."""
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "network_drawing"])
-def test_no_word_of_a_figure_is_below_6_points_on_paper(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "systems"),
+    [(kind, 0) for kind in KINDS if kind not in ("network_drawing", "picture_grid")]
+    # Many systems make a wide figure, a single one a tall one.
+    + [("picture_grid", count) for count in (1, 2, 4, 10)],
+)
+def test_no_word_of_a_figure_is_below_6_points_on_paper(
+    kind: str, systems: int, tmp_path: Path
+) -> None:
     tensors = kind in REPRESENTATION_KINDS
     write = fabricated_arrays.write_arrays if tensors else write_results
     write(tmp_path)
     content = {"quality_cost": "parameters", "heatmaps": "representation"}.get(kind, "")
     content = "injection" if kind == "feature_maps" else content
-    # As wide as the widest of the paper's.
-    rows = ROWS * 3 + ROWS[:1] if kind == "picture_grid" else ROWS
+    rows = (ROWS * 4)[:systems] if systems else ROWS
     plan = fabricated_arrays.plan(kind, content) if tensors else figure_plan(
         kind, content=content, rows=rows
     )  # fmt: skip

@@ -79,9 +79,9 @@ def content_of(root: Path, address: str) -> bytes:
 
 
 @pytest.mark.parametrize("one_file", [False, True])
-def test_pictures_are_webp_and_plots_are_svg(made: Path, one_file: bool) -> None:
+def test_pictures_are_jpeg_and_plots_are_svg(made: Path, one_file: bool) -> None:
     grid, _, plot = section_of(made, one_file=one_file)
-    kinds = ("data:image/webp;", "data:image/svg") if one_file else (".webp", ".svg")
+    kinds = ("data:image/jpeg;", "data:image/svg") if one_file else (".jpg", ".svg")
     assert kinds[0] in grid.picture.address
     assert kinds[1] in plot.picture.address
     with Image.open(io.BytesIO(content_of(made, grid.picture.address))) as shown:
