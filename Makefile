@@ -68,7 +68,7 @@ check-regression: reference-runs  ## have the metrics got worse? writes regressi
 	$(BIN)/python -m reports.check_regression --new="results/$$REFERENCE_TIER" --reference="reports/reference/$$REFERENCE_TIER" --out regression.md
 
 kills: $(INSTALLED)  ## does a run that is killed five times end like an undisturbed one?
-	PATH="$(CURDIR)/$(BIN):$$PATH" python -m tests.force.kills --kills 5 --between 5 12 --target ffdnet__denoise__seed_0
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m tests.force.kills --kills 5 --target ffdnet__denoise__seed_0
 
 update-reference: reference-runs  ## renew the committed metrics: shows what changes and asks (YES=1: does not)
 	$(BIN)/python -m reports.update_reference --new="results/$$REFERENCE_TIER" --reference="reports/reference/$$REFERENCE_TIER" $(if $(YES),--yes)

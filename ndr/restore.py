@@ -62,9 +62,17 @@ def argument_parser() -> argparse.ArgumentParser:
     weights = parser.add_argument_group("weights")
     weights.add_argument(
         "--weights",
-        metavar="FILE|RUN",
+        metavar="FILE|RUN|official",
         help="checkpoint of a run, a run's id or folder; or an authors' checkpoint with --method, "
-        "or the record that ndr.fetch_weights wrote of one (.json)",
+        "or the record that ndr.fetch_weights wrote of one (.json); official[:NAME]: fetch what "
+        "the authors publish (of NDR-Restore, or of --method)",
+    )
+    weights.add_argument(
+        "--mirror",
+        action="append",
+        default=[],
+        metavar="FOLDER|URL",
+        help="where official weights are looked for first",
     )
     weights.add_argument("--tier", choices=TIERS, help="where to look for a run's id")
     weights.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
@@ -167,7 +175,12 @@ def photo_restorer(options: argparse.Namespace) -> PhotoRestorer:
     """
     device = chosen_device(options.device)
     request = WeightRequest(
-        options.weights, options.method, options.tier, options.results, options.preset
+        options.weights,
+        options.method,
+        options.tier,
+        options.results,
+        options.preset,
+        tuple(options.mirror),
     )
     loaded, words = load_requested(request, device)
     method = loaded.method

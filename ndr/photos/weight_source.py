@@ -31,8 +31,12 @@ logger = logging.getLogger(__name__)
 CHECKPOINT = "checkpoint.safetensors"
 SHIPPED = ROOT / "weights"
 """The networks that the suite has trained."""
+OWN_METHOD = "ndr_restore"
+"""Whose checkpoint is meant where no method is named."""
 SHORT_TIER = "smoke"
 """Its trainings take seconds."""
+OFFICIAL = "official"
+"""In place of a file: the checkpoint that the method's authors publish."""
 MOST_ARGUMENT = 1024
 """Number in a spec that is taken for sound however small the network is."""
 
@@ -42,7 +46,8 @@ class WeightRequest:
     """What the command line says of the weights."""
 
     weights: str | None
-    """A checkpoint, a run's folder, a run's id, or the record of `ndr.fetch_weights`."""
+    """A checkpoint, a run's folder, a run's id, the record of `ndr.fetch_weights`, or `OFFICIAL`,
+    with ":" and a name where a method's authors publish several."""
     method: str | None = None
     """Needed for authors' checkpoints and for methods without weights."""
     tier: str | None = None
@@ -50,6 +55,10 @@ class WeightRequest:
     results: Path = Path("results")
     preset: str | None = None
     """Sizes of the network of an authors' checkpoint; None: as published."""
+    mirrors: tuple[str, ...] = ()
+    """Folders or addresses where authors' checkpoints are looked for first."""
+    downloads: Path = Path("data/weights")
+    """Where fetched checkpoints of authors are kept."""
 
 
 def load_requested(request: WeightRequest, device: torch.device) -> tuple[LoadedMethod, str]:
@@ -67,6 +76,9 @@ def load_requested(request: WeightRequest, device: torch.device) -> tuple[Loaded
         if request.method is None:
             return _shipped(_for_photographs(), device)
         return _without_weights(request, device)
+    if request.weights.partition(":")[0] == OFFICIAL:
+        name, file = _published(request)
+        return _of_authors(name, file, request.preset, device)
     path = found_weights(request)
     name, file, problem = request.method, path, ""
     if path.suffix == ".json":
@@ -93,6 +105,29 @@ def load_requested(request: WeightRequest, device: torch.device) -> tuple[Loaded
             "authors' checkpoint of a method, name the method with --method"
         )
     return _of_authors(name, file, request.preset, device)
+
+
+def _published(request: WeightRequest) -> tuple[str, Path]:
+    """The method and the checkpoint of its authors, fetched where it is not there yet."""
+    from ndr.data.fetch.transfer import Waits
+    from ndr.fetch_weights import fetched, official_weights
+
+    assert request.weights is not None
+    name, wanted = request.method or OWN_METHOD, request.weights.partition(":")[2]
+    known = [weights.name for weights in method_class(name).info.official_weights]
+    if not known:
+        raise CheckpointError(f"{name}: no checkpoint of its authors is known; give a file")
+    if not wanted and len(known) > 1:
+        forms = ", ".join(f"--weights {OFFICIAL}:{each}" for each in known)
+        raise CheckpointError(
+            f"{name}: its authors publish several checkpoints; say which: {forms}"
+        )
+    weights = official_weights(name, wanted or known[0])
+    logger.info("checkpoint %s of %s, licence: %s", weights.name, name, weights.licence)
+    answer = fetched(name, weights, request.downloads, request.mirrors, Waits())
+    if answer.file is None:
+        raise CheckpointError(answer.reason)
+    return name, Path(answer.file)
 
 
 def found_weights(request: WeightRequest) -> Path:

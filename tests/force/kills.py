@@ -1,12 +1,14 @@
 """Kill a running suite again and again: `python -m tests.force.kills --kills 5 --seed 1`.
 
-The suite runs in a copy of the checkout. At moments drawn from the seed its whole process group
-gets SIGKILL; then the same command is given again, and nothing else is done. Each copy is killed
-until its share of the kills is spent, then finished, and what it has made is compared with what an
-undisturbed run makes: the same files with the same bytes, apart from times that were measured.
+The suite runs in a copy of the checkout. At moments drawn from the seed, as shares of
+the time that an undisturbed run takes, its whole process group gets SIGKILL; then the same command
+is given again, and nothing else is done. Each copy is killed until its share of the kills is spent,
+then finished, and what it has made is compared with what an undisturbed run makes: the same files
+with the same bytes, apart from times that were measured.
 Prints what it found; the exit status is 1 where a copy differs.
 
-`--undisturbed FOLDER` takes a finished copy from an earlier call (`--keep FOLDER` keeps them).
+`--undisturbed FOLDER --pace START JOBS` takes a finished copy from an earlier call (`--keep FOLDER`
+keeps them, and the call prints the pace).
 """
 
 from __future__ import annotations
@@ -47,6 +49,10 @@ SHOW_TIMES = (
     *("reports/all_tables.html", "reports/assets/*"),
 )
 """What shows measured times: two runs' can be compared only when made from the same ones."""
+KILLED_AT = (0.02, 0.5)
+"""Earliest and latest kill, in shares of the undisturbed time from the first job to the end."""
+FAST_COPIES = 3
+"""Copies in a row that may end before their first kill."""
 IN_START = 0.2
 """Share of the kills that may hit the start, before any job."""
 
@@ -63,6 +69,24 @@ class Outcome:
     """Kills after which temporary files lay there."""
     seconds: float = 0.0
     findings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of an undisturbed run: until its jobs were planned, and from there to its end."""
+
+    start: float
+    jobs: float
+
+    def moment(self, chance: random.Random) -> tuple[str, float]:
+        """Draw when to kill: since when, and how long after it.
+
+        How fast a machine is differs by ten: a moment is a share of what the run took undisturbed.
+        Jobs that a killed run has finished stay, so half of the time is late enough.
+        """
+        if chance.random() < IN_START:
+            return "its start", chance.uniform(0.0, self.start)
+        return "its first job", chance.uniform(*KILLED_AT) * self.jobs
 
 
 def _command(targets: Sequence[str], settings: Sequence[str]) -> list[str]:
@@ -91,8 +115,22 @@ def _end_of_log(folder: Path) -> str:
 
 def _finish(folder: Path, command: Sequence[str]) -> str | None:
     """Run to the end; what is wrong, if anything."""
-    status = _start(folder, command).wait()
+    return _ended_well(folder, _start(folder, command))
+
+
+def _ended_well(folder: Path, process: subprocess.Popen[bytes]) -> str | None:
+    status = process.wait()
     return None if status == 0 else f"exit status {status}:\n{_end_of_log(folder)}"
+
+
+def _finish_timed(folder: Path, command: Sequence[str]) -> tuple[str | None, Pace]:
+    """Run to the end undisturbed; what is wrong, and how long its parts take on this machine."""
+    began = time.monotonic()
+    process = _start(folder, command)
+    _wait_for_jobs(folder, process)
+    planned = time.monotonic()
+    problem = _ended_well(folder, process)
+    return problem, Pace(planned - began, time.monotonic() - planned)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -131,7 +169,7 @@ def kill_and_finish(
     folder: Path,
     command: Sequence[str],
     kills: int,
-    between: tuple[float, float],
+    pace: Pace,
     chance: random.Random,
 ) -> Outcome:
     """Run a command, kill it `kills` times at most, and let it end.
@@ -140,16 +178,14 @@ def kill_and_finish(
         folder: a copy of the project.
         command: that makes the results; the same each time.
         kills: wanted; fewer where the run ends before.
-        between: shortest and longest time to a kill, in seconds, from the moment at which Snakemake
-            has planned its jobs, or (`IN_START` of them) from the start.
-        chance: for the times.
+        pace: of an undisturbed run.
+        chance: for the moments.
     """
     outcome, began = Outcome(), time.monotonic()
     while outcome.kills < kills:
         process, outcome.starts = _start(folder, command), outcome.starts + 1
-        # How long a start takes depends on the machine: most kills are to hit the jobs.
-        hits_start, seconds = chance.random() < IN_START, chance.uniform(*between)
-        if not hits_start:
+        since, seconds = pace.moment(chance)
+        if since != "its start":
             _wait_for_jobs(folder, process)
         try:
             status = process.wait(seconds)
@@ -160,7 +196,6 @@ def kill_and_finish(
             halves = len(_temporary(folder))
             outcome.stale_locks += locked
             outcome.halves += bool(halves)
-            since = "its start" if hits_start else "its first job"
             left = f"locked: {locked}; halves: {halves}"
             print(f"kill {outcome.kills} {seconds:.1f} s after {since}; {left}", flush=True)
             continue
@@ -254,36 +289,43 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=50, help="over all copies")
     parser.add_argument("--per-copy", type=int, default=10, help="most kills of one copy")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--between", type=float, nargs=2, default=(10.0, 25.0), help="seconds to a kill"
-    )
     parser.add_argument("--target", action="append", help="default: the whole report")
     parser.add_argument("--config", nargs="*", default=(), help="further settings, e.g. tables=...")
     parser.add_argument("--undisturbed", type=Path, help="a finished copy")
+    parser.add_argument(
+        "--pace",
+        type=float,
+        nargs=2,
+        metavar=("START", "JOBS"),
+        help="seconds of the undisturbed run, as an earlier call printed them",
+    )
     parser.add_argument("--keep", type=Path, help="folder for the copies; they stay")
     options = parser.parse_args(argv)
+    if (options.undisturbed is None) != (options.pace is None):
+        parser.error("--undisturbed and --pace belong together")
     command = _command(options.target or ["reports/all_tables.html"], options.config)
     with tempfile.TemporaryDirectory(prefix="kills-") as temporary:
         top = options.keep or Path(temporary)
-        undisturbed = options.undisturbed
-        if undisturbed is None:
-            undisturbed = _new_copy(top / "undisturbed")
-            problem = _finish(undisturbed, command)
-            if problem:
-                print(f"the undisturbed run: {problem}")
-                return 1
-        return _all_copies(top, undisturbed, command, options)
+        if options.undisturbed is not None:
+            return _all_copies(top, options.undisturbed, command, Pace(*options.pace), options)
+        undisturbed = _new_copy(top / "undisturbed")
+        problem, pace = _finish_timed(undisturbed, command)
+        if problem:
+            print(f"the undisturbed run: {problem}")
+            return 1
+        print(f"undisturbed: --pace {pace.start:.1f} {pace.jobs:.1f}", flush=True)
+        return _all_copies(top, undisturbed, command, pace, options)
 
 
 def _all_copies(
-    top: Path, undisturbed: Path, command: Sequence[str], options: argparse.Namespace
+    top: Path, undisturbed: Path, command: Sequence[str], pace: Pace, options: argparse.Namespace
 ) -> int:
-    copies, total, findings = 0, 0, 0
+    copies, total, findings, unkilled = 0, 0, 0, 0
     while total < options.kills:
         wanted = min(options.per_copy, options.kills - total)
         chance = random.Random(f"{options.seed}/{copies}")
         folder = _new_copy(top / f"killed_{copies}")
-        outcome = kill_and_finish(folder, command, wanted, tuple(options.between), chance)
+        outcome = kill_and_finish(folder, command, wanted, pace, chance)
         found = [*outcome.findings, *compared(undisturbed, folder, command)]
         copies, total, findings = copies + 1, total + outcome.kills, findings + len(found)
         print(
@@ -294,8 +336,9 @@ def _all_copies(
             sep="\n",
             flush=True,
         )
-        if not outcome.kills:
-            print("it ended before the first kill: give a shorter --between")
+        unkilled = 0 if outcome.kills else unkilled + 1
+        if unkilled == FAST_COPIES:
+            print(f"{unkilled} copies ended before their first kill: is --pace of another machine?")
             return 1
     print(f"{total} kills, {copies} copies, {findings} findings")
     return 1 if findings else 0

@@ -7,7 +7,7 @@ import random
 import sys
 from pathlib import Path
 
-from tests.force.kills import differences, kill_and_finish
+from tests.force.kills import IN_START, KILLED_AT, Pace, differences, kill_and_finish
 
 PAGE = "reports/all_tables.html"
 CARELESS = """\
@@ -58,13 +58,24 @@ def test_missing_and_further_files_are_differences(tmp_path: Path) -> None:
 def test_halves_that_nobody_takes_away_are_found(tmp_path: Path) -> None:
     """A command that is killed once, then ends well, and leaves what it was writing."""
     command = [sys.executable, "-c", CARELESS]
-    outcome = kill_and_finish(tmp_path, command, 2, (10.0, 10.0), random.Random(1))
+    outcome = kill_and_finish(tmp_path, command, 2, Pace(12.0, 60.0), random.Random(1))
     assert (outcome.kills, outcome.starts, outcome.halves) == (1, 2, 1)
     assert outcome.findings == ["left half-written: results/smoke/.a.abcdefgh.partial.txt"]
 
 
+def test_moments_follow_the_pace_of_the_machine() -> None:
+    chance = random.Random(3)
+    drawn = [Pace(4.0, 20.0).moment(chance) for _ in range(500)]
+    starts = [seconds for since, seconds in drawn if since == "its start"]
+    jobs = [seconds for since, seconds in drawn if since == "its first job"]
+    assert len(starts) + len(jobs) == 500
+    assert abs(len(starts) / 500 - IN_START) < 0.06
+    assert 0.0 <= min(starts) < 0.4 < 3.6 < max(starts) <= 4.0
+    assert 20.0 * KILLED_AT[0] <= min(jobs) < 1.0 < 9.0 < max(jobs) <= 20.0 * KILLED_AT[1]
+
+
 def test_a_command_that_fails_is_found(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "raise SystemExit('no room')"]
-    outcome = kill_and_finish(tmp_path, command, 1, (60.0, 60.0), random.Random(1))
+    outcome = kill_and_finish(tmp_path, command, 1, Pace(60.0, 60.0), random.Random(1))
     assert outcome.kills == 0
     assert outcome.findings == ["start 1 ended with 1:", "no room\n"]

@@ -113,6 +113,36 @@ def test_the_record_of_fetched_weights(tmp_path: Path) -> None:
         load_requested(WeightRequest(str(record)), CPU)
 
 
+def test_official_weights_are_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    published = network("nafnet")
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    state = {key.removeprefix("network."): value for key, value in published.state_dict().items()}
+    torch.save(state, mirror / "nafnet_sidd_width32.pth")
+    request = WeightRequest(
+        "official:nafnet_sidd_width32", "nafnet", preset="smoke", mirrors=(str(mirror),)
+    )
+    loaded, words = load_requested(request, CPU)
+    assert same_weights(loaded.method, published)
+    assert words.startswith("NAFNet with weights")
+    with pytest.raises(UnknownNameError, match="did you mean 'nafnet_sidd_width32'"):
+        load_requested(dataclasses.replace(request, weights="official:sidd_width32"), CPU)
+
+
+def test_official_weights_that_nobody_can_fetch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match="--weights official:deraining"):
+        load_requested(WeightRequest("official", "restormer"), CPU)
+    with pytest.raises(CheckpointError, match="no checkpoint of its authors is known"):
+        load_requested(WeightRequest("official", "bm3d"), CPU)
+    # A folder of files: which of them it is, a person has to see.
+    with pytest.raises(CheckpointError, match="must be fetched by hand"):
+        load_requested(WeightRequest("official", "airnet"), CPU)
+
+
 def test_methods_without_weights() -> None:
     loaded, words = load_requested(WeightRequest(None, "bm3d"), CPU)
     assert loaded.method.info.name == "bm3d"
