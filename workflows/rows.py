@@ -22,6 +22,7 @@ from ndr.specs.run_spec import (
     SettingSpec,
     TaskSpec,
     TestSetSpec,
+    in_lowest_terms,
     run_id,
 )
 from ndr.specs.table_plan import PlannedRow
@@ -362,11 +363,12 @@ class RowSpecs:
         return self.setting(name).balance or self.config.balance or self.tier.balance
 
     def _setting_spec(self, name: str) -> SettingSpec:
-        setting = self.setting(name)
+        setting, balance = self.setting(name), self._balance(name)
+        tasks = [self._task_spec(name, task) for task in setting.tasks]
         return SettingSpec(
             name=name,
-            tasks=tuple(self._task_spec(name, task) for task in setting.tasks),
-            balance=self._balance(name),
+            tasks=in_lowest_terms(tasks) if balance == "weighted_cycle" else tuple(tasks),
+            balance=balance,
             scale=setting.scale,
             x2_order=self.config.x2_order,
         )
@@ -379,14 +381,13 @@ class RowSpecs:
                 f"{key}; found only {', '.join(self.tier.train_sets)}"
             )
         details, sets = self.settings.tasks[task], self.tier.train_sets[key]
+        repeats = self.tier.repeats if self._balance(setting) == "weighted_cycle" else {}
         return TaskSpec(
             name=task,
             sets=sets,
             sets_sha256=tuple(self._identity(name) for name in sets),
             noise=NoiseSpec(details.sigmas, self.config.noise_variant) if details.sigmas else None,
-            repeat=self.tier.repeats.get(task, details.repeat)
-            if self._balance(setting) == "weighted_cycle"
-            else details.repeat,
+            repeat=repeats.get(task, details.repeat),
         )
 
     @functools.cached_property

@@ -7,9 +7,10 @@ cells carry.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, NamedTuple
 
 from ndr.nearest_name import check_names
@@ -68,6 +69,25 @@ class TaskSpec:
     repeat: float = 1.0
     """How often each image stands in the joint list of `release_ratio` and `promptir_ratio`; how
     often a degradation has its turn in `weighted_cycle`."""
+
+
+def in_lowest_terms(tasks: Sequence[TaskSpec]) -> tuple[TaskSpec, ...]:
+    """The same cycle of `weighted_cycle` with the fewest turns: 2 and 4 turns become 1 and 2.
+
+    A task alone has one turn, whatever it has in wider mixes. Broken numbers, which a training
+    refuses, stay as they are.
+
+    >>> rain, haze = TaskSpec("rain", ("a",), ("0",), repeat=4), TaskSpec("haze", ("b",), ("1",))
+    >>> [task.repeat for task in in_lowest_terms([rain])]
+    [1.0]
+    >>> [task.repeat for task in in_lowest_terms([rain, haze])]
+    [4.0, 1.0]
+    """
+    turns = [task.repeat for task in tasks]
+    if not all(turn >= 1 and turn == int(turn) for turn in turns):
+        return tuple(tasks)
+    divisor = math.gcd(*map(int, turns))
+    return tuple(replace(task, repeat=task.repeat / divisor) for task in tasks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -327,7 +327,7 @@ def test_rows_may_change_the_recipe() -> None:
     decayed = runs[start + "weight_decay_0.0001__seed_0"]
     assert (decayed.recipe.weight_decay, main.recipe.weight_decay) == (1e-4, 1e-8)
     longer = runs[start + "longer_1.3__use_ndr_false__seed_0"]
-    assert longer.recipe == dataclasses.replace(main.recipe, steps=6500)
+    assert longer.recipe == dataclasses.replace(main.recipe, steps=8450)
     assert longer.argument_changes == {"use_ndr": False}
     half = runs[start + "stops_at_0.5__seed_0"]
     assert (half.recipe.steps, half.recipe.last_step) == (main.recipe.steps, 2500)
@@ -395,6 +395,22 @@ def test_setting_before_configuration_before_tier_say_how_tasks_are_mixed() -> N
     assert balances(tier="quick") == balances(tier="small")
     assert balances(tier="small") == ["weighted_cycle", "promptir_ratio"]
     assert balances(tier="small", balance="release_ratio") == ["release_ratio", "promptir_ratio"]
+
+
+def test_turns_in_a_wider_mix_leave_the_runs_of_one_task_alone(config_copy: Path) -> None:
+    def turns(rain: int) -> dict[str, list[float]]:
+        path = config_copy / "tiers" / "small.yaml"
+        content = {**read_yaml(path), "repeats": {"noise": 1, "rain": rain, "haze": 2}}
+        path.write_text(yaml.safe_dump(content))
+        runs = plan(config_copy, tier="small").runs
+        return {
+            name: [task.repeat for task in runs[f"ndr_restore__{name}__seed_0"].setting.tasks]
+            for name in ("derain", "dehaze", "rain_haze", "noise_rain_haze")
+        }
+
+    assert turns(2)["derain"] == turns(4)["derain"] == turns(4)["dehaze"] == [1]
+    assert (turns(2)["rain_haze"], turns(4)["rain_haze"]) == ([1, 1], [2, 1])
+    assert turns(4)["noise_rain_haze"] == [1, 4, 2]
 
 
 def test_seeds_multiply_the_trainings() -> None:
