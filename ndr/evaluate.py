@@ -4,6 +4,9 @@ Writes for each run `per_image.csv` (one row per image, protocol and metric), pi
 images, and the provenance of both. What follows a `--spec-json`, up to the next, belongs to its
 run; what stands before the first holds for all. `@FILE` stands for the lines of a file, one
 argument each. A run that fails leaves those of the others complete, and the exit status is 1.
+
+A process that the system kills can write nothing. With `--killed` another one writes in its place
+that there are no numbers, and why.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from ndr.evaluation.degraded_images import PreparedSets
 from ndr.evaluation.loaded_method import EXPECTED_ERRORS, load_method, restoring_parameters
 from ndr.evaluation.scoring import METRIC_WEIGHTS, evaluate
 from ndr.metrics.protocol import protocol_versions
+from ndr.records.checkpoint_header import CheckpointHeader
 from ndr.records.downloads import FetchedWeights
 from ndr.records.per_image import scores_text
 from ndr.records.provenance import EvaluationProvenance, Stopwatch, Tiles, text_sha256
@@ -32,6 +36,12 @@ from ndr.specs.run_spec import EvaluationSpec
 from ndr.specs.typed_file import SpecError
 
 logger = logging.getLogger("ndr.evaluate")
+
+KILLED = (
+    "the process that scored it was killed (exit status 137), most likely because memory ran out: "
+    "run fewer jobs at a time or free memory, delete"
+)
+"""Reason of a run whose process ended without a word; what to delete follows."""
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -58,6 +68,9 @@ def argument_parser() -> argparse.ArgumentParser:
         help="weights of metrics, and records of their fetching (default: %(default)s)",
     )
     parser.add_argument("--device", default="auto", choices=DEVICES)
+    parser.add_argument(
+        "--killed", action="store_true", help="write that the process that scored this was killed"
+    )
     return parser
 
 
@@ -79,17 +92,24 @@ def fetched_file(official_weights: str | None) -> tuple[str | None, str]:
     return record.file, record.reason
 
 
+def _source(options: argparse.Namespace) -> str:
+    """Where a run's numbers would have come from."""
+    if options.checkpoint is not None:
+        return "shipped" if CheckpointHeader.read(options.checkpoint).shipped else "retrained"
+    return "no_training" if options.official_weights is None else "official_weights"
+
+
 def write_failure(job: EvaluationJob, reason: str, stopwatch: Stopwatch) -> None:
-    """Results of a run whose weights are unavailable: no numbers, and the reason for each."""
+    """Results of a run that cannot be scored: no numbers, and the reason for each."""
     spec = job.spec
     names, scores = [test_set.name for test_set in spec.test_sets], scores_text(())
     provenance = EvaluationProvenance(
         **stopwatch.facts(job.command),
         run=spec.run,
         evaluation_sha256=spec.sha256(),
-        training_run=None,
-        training_sha256=None,
-        source="official_weights",
+        training_run=spec.training_run,
+        training_sha256=spec.training_sha256,
+        source=_source(job.options),
         official_weights=spec.official_weights,
         checkpoint_sha256=None,
         images=dict.fromkeys(names, (0, 0)),
@@ -110,6 +130,10 @@ def run(job: EvaluationJob, sets: PreparedSets) -> None:
     """Evaluate and write the files; the scores come last, as the sign that all is done."""
     stopwatch = Stopwatch()
     spec, options = job.spec, job.options
+    if options.killed:
+        reason = f"{KILLED} {Path(options.out).parent} and run again"
+        write_failure(job, reason, stopwatch)
+        return
     device = chosen_device(options.device)
     official, reason = fetched_file(options.official_weights)
     if reason:

@@ -146,6 +146,16 @@ def test_unavailable_weights_leave_their_reason(sets: Path, tmp_path: Path) -> N
     assert (tmp_path / "pictures").is_dir()
 
 
+def test_a_killed_process_leaves_its_reason_in_place_of_numbers(sets: Path, tmp_path: Path) -> None:
+    given = evaluation_spec("identity", run="identity__no_training__seed_0")
+    assert main(command(given, sets, tmp_path, "--killed")) == 0
+    assert not read_evaluation(tmp_path / "per_image.csv", given.run, may_be_empty=True).series
+    provenance = EvaluationProvenance.read(tmp_path / "provenance.json")
+    assert "most likely because memory ran out" in provenance.failures["rain"]
+    assert f"{tmp_path.name} and run again" in provenance.failures["rain"]
+    assert provenance.source == "no_training"
+
+
 @pytest.mark.parametrize(("side", "left"), [(10, set()), (12, {"ndr"}), (15, {"ndr", "sr_y"})])
 def test_a_small_image_is_left_out_of_what_cannot_measure_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, side: int, left: set[str]

@@ -94,6 +94,18 @@ class Half(Method):
 '''
 
 
+KILLS_ITSELF = """
+import os
+import signal
+
+
+def die() -> float:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 1.0
+
+"""
+
+
 def write_methods(folder: Path) -> None:
     """A repository: a file with a neighbour, one in a folder without __init__.py, two broken."""
 
@@ -107,6 +119,8 @@ def write_methods(folder: Path) -> None:
     method("no_init/deep/inner_method.py", "inner")
     method("broken_import.py", "lost_import", "import nowhere")
     method("broken_syntax.py", "lost_syntax", "class")
+    # What the system does to the largest process where memory runs out.
+    method("greedy_method.py", "greedy", KILLS_ITSELF, "die()")
     method("json.py", "hidden")  # a name of the standard library
     # Scripts that register nothing are no business of the suite's.
     (folder / "train.py").write_text("raise SystemExit('started a training')\n")
@@ -153,11 +167,12 @@ def test_a_folder_that_is_not_there_stops(tmp_path: Path) -> None:
 ROWS = """
   - {setting: noise_rain_haze, method: alone, paper_method: "", label: Alone}
   - {setting: noise_rain_haze, method: lost_import, paper_method: "", label: Lost}
+  - {setting: noise_rain_haze, method: greedy, paper_method: "", label: Greedy}
 """
 
 
 @pytest.mark.slow
-def test_one_broken_file_stops_only_its_own_rows(tmp_path: Path) -> None:
+def test_what_is_broken_or_killed_stops_only_its_own_rows(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     write_methods(folder)
     project = copy_project(tmp_path / "copy")
@@ -172,6 +187,7 @@ def test_one_broken_file_stops_only_its_own_rows(tmp_path: Path) -> None:
     table = (project / "results/smoke/tables/table_controls.json").read_text()
     assert "No module named 'nowhere'" in table
     assert "broken_import.py" in table
+    assert "most likely because memory ran out" in table
     # An edit of what the method imports beside itself evaluates it again.
     again = succeeded(project, run_in(project, [*command, "-n"]))
     assert "Nothing to be done" in again

@@ -25,7 +25,8 @@ rule evaluate_run:
         device=suite.config.device,
         checkpoint=lambda wildcards: suite.checkpoint_option(wildcards.run),
     shell:
-        "{suite.jobs.command:q} -m ndr.evaluate"
+        # Where memory runs out the system kills the process without a word: the table says it then.
+        "evaluate() {{ {suite.jobs.command:q} -m ndr.evaluate"
         " --spec-json {params.spec:q}"
         " --sets data/sets"
         " {params.checkpoint:q}"
@@ -33,4 +34,5 @@ rule evaluate_run:
         " --pictures {output.pictures:q}"
         " --provenance {output.provenance:q}"
         " --device {params.device:q}"
-        " > {log:q} 2>&1"
+        " \"$@\"; }};"
+        " (evaluate || {{ [ $? -eq 137 ] && evaluate --killed; }}) > {log:q} 2>&1"
