@@ -201,3 +201,13 @@ def test_aliases_that_stand_for_too_much_are_refused(text: str, tmp_path: Path) 
     path.write_text(text)
     with pytest.raises(SpecError, match=r"bomb\.yaml: its aliases stand for more than"):
         read_yaml(path)
+
+
+@pytest.mark.parametrize("code", ["\\u202e", "\\u2067", "\\e[2J", "\\x9b", "\\0"])
+def test_texts_that_change_what_stands_around_them_are_refused(code: str, tmp_path: Path) -> None:
+    path = tmp_path / "table.yaml"
+    path.write_text(f'title: fine\nlabel: "Method{code}"\n')
+    with pytest.raises(SpecError, match=r"table\.yaml: .*line 2: the control character U\+"):
+        read_yaml(path)
+    path.write_text('label: "\u05d0\u05d1 \u0627\u0628\n\ttwo lines"\n')
+    assert read_yaml(path)["label"].startswith("\u05d0")
