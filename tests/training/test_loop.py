@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,6 +107,31 @@ def test_steps_with_interruptions_are_the_steps_without(
     different = tiny_spec(steps=7, seed=1, **changes)
     other = train_tiny(tiny_state(different, cls), different, sets, file)
     assert not same(other, whole)
+
+
+def test_a_signal_while_a_state_is_saved(
+    sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scheduler ends the process in the middle of the writing: the file is whole."""
+    spec, write, saved = tiny_spec(steps=6), torch.save, []
+
+    def interrupted(content: object, target: Path) -> None:
+        if not saved:
+            os.kill(os.getpid(), signal.SIGTERM)
+        saved.append(target)
+        write(content, target)
+
+    whole = train_tiny(tiny_state(spec), spec, sets, resume_file(tmp_path / "none", spec))
+    monkeypatch.setattr(torch, "save", interrupted)
+    file = resume_file(tmp_path, spec)
+    with Interruption() as interruption, pytest.raises(Interrupted, match="signal 15 after step 2"):
+        train_tiny(tiny_state(spec), spec, sets, file, interruption=interruption, save_every=0.0)
+    assert len(saved) == 2
+    state = tiny_state(spec)
+    state.load(file.read(), str(file.path))
+    assert state.step == 2
+    assert same(train_tiny(state, spec, sets, file), whole)
+    assert not [*tmp_path.rglob(".*.partial*")]
 
 
 @pytest.mark.parametrize("schedule", ["multistep", "cosine"])
