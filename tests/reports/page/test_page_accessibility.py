@@ -65,6 +65,11 @@ def test_what_can_be_pressed_is_large_enough(browser: Browser, address: str, wid
     browser.view(width, 900, touch=width < 500)
     browser.open("about:blank")
     browser.open(address)
+    # A picture that is not loaded yet has no height, nor has the button around it.
+    browser.run(
+        "Promise.all([...document.images].map(i => { i.loading = 'eager';"
+        " return i.complete || new Promise(done => i.addEventListener('load', done)); }))"
+    )
     small = browser.run(
         "[...document.querySelectorAll('button, summary, input')]"
         ".filter(e => e.getClientRects().length && !e.closest('[inert]'))"
