@@ -56,6 +56,10 @@ WITHOUT_SCRIPTS = Markup(
 """Style where nothing can be switched: everything is shown, in the colours of the system."""
 
 
+DIRECTION_MARKS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
+"""What turns the words behind it around, on whatever page they stand: shown as a sign."""
+
+
 S = TypeVar("S")
 
 
@@ -252,7 +256,7 @@ def build_page(
     shown_elsewhere = beside.beside(card.NAME, card.card(answer, description.tier))
     beside.remove_others()
     script = joined(".js")
-    return (
+    html = (
         environment()
         .get_template("all_tables.html.j2")
         .render(
@@ -284,6 +288,7 @@ def build_page(
             parameters=counted,
         )
     )
+    return html.translate(DIRECTION_MARKS)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
