@@ -17,6 +17,7 @@ from ndr.data.fetch.fetch_errors import BadFileError, FetchError
 from ndr.data.fetch.obtaining import obtain
 from ndr.data.fetch.source import Download
 from ndr.data.fetch.transfer import Waits, new_session
+from ndr.data.mirrors import add_mirror_options, given_mirrors
 from ndr.metrics.pyiqa_networks import PyiqaError, file_name, hash_in_name, missing_file
 from ndr.metrics.quality_networks import WEIGHTS
 from ndr.records.downloads import FetchedMetric, MetricFile
@@ -109,9 +110,7 @@ def argument_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ndr.fetch_metric_weights", description=__doc__)
     parser.add_argument("--metric", required=True, help="DBCNN, MUSIQ, or a name of pyiqa's")
     parser.add_argument("--folder", type=Path, default=Path(METRIC_WEIGHTS))
-    parser.add_argument(
-        "--mirror", action="append", default=[], metavar="FOLDER|URL", help="tried first"
-    )
+    add_mirror_options(parser, "a folder or address that holds the file")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     return parser
 
@@ -120,10 +119,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; what is unavailable is written down and is no error."""
     options = argument_parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    answer = fetched(options.metric, options.folder, tuple(options.mirror))
-    if answer.reason:
-        log.warning("%s", answer.reason)
-    answer.write(options.out)
+    try:
+        answer = fetched(options.metric, options.folder, given_mirrors(options))
+        if answer.reason:
+            log.warning("%s", answer.reason)
+        answer.write(options.out)
+    except (ValueError, OSError) as error:
+        log.error("%s", error)
+        return 1
     return 0
 
 

@@ -18,8 +18,9 @@ from ndr.data.fetch.fetch_errors import FetchError
 from ndr.data.fetch.obtaining import obtain
 from ndr.data.fetch.source import Download
 from ndr.data.fetch.transfer import Waits, new_session
+from ndr.data.mirrors import add_mirror_options, given_mirrors
 from ndr.method import WEIGHT_ENDINGS, OfficialWeights
-from ndr.nearest_name import UnknownNameError, named_entry
+from ndr.nearest_name import named_entry
 from ndr.records.downloads import FetchedWeights
 from ndr.registry import method_class
 from ndr.specs.typed_file import build
@@ -101,9 +102,7 @@ def argument_parser() -> argparse.ArgumentParser:
     parser.add_argument("--method", required=True)
     parser.add_argument("--weights", required=True, help="name of the published checkpoint")
     parser.add_argument("--folder", type=Path, default=Path("data/weights"))
-    parser.add_argument(
-        "--mirror", action="append", default=[], metavar="FOLDER|URL", help="tried first"
-    )
+    add_mirror_options(parser, "a folder or address that holds the file")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     return parser
 
@@ -115,11 +114,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     log = logging.getLogger("ndr.fetch_weights")
     try:
         weights = official_weights(options.method, options.weights)
-        answer = fetched(options.method, weights, options.folder, tuple(options.mirror), Waits())
+        mirrors = given_mirrors(options)
+        answer = fetched(options.method, weights, options.folder, mirrors, Waits())
         if answer.reason:
             log.warning("%s", answer.reason)
         answer.write(options.out)
-    except (UnknownNameError, OSError) as error:
+    except (ValueError, OSError) as error:
         log.error("%s", error)
         return 1
     return 0

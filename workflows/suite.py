@@ -7,9 +7,9 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from ndr.data.catalogue import FolderSet
+from ndr.data.mirrors import handed_on
 from ndr.data.own_set import OwnSet
 from ndr.fetch_weights import official_weights
 from ndr.nearest_name import named_entry
@@ -100,13 +100,13 @@ class Suite:
 
     @property
     def mirror_options(self) -> list[str]:
-        """Folders to look for published sets in.
+        """What leads to the folders to look for published sets in.
 
         They are no parameter of the rule: where a set lies changes no pixel of it, and a clone on
-        another machine would prepare and train everything again.
+        another machine would prepare and train everything again. Nor do they stand on a command
+        line, which is recorded, and stored with the results.
         """
-        folders = [mirror for mirror in self.config.data_mirrors if Path(mirror).is_dir()]
-        return [f"--mirror={folder}" for folder in folders]
+        return handed_on(self.config.data_mirrors)
 
     def downloads(self, set_name: str) -> str:
         """Downloads and terms of a published set, as canonical JSON."""
@@ -119,7 +119,7 @@ class Suite:
     @property
     def fetch_options(self) -> list[str]:
         """Options of fetching: mirrors, accepted terms, and the permission to be partial."""
-        options = [f"--mirror={mirror}" for mirror in self.config.data_mirrors]
+        options = handed_on(self.config.data_mirrors)
         options += [f"--accept-terms={name}" for name in self.config.accepted_terms]
         return options + self._partial_option
 
@@ -137,8 +137,8 @@ class Suite:
 
     @property
     def weights_options(self) -> list[str]:
-        """Mirrors of authors' weights."""
-        return [f"--mirror={mirror}" for mirror in self.config.weights_mirrors]
+        """What leads to the mirrors of authors' weights; other mirrors are other options."""
+        return handed_on(self.config.weights_mirrors)
 
     # ---- Runs ----
 

@@ -26,6 +26,7 @@ from ndr.data.catalogue import (
 from ndr.data.derived_sets import subset_manifest, synthesised_manifest
 from ndr.data.folder_set import folder_manifest, for_committing
 from ndr.data.manifest import FILE_NAME, Manifest, ManifestError
+from ndr.data.mirrors import add_mirror_options, given_mirrors, local_folder
 from ndr.data.own_set import own_set, with_own_sets
 from ndr.data.sample_photographs import check_photographs, photograph_manifest
 
@@ -157,7 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--suite-seed", type=int, required=True)
     parser.add_argument("--sets", type=Path, required=True, help="folder of the prepared sets")
     parser.add_argument("--originals", type=Path, default=Path("data/originals"))
-    parser.add_argument("--mirror", type=Path, action="append", default=[], metavar="DIR")
+    add_mirror_options(parser, "a folder with the set; addresses are passed over")
     parser.add_argument(
         "--partial", action="store_true", help="accept a published set of which a part is there"
     )
@@ -186,7 +187,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             own = own_set(options.name, options.own, options.own_scale)
             catalogue = with_own_sets(catalogue, {options.name: own})
             originals = Path(own.folder).parent
-        places = Places(options.sets, originals, tuple(options.mirror))
+        folders = (local_folder(mirror) for mirror in given_mirrors(options))
+        places = Places(options.sets, originals, tuple(path for path in folders if path))
         if options.commit_manifest:
             print(commit_manifest(catalogue, options.name, places))
             return

@@ -16,6 +16,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from ndr.data.catalogue import Catalogue, FolderSet, load_catalogue
 from ndr.data.fetch.obtaining import pinned_by
 from ndr.data.fetch.set_fetching import FetchPlaces, fetch_set
+from ndr.data.mirrors import add_mirror_options, given_mirrors
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -30,12 +31,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--catalogue", type=Path, default=Path("config/datasets.yaml"))
     parser.add_argument("--originals", type=Path, default=Path("data/originals"))
     parser.add_argument("--downloads", type=Path, default=Path("data/downloads"))
-    parser.add_argument(
-        "--mirror",
-        action="append",
-        default=[],
-        metavar="FOLDER|URL",
-        help="tried first: a folder with prepared sets, or a folder or address with the archives",
+    add_mirror_options(
+        parser, "a folder with prepared sets, or a folder or address with the archives"
     )
     parser.add_argument(
         "--accept-terms",
@@ -76,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("--set needs --done")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
-        places = FetchPlaces(options.originals, options.downloads, tuple(options.mirror))
+        places = FetchPlaces(options.originals, options.downloads, given_mirrors(options))
         with logging_redirect_tqdm():
             done = fetch_set(
                 load_catalogue(options.catalogue),

@@ -17,8 +17,8 @@ from ndr.data.fetch.obtaining import BY_HAND, held, obtain
 from ndr.data.fetch.source import Download, Terms
 from ndr.data.fetch.transfer import Waits, new_session
 from ndr.data.fetch.unpacking import Limits, unpack
-from ndr.data.fetch.ways import local_folder
 from ndr.data.folder_set import SetNotFoundError, complete_count, find_source, found_pairs
+from ndr.data.mirrors import local_folder
 from ndr.data.pairing import PairingError
 from ndr.nearest_name import check_names
 from ndr.records.downloads import FetchedSet, Obtained, PlacedFile

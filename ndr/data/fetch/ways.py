@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 import requests
 from gdown import download_folder
@@ -50,6 +50,7 @@ from ndr.data.fetch.transfer import (
     open_url,
     read_page,
 )
+from ndr.data.mirrors import local_folder
 
 FILE_PAGE = "https://drive.google.com/uc?export=download&id="
 FOLDER_PAGE = "https://drive.google.com/embeddedfolderview?id="
@@ -153,14 +154,6 @@ class Way:
     label: str
     bring: Callable[[Partial], Address | None]
     """Fills the partial file; returns what the host says of it, None where it says nothing."""
-
-
-def local_folder(mirror: str) -> Path | None:
-    """Folder of a mirror on this machine, None for one on a server."""
-    parts = urlsplit(mirror)
-    if parts.scheme in ("http", "https"):
-        return None
-    return Path(unquote(parts.path)) if parts.scheme == "file" else Path(mirror)
 
 
 def _copy(source: Path, target: Partial) -> None:
