@@ -99,17 +99,18 @@ def open_url(
     message = f"{url}: the server answers {status} {response.reason}"
     if status in TEMPORARY_STATUS:
         after = response.headers.get("Retry-After", "")  # a date is not worth the trouble
-        raise TemporaryError(message, float(after) if after.isdigit() else 0.0)
+        raise TemporaryError(message, float(_number(after) or 0))
     raise SourceError(message)
 
 
 def read_page(response: requests.Response, limit: int = 2**20) -> str:
     """Text of a web page, at most `limit` bytes of it."""
-    try:
-        content = response.raw.read(limit, decode_content=True)
-    except CONNECTION_ERRORS as error:
-        raise connection_problem(response.url, error) from error
-    return content.decode("utf-8", errors="replace")
+    content = bytearray()
+    for piece in _pieces(response, decoded=True):
+        content += piece
+        if len(content) >= limit:
+            break
+    return content[:limit].decode("utf-8", errors="replace")
 
 
 def web_page_title(head: bytes) -> str | None:
@@ -197,6 +198,11 @@ class Partial:
             raise disk_error(self.path, error) from error
 
 
+def _number(text: str) -> int | None:
+    """A number of an answer's head; None where it is none, or one that no file has."""
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
+
+
 def _validator(response: requests.Response) -> str | None:
     """What identifies this version of the file: a strong entity tag, else the date."""
     tag = response.headers.get("ETag", "")
@@ -209,7 +215,8 @@ def _content_range(response: requests.Response) -> tuple[int, int | None]:
     match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", text.strip())
     if match is None:
         return -1, None
-    return int(match[1] or -1), None if match[2] == "*" else int(match[2])
+    start, total = map(_number, (match[1] or "", match[2]))
+    return -1 if start is None else start, total
 
 
 def _is_the_rest(response: requests.Response, partial: Partial) -> bool:
@@ -245,10 +252,24 @@ def _ask(address: Address, partial: Partial) -> tuple[requests.Response, int]:
     return response, 0
 
 
-def _pieces(response: requests.Response) -> Iterator[bytes]:
+def _pieces(response: requests.Response, decoded: bool = False) -> Iterator[bytes]:
+    """A body as it comes, in pieces of any size up to `PIECE`.
+
+    Undecoded where it is a file: some servers call a .tgz file "gzip-encoded".
+
+    Raises:
+        SourceError: fewer bytes come than `SLOWEST` allows.
+        TemporaryError: the connection was lost.
+    """
+    began, size = time.monotonic(), 0
     try:
-        # Undecoded: some servers call a .tgz file "gzip-encoded".
-        yield from response.raw.stream(PIECE, decode_content=False)
+        # Not `stream`, which waits for a whole piece, however slowly its bytes drip.
+        while piece := response.raw.read1(PIECE, decode_content=decoded):
+            size += len(piece)
+            seconds = time.monotonic() - began
+            if seconds > SLOWEST[1] and size < SLOWEST[0] * seconds:
+                raise SourceError(f"{response.url}: {size / seconds:.0f} bytes a second: too slow")
+            yield piece
     except CONNECTION_ERRORS as error:
         raise connection_problem(response.url, error) from error
 
@@ -277,8 +298,7 @@ def _attempt(address: Address, partial: Partial, wanted: int | None, bar: tqdm) 
         pieces = _pieces(response)
         # Before anything is overwritten: a quota page must not cost what is already here.
         head = _first_piece(pieces, address.url) if offset == 0 else b""
-        length = response.headers.get("Content-Length", "")
-        total = int(length) if length.isdigit() else None
+        total = _number(response.headers.get("Content-Length", ""))
         if response.status_code == 206:
             total = _content_range(response)[1]
         expected = wanted if wanted is not None else address.bytes
@@ -293,17 +313,13 @@ def _attempt(address: Address, partial: Partial, wanted: int | None, bar: tqdm) 
         partial.write_note(total, _validator(response))
         bar.total, bar.n, bar.initial = total, offset, offset
         bar.refresh()
-        most, began, size = total or LONGEST_BODY, time.monotonic(), offset
+        most, size = total or LONGEST_BODY, offset
         for piece in _written(itertools.chain([head], pieces), partial.path):
             bar.update(len(piece))
             size += len(piece)
-            seconds = time.monotonic() - began
             if size > most:
                 partial.remove()
                 raise SourceError(f"{address.url}: more than the {most} bytes expected came")
-            if seconds > SLOWEST[1] and size - offset < SLOWEST[0] * seconds:
-                rate = (size - offset) / seconds
-                raise SourceError(f"{address.url}: {rate:.0f} bytes a second: too slow")
     if partial.size == 0:
         raise SourceError(f"{address.url}: an empty file came")
     if total is not None and partial.size < total:

@@ -6,6 +6,7 @@ import datetime
 import re
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,13 +31,15 @@ class Served:
     ranges: bool = True
     """Whether it knows Range; otherwise the whole file comes."""
     honours_if_range: bool = True
-    length: int | None = -1
+    length: int | str | None = -1
     """Content-Length to claim; -1: the true one, None: none at all."""
     headers: dict[str, str] = field(default_factory=dict)
     statuses: list[int] = field(default_factory=list)
     """Answers of the first requests, before the file is given."""
     cuts: list[int] = field(default_factory=list)
     """After so many bytes of an answer the connection breaks, for the first answers."""
+    drip: float = 0.0
+    """Seconds after each single byte."""
     hold_after: int | None = None
     """After so many bytes nothing comes any more, until `released`."""
     held: threading.Event = field(default_factory=threading.Event)
@@ -111,7 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
             body = body[start:]
             answer.status = 206
             self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
+            if "Content-Range" not in served.headers:
+                self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
         else:
             answer.status = 200
             self.send_response(200)
@@ -128,8 +132,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_body(self, served: Served, answer: Answer, body: bytes) -> None:
         cut = served.cuts.pop(0) if served.cuts else None
-        for start in range(0, len(body), 4096):
-            piece = body[start : start + 4096][: None if cut is None else max(0, cut - start)]
+        step = 1 if served.drip else 4096
+        for start in range(0, len(body), step):
+            time.sleep(served.drip)
+            piece = body[start : start + step][: None if cut is None else max(0, cut - start)]
             try:
                 self.wfile.write(piece)
             except OSError:

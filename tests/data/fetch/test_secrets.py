@@ -40,7 +40,9 @@ def test_what_is_shown(text: str, expected: str) -> None:
 
 @pytest.mark.parametrize("kind", [SourceError, TemporaryError])
 def test_no_error_of_a_source_tells_a_secret(kind: type[FetchError]) -> None:
-    assert SECRET not in str(kind(f"https://u:{SECRET}@host/a?sig={SECRET}: 404 \x1b[2J"))
+    told = str(kind(f"https://u:{SECRET}@host/a?sig={SECRET}: 404 \x1b[2J"))
+    assert SECRET not in told
+    assert told.isprintable()  # codes that command a terminal are no words of a server
     error = requests.ConnectionError(f"Max retries exceeded with url: /a?sig={SECRET}")
     assert SECRET not in str(connection_problem(f"https://u:{SECRET}@host/a", error))
 

@@ -13,7 +13,15 @@ import requests
 
 from ndr.data.fetch import transfer
 from ndr.data.fetch.fetch_errors import DiskError, SourceError, TemporaryError
-from ndr.data.fetch.transfer import PIECE, Address, Partial, Waits, download
+from ndr.data.fetch.transfer import (
+    PIECE,
+    Address,
+    Partial,
+    Waits,
+    download,
+    open_url,
+    read_page,
+)
 from tests.data.fetch.misbehaving_server import MisbehavingServer, Served
 
 CONTENT = random.Random(1).randbytes(700_000)
@@ -264,12 +272,43 @@ def test_a_body_without_a_size_has_a_limit(
     assert partial.size <= 2000 + PIECE
 
 
+@pytest.mark.parametrize("length", [-1, None])
 def test_a_server_that_drips_is_left(
-    server: MisbehavingServer, once: Fetcher, partial: Partial, monkeypatch: pytest.MonkeyPatch
+    server: MisbehavingServer,
+    once: Fetcher,
+    partial: Partial,
+    monkeypatch: pytest.MonkeyPatch,
+    length: int | None,
 ) -> None:
-    server.files["/file"] = Served(CONTENT, length=None)
-    monkeypatch.setattr(transfer, "SLOWEST", (1e12, 0.0))
+    """Byte by byte no single wait is long: it would take 18 hours to the next 64 kilobytes."""
+    served = server.files["/file"] = Served(CONTENT[:400], length=length, drip=0.01)
+    monkeypatch.setattr(transfer, "SLOWEST", (1e6, 0.3))
     with pytest.raises(SourceError, match=r"bytes a second: too slow"):
+        once(partial)
+    with pytest.raises(SourceError, match=r"bytes a second: too slow"):
+        read_page(open_url(once.session, f"{server.url}/file"))
+    assert all(20 <= answer.sent < 300 for answer in server.answers)
+    served.drip = 0.0
+    once(partial)
+    assert partial.path.read_bytes() == CONTENT[:400]
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "\u00b2", "-1"])
+def test_numbers_of_a_server_that_are_none(
+    server: MisbehavingServer, once: Fetcher, partial: Partial, number: str
+) -> None:
+    """Too many digits for Python, or a digit that is no number: as if nothing were said."""
+    served = server.files["/file"] = Served(CONTENT, length=number, cuts=[HALF])
+    once(partial)
+    kept = partial.size
+    assert 0 < kept <= HALF
+    served.length, served.headers = -1, {"Content-Range": f"bytes {kept}-{number}/{number}"}
+    partial.write_note(len(CONTENT), '"one"')
+    once(partial)
+    assert partial.path.read_bytes() == CONTENT
+    server.files["/file"] = Served(CONTENT, statuses=[503], headers={"Retry-After": number})
+    partial.remove()
+    with pytest.raises(TemporaryError, match="503"):
         once(partial)
 
 
