@@ -87,7 +87,7 @@ def expectations(download: Download, target: Path) -> tuple[Expected, ...]:
     record = _checksum_file(target)
     if download.sha256 is not None or not record.exists():
         return (published,)
-    sha256 = record.read_text(encoding="utf-8").split(" ")[0]
+    sha256 = record.read_text(encoding="utf-8", errors="replace").split(" ")[0]
     if len(sha256) != 64:
         raise FetchError(f"{record}: expected a sha256 and the file's name; delete it if damaged")
     return published, Expected(

@@ -144,9 +144,10 @@ def test_unpublished_checksum_is_recorded_and_compared_ever_after(desk: Desk) ->
 def test_damaged_record_costs_no_file(desk: Desk) -> None:
     desk.server.files["/a"] = Served(CONTENT)
     desk.get(desk.entry("a"))
-    (desk.folder / "a.bin.sha256").write_text("")
-    with pytest.raises(FetchError, match="delete it if damaged"):
-        desk.get(desk.entry("a"))
+    for content in (b"", b"\xff\xfe" * 40):
+        (desk.folder / "a.bin.sha256").write_bytes(content)
+        with pytest.raises(FetchError, match="delete it if damaged"):
+            desk.get(desk.entry("a"))
     assert desk.target.read_bytes() == CONTENT
 
 
