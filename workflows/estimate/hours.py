@@ -26,8 +26,9 @@ from ndr.nearest_name import named_entry
 from ndr.records.provenance import TrainingProvenance
 from ndr.records.record import ResultFileError
 from ndr.registry import method_class
+from ndr.specs.json_text import parsed_json
 from ndr.specs.run_spec import RunSpec
-from ndr.specs.typed_file import at_least, build, read_yaml, read_yaml_spec
+from ndr.specs.typed_file import SpecError, at_least, build, read_yaml, read_yaml_spec
 from workflows.configuration import CONFIG, suite_config
 from workflows.planning import make_plan
 
@@ -227,12 +228,24 @@ GPU_CHECK = Path("gpu_check.json")
 
 
 def checked_card(root: Path) -> Card | None:
-    """The card that `make gpu-check` timed here; None where it has not run, or timed nothing."""
+    """The card that `make gpu-check` timed here; None where it has not run, or timed nothing.
+
+    Raises:
+        SpecError: the file is damaged.
+    """
     path = root / GPU_CHECK
-    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if not content.get("teraflops"):
+    if not path.is_file():
         return None
-    return Card(label=content["card"], teraflops=content["teraflops"], basis="make gpu-check")
+    try:
+        content = build(dict[str, Any], parsed_json(path.read_bytes()))
+        if content.get("teraflops") is None:
+            return None
+        facts = {"label": content["card"], "teraflops": content["teraflops"]}
+        return build(Card, {**facts, "basis": "make gpu-check"})
+    except (ValueError, KeyError) as error:
+        raise SpecError(
+            f"{path} is damaged ({error}); delete it and run make gpu-check again"
+        ) from error
 
 
 def read_assumptions(config: Path = CONFIG) -> CostAssumptions:

@@ -11,11 +11,14 @@ from ndr.atomic_file import write_text
 from ndr.nearest_name import UnknownNameError
 from ndr.records.provenance import Hardware, TrainingProvenance
 from ndr.specs.run_spec import Recipe, RunSpec, SettingSpec, TaskSpec
+from ndr.specs.typed_file import SpecError
 from tests.reports import fabricated_results as made
 from workflows.estimate.hours import (
+    GPU_CHECK,
     Card,
     RunTimes,
     StepCosts,
+    checked_card,
     cost_key,
     finished_runs,
     read_assumptions,
@@ -97,3 +100,13 @@ def test_committed_assumptions() -> None:
     assert assumptions.card_named("v100").teraflops == 3.35
     with pytest.raises(UnknownNameError, match="'a100'"):
         assumptions.card_named("a10")
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[1]", "[" * 100_000, '{"teraflops": 1}', '{"card": "a", "teraflops": "b"}']
+)
+def test_a_damaged_check_of_the_card_is_told(tmp_path: Path, content: str) -> None:
+    (tmp_path / GPU_CHECK).write_text(content)
+    with pytest.raises(SpecError, match=r"gpu_check\.json is damaged .*make gpu-check") as caught:
+        checked_card(tmp_path)
+    assert "\n" not in str(caught.value)
