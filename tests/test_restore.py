@@ -22,7 +22,7 @@ from ndr.photos.photo_reading import Photo, read_photo
 from ndr.photos.photo_writing import write_photo
 from ndr.registry import create
 from ndr.restore import argument_parser, main
-from tests.photograph_files import crop, deep, exif, profile, write
+from tests.photograph_files import crop, deep, deep_png, exif, profile, write
 from tests.run_headers import header, run_spec
 
 
@@ -112,6 +112,9 @@ def test_files_that_cannot_be_restored_do_not_stop_the_others(
     write(folder / "truncated.jpg", crop())
     content = (folder / "truncated.jpg").read_bytes()
     (folder / "truncated.jpg").write_bytes(content[: len(content) // 2])
+    damaged = bytearray(deep_png(deep(crop())))
+    damaged[len(damaged) // 2] ^= 1  # one bit: a decoder that trusts the file may end the process
+    (folder / "deep.png").write_bytes(damaged)
     Image.new("CMYK", (20, 20)).save(folder / "print.tif")
     frames = [Image.fromarray(crop()), Image.fromarray(crop()[::-1])]
     frames[0].save(folder / "moving.webp", save_all=True, append_images=frames[1:])
@@ -125,17 +128,18 @@ def test_files_that_cannot_be_restored_do_not_stop_the_others(
         path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")
     ) == ["good.png", "nested/fine.tif"]
     errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    assert len(errors) == 4
+    assert len(errors) == 5
     assert all("\n" not in error for error in errors)
     for name, words in (
         ("truncated.jpg", "truncated or damaged"),
+        ("deep.png", "truncated or damaged"),
         ("print.tif", "CMYK"),
         ("moving.webp", "animated"),
         ("huge.png", "81 megapixels"),
     ):
         assert any(name in error and words in error for error in errors), name
-    assert "2 of 6 photographs restored" in caplog.text
-    assert "4 failed" in caplog.text
+    assert "2 of 7 photographs restored" in caplog.text
+    assert "5 failed" in caplog.text
 
 
 def test_nothing_is_overwritten_unless_asked(
