@@ -90,9 +90,19 @@ def _webps() -> Mapping[str, bytes]:
     }
 
 
+def _bitmaps() -> Mapping[str, bytes]:
+    palette = io.BytesIO()
+    Image.fromarray(crop()).convert("P").save(palette, "BMP")
+    return {
+        "rgb.bmp": _saved(crop(), "BMP"),
+        "grey.bmp": _saved(crop()[..., 0], "BMP"),
+        "palette.bmp": palette.getvalue(),
+    }
+
+
 def _images_of_sets() -> Mapping[str, bytes]:
     chosen = {name: content for name, content in _pngs().items() if "deep" not in name}
-    return {**chosen, **_jpegs(), "rgb.bmp": _saved(crop(), "BMP")}
+    return {**chosen, **_jpegs(), **_bitmaps()}
 
 
 def _own_checkpoint() -> Mapping[str, bytes]:
@@ -159,6 +169,7 @@ READERS: Mapping[str, Reader] = {
     "JPEG photographs": Reader(_jpegs, read_photo, (PhotoError,)),
     "TIFF photographs": Reader(_tiffs, read_photo, (PhotoError,)),
     "WebP photographs": Reader(_webps, read_photo, (PhotoError,)),
+    "BMP photographs": Reader(_bitmaps, read_photo, (PhotoError,)),
     "images of sets": Reader(_images_of_sets, read_facts, (ImageFileError,)),
     "checkpoints": Reader(_own_checkpoint, _read_own_checkpoint, WEIGHTS),
     "published weights": Reader(_published, _read_published, WEIGHTS),

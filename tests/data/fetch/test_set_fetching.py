@@ -198,6 +198,17 @@ def test_truncated_archive_then_next_source(project: Project) -> None:
     assert rejected.stat().st_size == len(whole.content) // 2
 
 
+def test_a_name_that_no_disk_takes_leads_to_the_next_source(
+    project: Project, tmp_path: Path
+) -> None:
+    long = write_zip(tmp_path / "long.zip", {**CLEAN, f"gt/{'n' * 300}.png": b"x"})
+    project.server.files["/long.zip"] = Served(long.read_bytes())
+    sources = [{"url": f"{project.server.url}/{name}.zip"} for name in ("long", "gt")]
+    project.entry["downloads"][0]["sources"] = sources
+    assert project.fetch().files[0].source.endswith("/gt.zip")
+    assert project.images() == CLEAN | RAINY
+
+
 def test_unsafe_archive_reaches_nothing(project: Project, tmp_path: Path) -> None:
     evil = write_zip(tmp_path / "evil.zip", {**CLEAN, "../../evil.png": b"evil"})
     project.server.files["/gt.zip"].content = evil.read_bytes()
