@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
 from ndr.metrics.metric import MEASURES, METRICS, ImageTooSmallError, compute, measures
+from ndr.metrics.pixel_values import check_values
 from ndr.nearest_name import check_names
 
 Pixels = NDArray[np.floating]
@@ -55,7 +56,8 @@ def piqe(image: NDArray[np.floating]) -> float:
         0 to 100 for most images; 100 where no block is active.
 
     Raises:
-        ValueError: another shape.
+        TypeError: values of another type than floating-point, e.g. 8-bit pixels.
+        ValueError: another shape, or a value is NaN or infinite.
         ImageTooSmallError: smaller than a block.
 
     >>> piqe(np.full((32, 32, 3), 0.5))
@@ -63,6 +65,7 @@ def piqe(image: NDArray[np.floating]) -> float:
     """
     if image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"PIQE needs (H, W, 3) images, found shape {image.shape}")
+    check_values(image)
     _check_size(image)
     blocks = _blocks(_normalised(_scaled_luma(image)))
     variance = blocks.var(axis=(1, 2), ddof=1)
@@ -208,6 +211,7 @@ def score(
 
     Raises:
         UnknownNameError: no such metric, with the nearest names.
+        TypeError: values of another type than floating-point, e.g. 8-bit pixels.
         ValueError: no finite (H, W, 3) image.
         ImageTooSmallError: one smaller than 16 x 16, which no metric here rates.
         MetricWeightsError: weights are missing or not the published ones.
@@ -216,11 +220,9 @@ def score(
     {'PIQE': 100.0}
     """
     check_names("metric without reference", names, NAMES)
-    if restored.ndim != 3 or restored.shape[2] != 3 or not np.isfinite(restored).all():
-        raise ValueError(
-            f"expected a finite (H, W, 3) image, found shape {restored.shape} with "
-            f"{int((~np.isfinite(restored)).sum())} values that are not finite"
-        )
+    if restored.ndim != 3 or restored.shape[2] != 3:
+        raise ValueError(f"expected an (H, W, 3) image, found shape {restored.shape}")
+    check_values(restored)
     _check_size(restored)
     image = np.clip(restored, 0.0, 1.0)
     options = {"weights": Path(weights_folder), "device": device}

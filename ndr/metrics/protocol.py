@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from ndr.metrics.full_reference import WINDOW_SIDES, comparison
 from ndr.metrics.metric import ImageTooSmallError
+from ndr.metrics.pixel_values import check_values
 from ndr.nearest_name import unknown_name
 
 Image = NDArray[np.floating]
@@ -80,12 +81,9 @@ class Protocol:
 
         Raises:
             TypeError: values of another type than floating-point, e.g. 8-bit pixels.
+            ValueError: NaN or infinity.
         """
-        if not np.issubdtype(image.dtype, np.floating):
-            raise TypeError(
-                f"expected floating-point values in [0, 1], found {image.dtype}; divide 8-bit "
-                "pixels by 255"
-            )
+        check_values(image)
         pixels = np.clip(self._crop(image).astype(np.float64), 0.0, 1.0)
         if self.eight_bit:
             pixels = np.rint(pixels * 255.0) / 255.0
@@ -105,7 +103,8 @@ class Protocol:
             All metrics with reference by name; the PSNR of identical views is `inf`.
 
         Raises:
-            ValueError: sizes differ.
+            TypeError: values of another type than floating-point, e.g. 8-bit pixels.
+            ValueError: sizes differ, or a value is NaN or infinite.
             ImageTooSmallError: too little is left for the SSIM window, see `least_side`.
 
         >>> clean = np.random.default_rng(0).random((32, 32, 3))

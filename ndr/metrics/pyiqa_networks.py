@@ -27,6 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ndr.metrics.pixel_values import check_values
 from ndr.metrics.pyiqa_table import installed, pyiqa_table
 from ndr.metrics.quality_networks import MetricWeightsError, package_missing
 from ndr.nearest_name import named_entry
@@ -251,8 +252,12 @@ def rate(
 
     Raises:
         MetricWeightsError: see `load_metric`.
+        TypeError: values of another type than floating-point, e.g. 8-bit pixels.
+        ValueError: a value is NaN or infinite.
         PyiqaError: see `load_metric`; or it cannot rate this image, e.g. as it is too small.
     """
+    for image in (restored,) if clean is None else (restored, clean):
+        check_values(image)
     metric = load_metric(name, folder, device)
 
     def tensor(image: Pixels) -> torch.Tensor:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ndr.checkpoint import load_strictly
+from ndr.metrics.pixel_values import check_values
 from ndr.metrics.pyiqa_table import installed
 from ndr.published_weights import read_state
 from ndr.records.provenance import file_sha256
@@ -173,7 +174,10 @@ def rate(
 
     Raises:
         MetricWeightsError: no weights, or others than the published ones.
+        TypeError: values of another type than floating-point, e.g. 8-bit pixels.
+        ValueError: a value is NaN or infinite.
     """
+    check_values(image)
     network = load_network(metric, WEIGHTS[metric].verified(folder), device)
     pixels = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))
     pixels = _reduced(pixels.permute(2, 0, 1)[None].to(device), metric, max_side).clamp(0, 1)

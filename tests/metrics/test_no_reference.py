@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,18 @@ def test_other_files_are_refused_before_anything_reads_them(tmp_path, empty_cach
 def test_unknown_metrics_and_broken_images() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'MUSIQ'"):
         unavailable(["MUSIK"], Path("."))
+
+
+@pytest.mark.parametrize("rated", [piqe, lambda image: score(image, ["PIQE"], Path("."))])
+def test_pixels_that_clipping_would_hide_are_refused(rated: Callable) -> None:
+    """PIQE of an image with NaN was 100.0, and that of 8-bit levels the one of black and white."""
+    with pytest.raises(TypeError, match=r"found uint8; divide 8-bit pixels by 255"):
+        rated(np.full((32, 32, 3), 7, np.uint8))
+    for bad in (np.nan, np.inf):
+        image = photograph(32, 32)
+        image[3, 4] = bad
+        with pytest.raises(ValueError, match="found 3 values that are not finite"):
+            rated(image)
 
 
 def test_networks_need_their_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -235,3 +235,15 @@ def test_pixels_of_eight_bits_are_refused(name: str) -> None:
     clean = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     with pytest.raises(TypeError, match=r"found uint8; divide 8-bit pixels by 255"):
         protocol(name).compare(clean, clean)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_pixels_that_are_no_numbers_are_refused(name: str, bad: float) -> None:
+    """Infinity would be clipped to white, wherever in the image it stands."""
+    clean = np.full((32, 32, 3), 0.5)
+    restored = clean.copy()
+    restored[16, 16, 0] = bad
+    for pair in ((restored, clean), (clean, restored)):
+        with pytest.raises(ValueError, match="found 1 value that is not finite"):
+            protocol(name).compare(*pair)

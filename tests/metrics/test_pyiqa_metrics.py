@@ -85,6 +85,10 @@ def test_numbers_are_its_own(tmp_path: Path) -> None:
     # Values outside of [0, 1] are clipped first.
     wide = np.where(noisy > 0.9, noisy + 3, noisy)
     assert rate("gmsd", wide, clean, tmp_path) == rate("gmsd", np.clip(wide, 0, 1), clean, tmp_path)
+    with pytest.raises(TypeError, match="divide 8-bit pixels by 255"):
+        rate("gmsd", (255 * noisy).astype(np.uint8), clean, tmp_path)
+    with pytest.raises(ValueError, match="values that are not finite"):
+        rate("gmsd", noisy, np.where(clean > 0.5, np.nan, clean), tmp_path)
 
 
 @pytest.mark.parametrize(
