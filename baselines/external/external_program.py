@@ -7,6 +7,7 @@ import functools
 import hashlib
 import os
 import re
+import secrets
 import shutil
 import signal
 import subprocess
@@ -28,6 +29,8 @@ _HANDED_ON = re.compile(
 )
 """Variables that a program gets: no keys of the user, nothing that leads its Python into the
 suite's packages. Its command gives others: `env NAME=value program`."""
+_MARK = "NDR_EXTERNAL_PROGRAM"
+"""Variable by which a program's processes are known, wherever they have gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,7 @@ class ExternalProgram:
         limit = self.seconds_to_start + count * self.seconds_per_image
         environment = {key: value for key, value in os.environ.items() if _HANDED_ON.fullmatch(key)}
         environment["OMP_NUM_THREADS"] = str(threads)
+        environment[_MARK] = mark = secrets.token_hex(16)
         with log.open("wb") as printed:
             try:
                 process = subprocess.Popen(
@@ -168,17 +172,26 @@ class ExternalProgram:
                     f"{self.name} took longer than {limit:g} s for {count} images{last_lines(log)}"
                 ) from None
             finally:
-                _end(process)
+                _end(process, mark)
         if status != 0:
             how = f"exit status {status}" if status > 0 else f"signal {-status}"
             raise RestorationError(f"{self.name} failed with {how}{last_lines(log)}")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a program and what it started, which may outlive it."""
+def _end(process: subprocess.Popen[bytes], mark: str) -> None:
+    """End a program and what it started, which may outlive it.
+
+    What has left the program's group, as servers in the background do, is known by the mark in its
+    environment, where the system shows that (Linux).
+    """
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    wanted = f"{_MARK}={mark}".encode()
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # of another user, or it has ended meanwhile
+            if wanted in file.read_bytes().split(b"\0"):
+                os.kill(int(file.parent.name), signal.SIGKILL)
 
 
 @functools.lru_cache(maxsize=32)

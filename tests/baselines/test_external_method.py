@@ -73,10 +73,11 @@ for number, path in enumerate(sorted(source.glob("*.png"))):
 if mode == "odd":
     for path in target.glob("*.png"):
         path.rename(path.with_name("restored_" + path.name))
-if mode in ("sleep", "child"):
+if mode in ("sleep", "child", "daemon"):
     import subprocess, time
 
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    code = "import time; time.sleep(600)"
+    subprocess.Popen([sys.executable, "-c", code], start_new_session=mode == "daemon")
     time.sleep(600 if mode == "sleep" else 0)
 """
 
@@ -237,8 +238,10 @@ def test_takes_too_long(project: Path) -> None:
     assert all_ended(project)
 
 
-def test_what_a_program_started_ends_with_it(project: Path) -> None:
-    assert len(list(created(project, "child").restore_together(two_images()))) == 2
+@pytest.mark.parametrize("mode", ["child", "daemon"])
+def test_what_a_program_started_ends_with_it(project: Path, mode: str) -> None:
+    """Even what has left its group of processes, as servers in the background do."""
+    assert len(list(created(project, mode).restore_together(two_images()))) == 2
     assert all_ended(project)
 
 
