@@ -238,6 +238,8 @@ def test_a_name_that_stands_there_twice(second: str, tmp_path: Path, target: Pat
     refused(write_tar(tmp_path / "a.tar", {}, extra), target, "stands there twice")
     if second != "set/a.png":
         refused(write_zip(tmp_path / "a.zip", FILES | {second: b""}), target, "stands there twice")
+        pytest.importorskip("libarchive", exc_type=(ImportError, OSError, AttributeError))
+        refused(write_rar(tmp_path / "a.rar", FILES | {second: b""}), target, "stands there twice")
 
 
 @pytest.mark.parametrize("kind", [tarfile.LNKTYPE, tarfile.SYMTYPE])
