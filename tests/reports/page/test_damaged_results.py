@@ -56,13 +56,14 @@ def test_a_bad_provenance(
         assert "is damaged, or no provenance file" in page_of(small_report, results)
 
 
-def test_a_bad_value(small_report: SmallReport, results: Path) -> None:
+@pytest.mark.parametrize(("value", "shown"), [("1e308", "1e+308"), ("1000000.0", "1e+06")])
+def test_a_bad_value(small_report: SmallReport, results: Path, value: str, shown: str) -> None:
     path = results / "evaluations" / NDR / "per_image.csv"
     lines = path.read_text().splitlines()
-    lines[1] = lines[1].rpartition(",")[0] + ",1e308"
+    lines[1] = lines[1].rpartition(",")[0] + f",{value}"
     path.write_text("\n".join(lines) + "\n")
     made.bind(path)
-    assert "1e+308 is no PSNR" in page_of(small_report, results)
+    assert f"{shown} is no PSNR" in page_of(small_report, results)
 
 
 @pytest.mark.parametrize("run", [NDR, INPUT])
