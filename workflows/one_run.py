@@ -41,6 +41,15 @@ class BusyError(RuntimeError):
 class UnwritableError(RuntimeError):
     """The folder of the suite cannot be written."""
 
+    def __init__(self, folder: Path, error: OSError) -> None:
+        super().__init__(
+            f"{folder.absolute().parent} cannot be written ({error.strerror}): products lie in the "
+            "folder of the suite; clone or copy it to one of yours, with room"
+        )
+
+
+_UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC)
+
 
 @contextlib.contextmanager
 def alone(folder: Path = FOLDER) -> Iterator[None]:
@@ -55,11 +64,8 @@ def alone(folder: Path = FOLDER) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = lock(path)
     except OSError as error:
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC):
-            raise UnwritableError(
-                f"{folder.absolute().parent} cannot be written ({error.strerror}): products lie "
-                "in the folder of the suite; clone or copy it to one of yours, with room"
-            ) from error
+        if error.errno in _UNWRITABLE:
+            raise UnwritableError(folder, error) from error
         log.warning(
             f"{path} cannot be locked ({error.strerror}): where a run was killed, "
             "`snakemake --unlock` is needed once"
@@ -94,7 +100,8 @@ def _tidy(folder: Path) -> None:
 def run_alone(workflow: Any) -> None:
     """Let the run that Snakemake is about to start be the only one in its folder.
 
-    Dry runs look only, and the Snakemake of a single job on a cluster belongs to a run.
+    Dry runs look only, and the Snakemake of a single job on a cluster belongs to a run. Of a disk
+    that Snakemake cannot write its own notes to, either is told in a line.
 
     Args:
         workflow: Snakemake's, while its Snakefile is read.
@@ -102,17 +109,20 @@ def run_alone(workflow: Any) -> None:
     from snakemake.exceptions import WorkflowError
     from snakemake_interface_executor_plugins.settings import ExecMode
 
-    if workflow.output_settings.dryrun or workflow.exec_mode != ExecMode.DEFAULT:
+    if workflow.exec_mode != ExecMode.DEFAULT:
         return
     execute = workflow.execute
 
     def execute_alone(*arguments: Any, **options: Any) -> Any:
-        if not workflow.execution_settings.lock:
-            return execute(*arguments, **options)
+        writes = workflow.execution_settings.lock and not workflow.output_settings.dryrun
         try:
-            with alone():
+            with alone() if writes else contextlib.nullcontext():
                 return execute(*arguments, **options)
         except (BusyError, UnwritableError) as error:
             raise WorkflowError(str(error)) from None
+        except OSError as error:
+            if error.errno not in _UNWRITABLE:
+                raise
+            raise WorkflowError(str(UnwritableError(FOLDER, error))) from None
 
     workflow.execute = execute_alone

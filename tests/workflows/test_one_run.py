@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from snakemake.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.settings import ExecMode
 
 from tests.conftest import REPOSITORY
 from tests.project_copy import copy_project, run_in
-from workflows.one_run import BusyError, UnwritableError, alone
+from workflows.one_run import BusyError, UnwritableError, alone, run_alone
 
 HOLDER = """\
 import pathlib, sys, time
@@ -105,6 +110,32 @@ def test_a_read_only_checkout_is_told(folder: Path, monkeypatch: pytest.MonkeyPa
     told = r"cannot be written \(Read-only file system\)"
     with pytest.raises(UnwritableError, match=told), alone(folder):
         pass
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("dryrun", [True, False])
+def test_a_disk_that_takes_no_notes_of_snakemakes_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dryrun: bool, number: int
+) -> None:
+    """A dry run writes too: the folder of its notes."""
+
+    def execute() -> None:
+        raise OSError(number, os.strerror(number), ".snakemake")
+
+    monkeypatch.chdir(tmp_path)
+    workflow = SimpleNamespace(
+        output_settings=SimpleNamespace(dryrun=dryrun),
+        execution_settings=SimpleNamespace(lock=True),
+        exec_mode=ExecMode.DEFAULT,
+        execute=execute,
+    )
+    run_alone(workflow)
+    if number == errno.EIO:  # nothing that another folder would mend
+        with pytest.raises(OSError, match="Input/output error"):
+            workflow.execute()
+        return
+    with pytest.raises(WorkflowError, match=re.escape(f"{tmp_path} cannot be written")):
+        workflow.execute()
 
 
 @pytest.mark.slow
