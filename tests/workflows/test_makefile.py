@@ -18,7 +18,11 @@ printf '%s\\0' "$@" >> "$RECORD"
 
 
 @pytest.mark.parametrize(
-    "target", ["snapshot", "restore", "trained-weights", "update-reference", "tables", "publish"]
+    "target",
+    [
+        *("snapshot", "restore", "trained-weights", "update-reference", "check-regression"),
+        *("tables", "reference-runs", "publish", "published", "bench"),
+    ],
 )
 @pytest.mark.parametrize(
     "text", ['a"; touch x; "', "a`touch x`", "a$(shell touch x)", "a$$(touch x)", "it's $HOME b"]
@@ -35,6 +39,10 @@ def test_values_reach_the_command_unread(target: str, text: str, tmp_path: Path)
     own = {
         "tables": ("CORES",),
         "update-reference": ("TIER",),
+        "check-regression": ("TIER",),
+        "reference-runs": ("CORES", "TIER"),
+        "published": ("CORES", "MIRROR"),
+        "bench": ("AGAINST",),
         "publish": ("DIR", "ADDRESS"),
         "trained-weights": ("CORES", "MIRROR"),
     }
