@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 
+from ndr.console import printable, start_logging
 from ndr.device import DEVICES, DeviceError, chosen_device
 from ndr.evaluation.tiling import TilingError
 from ndr.method import (
@@ -121,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     _check_numbers(parser, options)
     level = logging.WARNING if options.quiet else logging.INFO
-    logging.basicConfig(level=level, format="%(levelname)s %(message)s")
+    start_logging(level, "%(levelname)s %(message)s")
     try:
         endings = (COMPARISON,) * options.compare + (STRENGTH, VECTORS) * options.degradation_map
         suffix = None if options.format is None else f".{options.format}"
@@ -226,7 +227,8 @@ def restore_all(restorer: PhotoRestorer, jobs: Sequence[PhotoJob], quiet: bool =
     started = time.perf_counter()
     for number, job in enumerate(jobs, start=1):
         try:
-            with _progress(f"{job.source.name} ({number}/{len(jobs)})", quiet) as open_progress:
+            label = printable(f"{job.source.name} ({number}/{len(jobs)})")
+            with _progress(label, quiet) as open_progress:
                 done = restorer.run(job, open_progress)
             logger.info("%s -> %s: %s", job.source, job.target, done)
         except PHOTO_ERRORS as error:

@@ -30,6 +30,7 @@ FLOORS = {
     "ndr.published_weights": 1,
     "ndr.shipped_weights": 1,
     "ndr.device": 1,
+    "ndr.console": 1,
     "ndr.allocator": 1,
     "ndr.nearest_name": 1,
     "ndr.source_fingerprint": 1,

@@ -235,16 +235,17 @@ def test_bad_options_are_told_before_the_first_photograph(
 def test_the_command_from_a_shell(tmp_path: Path, weights: str) -> None:
     """With a pattern, as a user types it; exit status and summary."""
     write(tmp_path / "a.png", crop())
-    (tmp_path / "b.png").write_bytes(b"")
+    (tmp_path / "b\x1b[2J.png").write_bytes(b"")  # a terminal would be cleared
     command = [sys.executable, "-m", "ndr.restore", f"{tmp_path}/*.png", "--weights", weights]
     done = subprocess.run(
         [*command, "--out", str(tmp_path / "out"), "--threads", "1"],
         capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
-    assert "the file is empty" in done.stderr
     assert "1 of 2 photographs restored" in done.stderr
     assert "Traceback" not in done.stderr
+    assert "b\ufffd[2J.png: the file is empty" in done.stderr
+    assert all(line.isprintable() for line in done.stderr.splitlines())
     assert (tmp_path / "out" / "a.png").is_file()
 
 

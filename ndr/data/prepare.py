@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ndr.console import printable, start_logging
 from ndr.data.catalogue import (
     Catalogue,
     FolderSet,
@@ -179,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prepare one set; errors end with their message and exit status 1."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    start_logging()
     try:
         catalogue = load_catalogue(options.catalogue)
         originals = options.originals
@@ -194,7 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             return
         manifest = prepare_set(catalogue, options.name, places, options.suite_seed, options.partial)
     except (ValueError, OSError) as error:
-        sys.exit(f"{options.name}: {error}")
+        sys.exit(printable(f"{options.name}: {error}"))
     print(
         f"{options.name}: {len(manifest.rows)} of {manifest.expected} images, "
         f"identity {manifest.sha256[:16]}"

@@ -12,6 +12,7 @@ import pytest
 from ndr.data.image_files import write_png
 from ndr.data.manifest import Manifest
 from ndr.data.pairs import PairedSet
+from ndr.data.prepare import main
 from ndr.specs.run_spec import TestSetSpec
 from tests.conftest import REPOSITORY
 from tests.data.textured_images import textured_image
@@ -54,6 +55,16 @@ def test_names_of_other_scripts_come_back_in_files_and_numbers(project, tmp_path
     written = {path.stem for path in (tmp_path / "pictures" / "rain").iterdir()}
     assert written == {score.image for score in result.scores} == set(names)
     assert all(f",{name}," in scores_text(result.scores) for name in names)
+
+
+def test_names_of_files_do_not_command_the_terminal(project) -> None:
+    folder = project.places.originals / "tiny_pairs"
+    write_png(folder / "gt" / "a\x1b[2J.png", textured_image(1, 20, 24))
+    arguments = ["--set", "tiny_pairs", "--catalogue", str(project.config), "--suite-seed", "9"]
+    arguments += ["--sets", str(project.places.sets), "--originals", str(project.places.originals)]
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert "a\ufffd[2J.png: expected a name like" in str(caught.value)
 
 
 def test_images_that_some_protocols_cannot_measure_are_told(project, caplog) -> None:

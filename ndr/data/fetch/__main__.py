@@ -6,13 +6,13 @@ Run it as `python -m ndr.data.fetch --set urban100 --done data/originals/urban10
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from ndr.console import printable, start_logging
 from ndr.data.catalogue import Catalogue, FolderSet, load_catalogue
 from ndr.data.fetch.obtaining import pinned_by
 from ndr.data.fetch.set_fetching import FetchPlaces, fetch_set
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     if options.done is None:
         parser.error("--set needs --done")
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    start_logging()
     try:
         places = FetchPlaces(options.originals, options.downloads, given_mirrors(options))
         with logging_redirect_tqdm():
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
         done.write(options.done)
     except (ValueError, OSError) as error:
-        sys.exit(f"{options.name}: {error}")
+        sys.exit(printable(f"{options.name}: {error}"))
     except KeyboardInterrupt:
         sys.exit(f"{options.name}: interrupted; run again, a download goes on where it stopped")
     print(f"{options.name}: {done.images} of {done.expected} images in {done.folder}")

@@ -8,6 +8,8 @@ import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ndr.console import printable
+
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _USER = re.compile(r"(?<=://)[^/\s'\"]*@")
 _QUERY = re.compile(r"([?&])(?!(?:id|export|download|dl|raw)=)([\w.~%-]+=)[^&\s'\")]*")
@@ -23,7 +25,7 @@ def shown(text: str) -> str:
     'https://host/a.zip?id=3&token=...'
     """
     text = _QUERY.sub(r"\1\2...", _USER.sub("", text))
-    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+    return printable(text)
 
 
 def check_address(address: str, query_allowed: bool = False) -> None:
