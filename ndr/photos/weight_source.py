@@ -77,8 +77,7 @@ def load_requested(request: WeightRequest, device: torch.device) -> tuple[Loaded
             return _shipped(_for_photographs(), device)
         return _without_weights(request, device)
     if request.weights.partition(":")[0] == OFFICIAL:
-        name, file = _published(request)
-        return _of_authors(name, file, request.preset, device)
+        return _of_authors(*_published(request), request.preset, device)
     path = found_weights(request)
     name, file, problem = request.method, path, ""
     if path.suffix == ".json":
