@@ -155,3 +155,12 @@ def test_bad_output_is_an_error(output: Callable[[Tensor], Tensor], message: str
     method.forward = lambda degraded, side: output(degraded)  # type: ignore[method-assign]
     with pytest.raises(RestorationError, match=message):
         restore_pixels(method, crop(), tiles_of(40, 56, None, method), CPU)
+
+
+def test_a_method_without_weights_is_not_told_to_take_others() -> None:
+    method = create("bm3d")
+    method.forward = lambda degraded, side: degraded * torch.nan  # type: ignore[method-assign]
+    side = SideInformation(sigma=25.0)
+    with pytest.raises(RestorationError, match=r"bm3d: .* NaN .* with another method") as caught:
+        restore_pixels(method, crop(), tiles_of(40, 56, None, method), CPU, side=side)
+    assert "weights" not in str(caught.value)
