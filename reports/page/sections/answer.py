@@ -179,7 +179,8 @@ def _chart_rows(view: PageTable, place: int, block: Block, results: Path) -> Ite
             cell=view.names.get((place, index, column), ""),
             gain=gains.of(row, column) if measured else None,
             paper=None if shown.paper is None or given is None else shown.paper - given,
-            reason="" if measured else row.reason or cell.reason or cell.status,
+            # In the place of a bar there is room for the first words; the table has them all.
+            reason="" if measured else (row.reason or cell.reason or cell.status).split(";")[0],
         )
 
 
