@@ -49,8 +49,6 @@ SHOW_TIMES = (
     *("reports/all_tables.html", "reports/assets/*"),
 )
 """What shows measured times: two runs' can be compared only when made from the same ones."""
-KILLED_AT = (0.02, 0.5)
-"""Earliest and latest kill, in shares of the undisturbed time from the first job to the end."""
 FAST_COPIES = 3
 """Copies in a row that may end before their first kill."""
 IN_START = 0.2
@@ -78,15 +76,15 @@ class Pace:
     start: float
     jobs: float
 
-    def moment(self, chance: random.Random) -> tuple[str, float]:
+    def moment(self, kills: int, chance: random.Random) -> tuple[str, float]:
         """Draw when to kill: since when, and how long after it.
 
         How fast a machine is differs by ten: a moment is a share of what the run took undisturbed.
-        Jobs that a killed run has finished stay, so half of the time is late enough.
+        Jobs that a killed run has finished stay, so that `kills` of them are spread over the run.
         """
         if chance.random() < IN_START:
             return "its start", chance.uniform(0.0, self.start)
-        return "its first job", chance.uniform(*KILLED_AT) * self.jobs
+        return "its first job", chance.uniform(0.0, 2.0 / (kills + 1)) * self.jobs
 
 
 def _command(targets: Sequence[str], settings: Sequence[str]) -> list[str]:
@@ -184,7 +182,7 @@ def kill_and_finish(
     outcome, began = Outcome(), time.monotonic()
     while outcome.kills < kills:
         process, outcome.starts = _start(folder, command), outcome.starts + 1
-        since, seconds = pace.moment(chance)
+        since, seconds = pace.moment(kills, chance)
         if since != "its start":
             _wait_for_jobs(folder, process)
         try:
