@@ -34,5 +34,5 @@ rule evaluate_run:
         " --pictures {output.pictures:q}"
         " --provenance {output.provenance:q}"
         " --device {params.device:q}"
-        " \"$@\"; }};"
+        ' "$@"; }};'
         " (evaluate || {{ [ $? -eq 137 ] && evaluate --killed; }}) > {log:q} 2>&1"
