@@ -131,6 +131,9 @@ _JOB = re.compile(
     re.MULTILINE,
 )
 
+_IF_KILLED = " || { [ $? -eq 137 ]"
+"""What a rule writes after the command whose process the system may kill."""
+
 
 class DryRunError(RuntimeError):
     """Snakemake could not plan the jobs; the message is its own."""
@@ -144,7 +147,8 @@ class PlannedJob:
     outputs: tuple[str, ...]
     """Files, relative to the checkout."""
     command: str
-    """The shell command as Snakemake runs it; it can be pasted."""
+    """The shell command as Snakemake runs it, without what follows if it is killed; it can be
+    pasted."""
     log: str = ""
     """File that the command writes its messages to; its folder must be there."""
 
@@ -161,7 +165,8 @@ def parsed_jobs(output: str) -> list[PlannedJob]:
         if "output" in facts:
             outputs = tuple(facts["output"].split(", "))
             log = facts.get("log", "").split(" ")[0]
-            jobs.append(PlannedJob(found["rule"], outputs, found["command"].strip(), log))
+            command = found["command"].strip().partition(_IF_KILLED)[0]
+            jobs.append(PlannedJob(found["rule"], outputs, command, log))
     return jobs
 
 

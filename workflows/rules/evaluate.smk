@@ -1,5 +1,17 @@
 # Score one run on all its test sets under all protocols. One job per run, because starting a
 # process that imports PyTorch costs more than scoring a test set at the small tiers.
+EVALUATE = (
+    "{suite.jobs.command:q} -m ndr.evaluate"
+    " --spec-json {params.spec:q}"
+    " --sets data/sets"
+    " {params.checkpoint:q}"
+    " --out {output.per_image:q}"
+    " --pictures {output.pictures:q}"
+    " --provenance {output.provenance:q}"
+    " --device {params.device:q}"
+)
+
+
 rule evaluate_run:
     input:
         sets=lambda wildcards: suite.evaluation_manifests(wildcards.run),
@@ -26,13 +38,5 @@ rule evaluate_run:
         checkpoint=lambda wildcards: suite.checkpoint_option(wildcards.run),
     shell:
         # Where memory runs out the system kills the process without a word: the table says it then.
-        "evaluate() {{ {suite.jobs.command:q} -m ndr.evaluate"
-        " --spec-json {params.spec:q}"
-        " --sets data/sets"
-        " {params.checkpoint:q}"
-        " --out {output.per_image:q}"
-        " --pictures {output.pictures:q}"
-        " --provenance {output.provenance:q}"
-        " --device {params.device:q}"
-        ' "$@"; }};'
-        " (evaluate || {{ [ $? -eq 137 ] && evaluate --killed; }}) > {log:q} 2>&1"
+        EVALUATE + " > {log:q} 2>&1"
+        " || {{ [ $? -eq 137 ] && " + EVALUATE + " --killed >> {log:q} 2>&1; }}"
