@@ -95,7 +95,7 @@ def fetched_file(official_weights: str | None) -> tuple[str | None, str]:
 def _source(options: argparse.Namespace) -> str:
     """Where a run's numbers would have come from."""
     if options.checkpoint is not None:
-        return "shipped" if CheckpointHeader.read(options.checkpoint).shipped else "retrained"
+        return CheckpointHeader.read(options.checkpoint).source
     return "no_training" if options.official_weights is None else "official_weights"
 
 

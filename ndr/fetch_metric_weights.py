@@ -110,7 +110,7 @@ def argument_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ndr.fetch_metric_weights", description=__doc__)
     parser.add_argument("--metric", required=True, help="DBCNN, MUSIQ, or a name of pyiqa's")
     parser.add_argument("--folder", type=Path, default=Path(METRIC_WEIGHTS))
-    add_mirror_options(parser, "a folder or address that holds the file")
+    add_mirror_options(parser)
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     return parser
 

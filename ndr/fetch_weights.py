@@ -102,7 +102,7 @@ def argument_parser() -> argparse.ArgumentParser:
     parser.add_argument("--method", required=True)
     parser.add_argument("--weights", required=True, help="name of the published checkpoint")
     parser.add_argument("--folder", type=Path, default=Path("data/weights"))
-    add_mirror_options(parser, "a folder or address that holds the file")
+    add_mirror_options(parser)
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     return parser
 

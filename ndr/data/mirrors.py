@@ -47,7 +47,9 @@ def handed_on(mirrors: Sequence[str]) -> list[str]:
     return [f"--mirrors-of={variable}"]
 
 
-def add_mirror_options(parser: argparse.ArgumentParser, what: str) -> None:
+def add_mirror_options(
+    parser: argparse.ArgumentParser, what: str = "a folder or address that holds the file"
+) -> None:
     """The options of a command that takes mirrors; `what` says what they may be."""
     parser.add_argument(
         "--mirror", action="append", default=[], metavar="FOLDER|URL", help=f"tried first: {what}"

@@ -118,8 +118,7 @@ def load_method(
     source, known = "no_training", None
     if checkpoint is not None:
         assert spec.training_sha256 is not None  # see _check_weights
-        header = load_run_checkpoint(method, checkpoint, spec.training_sha256)
-        source = "shipped" if header.shipped else "retrained"
+        source = load_run_checkpoint(method, checkpoint, spec.training_sha256).source
     elif official_weights is not None:
         state = official_state(cls, official_weights)
         for name, value in cls.official_changes(state).items():

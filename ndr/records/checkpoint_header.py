@@ -54,6 +54,11 @@ class CheckpointHeader(Record):
     shipped: bool = field(default=False, metadata=LATER)
     """Whether it was unpacked from the networks that the suite ships."""
 
+    @property
+    def source(self) -> str:
+        """Where numbers of these weights come from, by the word of the results."""
+        return "shipped" if self.shipped else "retrained"
+
     @classmethod
     def read(cls, path: str | Path) -> Self:
         """Read the header alone.

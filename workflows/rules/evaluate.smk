@@ -1,5 +1,3 @@
-# Score one run on all its test sets under all protocols. One job per run, because starting a
-# process that imports PyTorch costs more than scoring a test set at the small tiers.
 EVALUATE = (
     "{suite.jobs.command:q} -m ndr.evaluate"
     " --spec-json {params.spec:q}"
@@ -12,6 +10,8 @@ EVALUATE = (
 )
 
 
+# Score one run on all its test sets under all protocols. One job per run, because starting a
+# process that imports PyTorch costs more than scoring a test set at the small tiers.
 rule evaluate_run:
     input:
         sets=lambda wildcards: suite.evaluation_manifests(wildcards.run),

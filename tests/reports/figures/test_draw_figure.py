@@ -167,7 +167,7 @@ def test_no_word_of_a_figure_is_below_6_points_on_paper(
     write(tmp_path)
     content = {"quality_cost": "parameters", "heatmaps": "representation"}.get(kind, "")
     content = "injection" if kind == "feature_maps" else content
-    rows = (ROWS * 4)[:systems] if systems else ROWS
+    rows = (ROWS * 5)[:systems] if systems else ROWS
     plan = fabricated_arrays.plan(kind, content) if tensors else figure_plan(
         kind, content=content, rows=rows
     )  # fmt: skip
