@@ -38,5 +38,5 @@ rule evaluate_run:
         checkpoint=lambda wildcards: suite.checkpoint_option(wildcards.run),
     shell:
         # Where memory runs out the system kills the process without a word: the table says it then.
-        EVALUATE + " > {log:q} 2>&1"
-        " || {{ [ $? -eq 137 ] && " + EVALUATE + " --killed >> {log:q} 2>&1; }}"
+        "%s > {log:q} 2>&1 || {{ [ $? -eq 137 ] && %s --killed >> {log:q} 2>&1; }}"
+        % (EVALUATE, EVALUATE)
