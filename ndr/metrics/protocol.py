@@ -84,7 +84,8 @@ class Protocol:
             ValueError: NaN or infinity.
         """
         check_values(image)
-        pixels = np.clip(self._crop(image).astype(np.float64), 0.0, 1.0)
+        pixels = self._crop(image).astype(np.float64)
+        np.clip(pixels, 0.0, 1.0, out=pixels)
         if self.eight_bit:
             pixels = np.rint(pixels * 255.0) / 255.0
         if not self.luma:
