@@ -27,6 +27,11 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 Samples = NDArray[np.unsignedinteger[Any]]
 """Of 8 or 16 bits."""
 
+MAX_PIXELS = 250_000_000
+"""Of a picture: 0.75 GB of 8-bit RGB. For the whole process: Pillow's own limit lies below a
+scan of 100 megapixels."""
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+
 GREY_MODES = ("1", "L", "LA")
 DEEP_GREY_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
 
@@ -68,13 +73,15 @@ def opened(source: Path | bytes, formats: Sequence[str]) -> Iterator[ImageFile.I
     Raises:
         OSError: the file cannot be opened or read (permission, a folder ...).
         ForeignFormatError: none of `formats` (Pillow's names).
-        DecodingError: truncated, damaged, or of more pixels than Pillow's limit.
+        SampleKindError: of more than `MAX_PIXELS` pixels.
+        DecodingError: truncated or damaged.
     """
     with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
         size = file.seek(0, io.SEEK_END)
         file.seek(0)
         try:
             with Image.open(file, formats=tuple(formats)) as image:
+                _check_size(image)
                 _check_parts(image, size)
                 yield image
         except (DecodingError, MemoryError):
@@ -82,13 +89,26 @@ def opened(source: Path | bytes, formats: Sequence[str]) -> Iterator[ImageFile.I
         except UnidentifiedImageError as error:
             raise ForeignFormatError(f"no file of {', '.join(formats)}") from error
         except Image.DecompressionBombError as error:
-            raise SampleKindError(f"too many pixels ({error}); cut it into parts") from error
+            raise _too_many_pixels() from error
         except _DAMAGES as error:
             # Seeking to a place that is none is the file's fault, other errors of the disk are not.
             if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
                 raise
             reason = " ".join(str(error).split()) or type(error).__name__
             raise DecodingError(f"truncated or damaged ({reason})") from error
+
+
+def _check_size(image: ImageFile.ImageFile) -> None:
+    """Refuse what Pillow only warns of: its warnings cannot be errors where threads are."""
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and image.width * image.height > limit:
+        raise _too_many_pixels()
+
+
+def _too_many_pixels() -> SampleKindError:
+    return SampleKindError(
+        f"too many pixels (more than {Image.MAX_IMAGE_PIXELS}); cut it into parts"
+    )
 
 
 def _check_parts(image: ImageFile.ImageFile, size: int) -> None:
@@ -109,7 +129,7 @@ def _check_parts(image: ImageFile.ImageFile, size: int) -> None:
 
 @contextlib.contextmanager
 def no_limit_of_pixels() -> Iterator[None]:
-    """Pillow's own limit of pixels and its warnings are off, in all threads.
+    """The limit of pixels and Pillow's warnings are off, in all threads.
 
     For readers that compare `width * height` themselves. Pillow warns of damaged entries of TIFF
     files; what is lost of the pixels raises an error.

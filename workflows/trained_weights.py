@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +86,20 @@ def planned(trainings: Trainings, plan: Plan) -> list[RunSpec]:
     return list(found.values())
 
 
+def planned_trainings() -> tuple[Plan, list[RunSpec]]:
+    """The plan of the tier of `config/trainings.yaml`, and its trainings in their order.
+
+    Raises:
+        SpecError: a file of the configuration is wrong.
+        UnknownNameError: it names what is not there.
+    """
+    trainings = read_yaml_spec(Trainings, CONFIG / "trainings.yaml")
+    content = {**read_yaml(CONFIG / "config.yaml"), "tier": trainings.tier, "seeds": [0]}
+    catalogue = load_catalogue(ROOT / "config" / "datasets.yaml")
+    plan = make_plan(suite_config(content), catalogue)
+    return plan, planned(trainings, plan)
+
+
 def validation_test_sets(spec: RunSpec, plan: Plan) -> tuple[TestSetSpec, ...]:
     """Validation images of each task of a training, of each noise level one set."""
     test_sets = []
@@ -141,7 +155,28 @@ class Trainer:
     def train(self, spec: RunSpec) -> str:
         """Train one run, check it and pack it; returns a line on how it went."""
         began = time.monotonic()
-        folder = self.results / "runs" / spec.run
+        if problem := self.trained(spec):
+            return problem
+        scores = self.validated(spec)
+        text = gains_text(gains := gains_of(scores))
+        if min(gains.values()) <= 0:
+            worse = "its input is better on a validation set"
+            if all(gain <= 0 for gain in gains.values()):
+                return f"{spec.run}: NOT SHIPPED, {worse}: {text} dB"
+            text += f" ({worse})"
+        with self._packing:
+            pack(self._folder(spec), self.weights, scores["run"], scores["input"])
+            if self.commit:
+                _commit(self.weights, spec.run, text)
+        minutes = (time.monotonic() - began) / 60
+        return f"{spec.run}: {minutes:.0f} min, gains in dB: {text}"
+
+    def _folder(self, spec: RunSpec) -> Path:
+        return self.results / "runs" / spec.run
+
+    def trained(self, spec: RunSpec) -> str:
+        """Train one run to its end; returns why that did not work, empty where it did."""
+        folder = self._folder(spec)
         folder.mkdir(parents=True, exist_ok=True)
         fingerprint = source_fingerprint("ndr.train", method_class(spec.method).__module__)
         command = ["ndr.train", "--spec-json", spec.canonical_json()]
@@ -158,23 +193,14 @@ class Trainer:
             return (
                 f"{spec.run}: FAILED with exit code {code}; see logs/{self.plan.config.tier}/train"
             )
-        scores = self._validated(spec, folder / "checkpoint.safetensors")
-        gains = {name: value - scores["input"][name] for name, value in scores["run"].items()}
-        text = ", ".join(f"{name} {gain:+.2f}" for name, gain in gains.items())
-        if min(gains.values()) <= 0:
-            worse = "its input is better on a validation set"
-            if all(gain <= 0 for gain in gains.values()):
-                return f"{spec.run}: NOT SHIPPED, {worse}: {text} dB"
-            text += f" ({worse})"
-        with self._packing:
-            pack(folder, self.weights, scores["run"], scores["input"])
-            if self.commit:
-                _commit(self.weights, spec.run, text)
-        minutes = (time.monotonic() - began) / 60
-        return f"{spec.run}: {minutes:.0f} min, gains in dB: {text}"
+        return ""
 
-    def _validated(self, spec: RunSpec, checkpoint: Path) -> dict[str, dict[str, float]]:
-        """PSNR of a run and of its degraded input, by validation set."""
+    def validated(self, spec: RunSpec) -> dict[str, dict[str, float]]:
+        """PSNR of a trained run and of its degraded input (`SCORED`), by validation set.
+
+        Raises:
+            RuntimeError: it could not be scored.
+        """
         test_sets = validation_test_sets(spec, self.plan)
         control = input_row(spec.setting.scale)
         arguments = self.plan.evaluations[self.plan.rows.run_of(control, 0)].arguments
@@ -202,7 +228,7 @@ class Trainer:
             command += ["--pictures", str(folder / key / "pictures")]
             command += ["--provenance", str(folder / key / "provenance.json")]
             if training is not None:
-                command += ["--checkpoint", str(checkpoint)]
+                command += ["--checkpoint", str(self._folder(spec) / "checkpoint.safetensors")]
         code = self._run(command, self.logs / "validation" / f"{spec.run}.log")
         if code:
             raise RuntimeError(f"{spec.run}: its validation failed with exit code {code}")
@@ -225,6 +251,20 @@ class Trainer:
                 return child.wait()
             finally:
                 self._children.discard(child)
+
+
+def gains_of(scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """What `Trainer.validated` found over the degraded input, in dB by validation set."""
+    return {name: value - scores["input"][name] for name, value in scores["run"].items()}
+
+
+def gains_text(gains: Mapping[str, float]) -> str:
+    """In one line.
+
+    >>> gains_text({"rain": 2.194, "haze": -0.1})
+    'rain +2.19, haze -0.10'
+    """
+    return ", ".join(f"{name} {gain:+.2f}" for name, gain in gains.items())
 
 
 def _mean_psnr(path: Path, run: str) -> dict[str, float]:
@@ -253,7 +293,7 @@ def _commit(weights: Path, run: str, text: str) -> None:
 
 
 @contextlib.contextmanager
-def _ending(trainer: Trainer) -> Iterator[None]:
+def ending(trainer: Trainer) -> Iterator[None]:
     """SIGINT and SIGTERM end the trainings, which save their states."""
     previous = {
         number: signal.signal(number, lambda *_: trainer.end())
@@ -266,13 +306,17 @@ def _ending(trainer: Trainer) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _prepare_sets(specs: Sequence[RunSpec], plan: Plan, tier: str, mirrors: Sequence[str]) -> None:
-    """Prepare training and validation sets by Snakemake."""
+def prepare_sets(specs: Sequence[RunSpec], plan: Plan, mirrors: Sequence[str]) -> None:
+    """Prepare training and validation sets by Snakemake.
+
+    Raises:
+        subprocess.CalledProcessError: it failed, and has said why.
+    """
     sets = {name for spec in specs for name in spec.sets}
     sets |= {test.set for spec in specs for test in validation_test_sets(spec, plan)}
     missing = [f"{SETS}/{name}/manifest.csv" for name in sorted(sets)]
     command = [sys.executable, "-m", "snakemake", "--cores", "1", *missing, "--config"]
-    command += [f"tier={tier}", f"data_mirrors={list(mirrors)!r}"]
+    command += [f"tier={plan.config.tier}", f"data_mirrors={list(mirrors)!r}"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
@@ -286,7 +330,7 @@ def _hours(specs: Sequence[RunSpec], shipped: ShippedWeights) -> str:
     return f"about {total / 3600:.1f} core-hours by the measured steps of those that are done"
 
 
-def _cores(text: str) -> int:
+def cores(text: str) -> int:
     """A number of cores, or all of this machine, as Snakemake takes it."""
     if text == "all":
         return os.cpu_count() or 1
@@ -301,7 +345,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m workflows.trained_weights", description=__doc__.split("\n", maxsplit=1)[0]
     )
     option = parser.add_argument
-    option("--cores", type=_cores, default=1, metavar="N|all", help="trainings at a time")
+    option("--cores", type=cores, default=1, metavar="N|all", help="trainings at a time")
     option("--mirror", action="append", default=[], metavar="DIR", help="where published sets lie")
     option(
         "--weights", type=Path, default=Path("weights"), metavar="DIR", help="where they are put"
@@ -313,12 +357,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
-        trainings = read_yaml_spec(Trainings, CONFIG / "trainings.yaml")
-        content = {**read_yaml(CONFIG / "config.yaml"), "tier": trainings.tier, "seeds": [0]}
-        catalogue = load_catalogue(ROOT / "config" / "datasets.yaml")
-        plan = make_plan(suite_config(content), catalogue)
+        plan, all_specs = planned_trainings()
         shipped = ShippedWeights.of(arguments.weights)
-        specs = [spec for spec in planned(trainings, plan) if shipped.find(spec) is None]
+        specs = [spec for spec in all_specs if shipped.find(spec) is None]
     except (SpecError, UnknownNameError, ResultFileError) as error:
         log.error("%s", error)
         return 2
@@ -336,7 +377,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"{spec.run}  {spec.recipe.last_step} steps")
         return 0
     try:
-        _prepare_sets(specs, plan, trainings.tier, arguments.mirror)
+        prepare_sets(specs, plan, arguments.mirror)
     except subprocess.CalledProcessError as error:
         log.error("the training sets could not be prepared (see above): %s", error)
         return 1
@@ -357,7 +398,7 @@ def _train_all(trainer: Trainer, specs: Sequence[RunSpec], cores: int) -> int:
             if not trainer.ended.is_set():
                 trainer.progress.count(time.monotonic() - began)
 
-    with _ending(trainer), ThreadPoolExecutor(cores) as pool:
+    with ending(trainer), ThreadPoolExecutor(cores) as pool:
         for job in as_completed([pool.submit(_reported, train, spec) for spec in specs]):
             if not (line := job.result()):
                 continue

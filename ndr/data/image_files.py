@@ -51,11 +51,7 @@ def decoder_version() -> str:
 
 
 def _check_header(image: ImageFile.ImageFile) -> None:
-    """Refuse what Pillow would only warn of, or cut to 8 bits or one frame without a word."""
-    limit = Image.MAX_IMAGE_PIXELS
-    # To turn Pillow's warning into an error is not safe with threads.
-    if limit is not None and image.width * image.height > limit:
-        raise SampleKindError(f"too many pixels (more than {limit}); cut it into parts")
+    """Refuse what Pillow would cut to 8 bits or to one frame without a word."""
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
         raise SampleKindError(f"{frames} frames; save the frame that you mean as PNG")
@@ -123,7 +119,7 @@ def read_rgb(path: str | Path, content: bytes | None = None) -> np.ndarray:
     Raises:
         FileNotFoundError: no such file.
         ImageFileError: empty, truncated, damaged, of another format, animated, more than 8 bits
-            per channel, partly transparent, CMYK, or too large for Pillow's limit.
+            per channel, partly transparent, CMYK, or of too many pixels.
     """
     return np.array(_read_image(Path(path), content))
 

@@ -7,6 +7,7 @@ Which pixels, which colour space and which window belong to a table is the proto
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ GAUSSIAN_SIDE = 11
 GAUSSIAN_DEVIATION = 1.5
 UNIFORM_SIDE = 7
 WINDOW_SIDES = {"gaussian": GAUSSIAN_SIDE, "uniform": UNIFORM_SIDE}
+BAND_PIXELS = 1 << 22
+"""Larger images are measured in bands of rows, so that what is held beside them stays small."""
 
 Pixels = NDArray[np.floating]
 
@@ -45,8 +48,12 @@ def psnr(restored: Pixels, clean: Pixels, peak: float = 1.0) -> float:
     inf
     """
     _check_images(restored, clean)
-    difference = restored.astype(np.float64) - clean.astype(np.float64)
-    error = float(np.mean(np.square(difference)))
+    errors, sizes = [], []
+    for rows in _bands(*restored.shape[:2]):
+        difference = np.subtract(restored[rows], clean[rows], dtype=np.float64)
+        errors.append(float(np.mean(np.square(difference, out=difference))))
+        sizes.append(difference.size)
+    error = _mean(errors, sizes)
     return math.inf if error == 0.0 else 10.0 * math.log10(peak**2 / error)
 
 
@@ -94,11 +101,18 @@ def ssim(restored: Pixels, clean: Pixels, window: str = "gaussian", peak: float 
         )
     # A peak of one keeps the constants, and with them the rounding, the same for every protocol.
     # One channel at a time: its arrays stay in the processor's cache.
+    bands = _bands(*restored.shape[:2], overlap=side - 1)
     channels = [
-        _channel_ssim(
-            np.divide(restored[..., channel], peak, dtype=np.float64),
-            np.divide(clean[..., channel], peak, dtype=np.float64),
-            window,
+        _mean(
+            [
+                _channel_ssim(
+                    np.divide(restored[rows, :, channel], peak, dtype=np.float64),
+                    np.divide(clean[rows, :, channel], peak, dtype=np.float64),
+                    window,
+                )
+                for rows in bands
+            ],
+            [rows.stop - rows.start - side + 1 for rows in bands],
         )
         for channel in range(restored.shape[-1])
     ]
@@ -117,6 +131,26 @@ def comparison(restored: Pixels, clean: Pixels, **options: object) -> dict[str, 
         for name, metric in METRICS.items()
         if metric.needs_reference
     }
+
+
+def _bands(height: int, width: int = 1, *, overlap: int = 0) -> list[slice]:
+    """Rows of an image in bands of about `BAND_PIXELS`, of which neighbours share `overlap` rows.
+
+    >>> _bands(100, BAND_PIXELS // 50, overlap=10)
+    [slice(0, 50, None), slice(40, 90, None), slice(80, 100, None)]
+    >>> _bands(16, 16, overlap=10)
+    [slice(0, 16, None)]
+    """
+    rows = max(BAND_PIXELS // width, overlap + 1)
+    starts = range(0, max(height - overlap, 1), rows - overlap)
+    return [slice(start, min(start + rows, height)) for start in starts]
+
+
+def _mean(values: Sequence[float], sizes: Sequence[int]) -> float:
+    """Mean over all bands; one value, or equal ones, stay as they are to the last bit."""
+    first = values[0]
+    others = sum((value - first) * size for value, size in zip(values, sizes, strict=True))
+    return first + others / sum(sizes)
 
 
 def _channel_ssim(x: NDArray[np.float64], y: NDArray[np.float64], window: str) -> float:

@@ -84,9 +84,13 @@ class Protocol:
             ValueError: NaN or infinity.
         """
         check_values(image)
-        pixels = np.clip(self._crop(image).astype(np.float64), 0.0, 1.0)
+        pixels = self._crop(image).astype(np.float64)
+        np.clip(pixels, 0.0, 1.0, out=pixels)
         if self.eight_bit:
-            pixels = np.rint(pixels * 255.0) / 255.0
+            # In place: large images would be held twice more.
+            pixels *= 255.0
+            np.rint(pixels, out=pixels)
+            pixels /= 255.0
         if not self.luma:
             return pixels
         levels = luma(pixels)
@@ -149,7 +153,7 @@ def luma(image: Image) -> NDArray[np.float64]:
     >>> luma(np.array([[[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]])).round(9).tolist()
     [[16.0, 235.0]]
     """
-    red, green, blue = np.moveaxis(image.astype(np.float64), -1, 0)
+    red, green, blue = np.moveaxis(image.astype(np.float64, copy=False), -1, 0)
     weights = LUMA_WEIGHTS
     return LUMA_OFFSET + weights[0] * red + weights[1] * green + weights[2] * blue
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import scipy.ndimage
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from ndr.metrics import full_reference
 from ndr.metrics.full_reference import psnr, ssim
 from tests.call_counts import function_calls
 
@@ -107,6 +109,20 @@ def test_identical_images_are_perfect_to_the_last_bit(
         assert psnr(image, image) == math.inf
         assert ssim(image, image, "gaussian") == 1.0
         assert ssim(image, image, "uniform") == 1.0
+
+
+@pytest.mark.parametrize("pixels", [1, 300, 2000, 4000])
+@pytest.mark.parametrize("metric", [psnr, ssim, partial(ssim, window="uniform")])
+def test_a_large_image_measured_in_bands_has_the_same_value(
+    pair: tuple[np.ndarray, np.ndarray],
+    metric: Callable[..., float],
+    pixels: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = metric(*pair)
+    monkeypatch.setattr(full_reference, "BAND_PIXELS", pixels)
+    assert metric(*pair) == pytest.approx(whole, rel=1e-12)
+    assert metric(pair[0], pair[0]) == (math.inf if metric is psnr else 1.0)
 
 
 def test_the_metrics_are_symmetric(pair: tuple[np.ndarray, np.ndarray]) -> None:

@@ -106,3 +106,25 @@ def test_a_stopped_training_goes_on(tmp_path: Path) -> None:
     assert f"{RUN}: stopped; the same command goes on" in printed
     assert list((folder / "resume").glob("*"))
     assert not (folder / "weights").exists()
+
+
+def test_rates_are_tried_on_validation_images(tmp_path: Path) -> None:
+    """Each rate is trained once and measured; nothing is packed; the better rate stands first."""
+    folder = project(tmp_path, steps=60)
+    command = (sys.executable, "-m", "workflows.learning_rates", "--runs", RUN, "--steps", "40")
+    given = (*command, "--rates", "0.5", "1e-5")
+    printed = succeeded(folder, run_in(folder, given))
+    better, worse = [line for line in printed.splitlines() if line.startswith("ffdnet ")]
+    assert better.split()[:3] == ["ffdnet", "1e-05", "mean"]
+    assert worse.split()[:3] == ["ffdnet", "0.5", "mean"]
+    assert "noise_25 " in better
+    logs = sorted((folder / "logs" / "smoke" / "train").iterdir())
+    before = [log.read_bytes() for log in logs]
+    assert len(logs) == 2
+    assert better in succeeded(folder, run_in(folder, given))
+    assert [log.read_bytes() for log in logs] == before, "what was trained was trained again"
+    assert not (folder / "weights").exists()
+    assert subjects(folder) == ["Begin"]
+    unknown = run_in(folder, (*command[:-3], "ffdnet__denoise__seed_7"))
+    assert unknown.returncode == 2
+    assert RUN in unknown.stderr
