@@ -185,7 +185,7 @@ class Trainer:
         command += ["--curve", str(folder / "curve.csv")]
         command += ["--representation", str(folder / "representation.safetensors")]
         command += ["--provenance", str(folder / "provenance.json")]
-        done = _is_trained(folder / "checkpoint.safetensors", spec)
+        done = _is_trained(folder / "checkpoint.safetensors", spec) or self.ended.is_set()
         code = 0 if done else self._run(command, self.logs / "train" / f"{spec.run}.log")
         if self.ended.is_set():
             return f"{spec.run}: stopped; the same command goes on"

@@ -17,6 +17,7 @@ from ndr.records.provenance import EvaluationProvenance
 from ndr.shipped_weights import ShippedWeights
 from tests.project_copy import PROGRAM, copy_project, run_in, succeeded
 from workflows.job_lines import WorkflowProgress
+from workflows.trained_weights import Trainer, planned_trainings
 
 pytestmark = pytest.mark.slow
 RUN = "ffdnet__denoise__seed_0"
@@ -128,3 +129,14 @@ def test_rates_are_tried_on_validation_images(tmp_path: Path) -> None:
     unknown = run_in(folder, (*command[:-3], "ffdnet__denoise__seed_7"))
     assert unknown.returncode == 2
     assert RUN in unknown.stderr
+
+
+def test_none_begins_after_the_end_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, (spec, *_) = planned_trainings()
+    monkeypatch.chdir(tmp_path)
+    trainer = Trainer(plan, tmp_path / "weights", False, 1)
+    trainer.end()
+    assert trainer.trained(spec) == f"{spec.run}: stopped; the same command goes on"
+    assert not (trainer.logs / "train").exists(), "a training was begun"
