@@ -327,10 +327,10 @@ def test_rows_may_change_the_recipe() -> None:
     decayed = runs[start + "weight_decay_0.0001__seed_0"]
     assert (decayed.recipe.weight_decay, main.recipe.weight_decay) == (1e-4, 1e-8)
     longer = runs[start + "longer_1.3__use_ndr_false__seed_0"]
-    assert longer.recipe == dataclasses.replace(main.recipe, steps=8450)
+    assert longer.recipe == dataclasses.replace(main.recipe, steps=11700)
     assert longer.argument_changes == {"use_ndr": False}
     half = runs[start + "stops_at_0.5__seed_0"]
-    assert (half.recipe.steps, half.recipe.last_step) == (6500, 3250)
+    assert (half.recipe.steps, half.recipe.last_step) == (9000, 4500)
 
 
 def test_a_longer_training_reaches_its_milestones_later(config_copy: Path) -> None:
