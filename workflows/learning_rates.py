@@ -21,13 +21,13 @@ from pathlib import Path
 from ndr.nearest_name import UnknownNameError, check_names
 from ndr.specs.run_spec import RunSpec
 from ndr.specs.typed_file import SpecError
+from workflows.planned_trainings import planned_trainings
 from workflows.trained_weights import (
     Trainer,
     cores,
     ending,
     gains_of,
     gains_text,
-    planned_trainings,
     prepare_sets,
 )
 

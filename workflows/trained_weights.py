@@ -20,10 +20,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
 from pathlib import Path
 
-from ndr.data.catalogue import load_catalogue
 from ndr.metrics.metric import MAIN
 from ndr.nearest_name import UnknownNameError
 from ndr.records.checkpoint_header import CheckpointHeader
@@ -33,13 +31,13 @@ from ndr.registry import method_class
 from ndr.shipped_weights import ShippedWeights, ShippedWeightsError, pack
 from ndr.source_fingerprint import source_fingerprint
 from ndr.specs.run_spec import EvaluationSpec, NoiseSpec, RunSpec, TestSetSpec
-from ndr.specs.typed_file import SpecError, read_yaml, read_yaml_spec
-from workflows import ROOT, SETS
-from workflows.configuration import CONFIG, suite_config
+from ndr.specs.typed_file import SpecError
+from workflows import SETS
 from workflows.job_lines import job_label
 from workflows.kept_progress import KeptProgress
-from workflows.planning import Plan, make_plan
-from workflows.rows import input_row, method_info
+from workflows.planned_trainings import planned_trainings
+from workflows.planning import Plan
+from workflows.rows import input_row
 
 log = logging.getLogger("workflows.trained_weights")
 
@@ -48,56 +46,6 @@ VALIDATION_IMAGES = 16
 VALIDATION_CROP = 256
 PROTOCOL = "ndr"
 SCORED = ("run", "input")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """One line of the order."""
-
-    tables: tuple[str, ...]
-    settings: tuple[str, ...] = ()
-    """Empty: all."""
-    methods: tuple[str, ...] = ()
-    """Empty: all."""
-    seeds: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trainings:
-    """`config/trainings.yaml`."""
-
-    tier: str
-    order: tuple[Group, ...]
-
-
-def planned(trainings: Trainings, plan: Plan) -> list[RunSpec]:
-    """The trainings in their order, each once."""
-    found: dict[str, RunSpec] = {}
-    for group in trainings.order:
-        for seed in group.seeds:
-            for table in group.tables:
-                for row in plan.all_tables[table].rows:
-                    asked = (not group.settings or row.setting in group.settings) and (
-                        not group.methods or row.method in group.methods
-                    )
-                    if asked and method_info(row).trainable:
-                        spec = plan.rows.run_spec(row, seed)
-                        found.setdefault(spec.run, spec)
-    return list(found.values())
-
-
-def planned_trainings() -> tuple[Plan, list[RunSpec]]:
-    """The plan of the tier of `config/trainings.yaml`, and its trainings in their order.
-
-    Raises:
-        SpecError: a file of the configuration is wrong.
-        UnknownNameError: it names what is not there.
-    """
-    trainings = read_yaml_spec(Trainings, CONFIG / "trainings.yaml")
-    content = {**read_yaml(CONFIG / "config.yaml"), "tier": trainings.tier, "seeds": [0]}
-    catalogue = load_catalogue(ROOT / "config" / "datasets.yaml")
-    plan = make_plan(suite_config(content), catalogue)
-    return plan, planned(trainings, plan)
 
 
 def validation_test_sets(spec: RunSpec, plan: Plan) -> tuple[TestSetSpec, ...]:

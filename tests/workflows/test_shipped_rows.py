@@ -16,8 +16,8 @@ from ndr.specs.run_spec import RunSpec
 from ndr.specs.table_plan import PlannedRow
 from ndr.specs.typed_file import SpecError, read_yaml
 from workflows.configuration import CONFIG, read_tier, suite_config
+from workflows.planned_trainings import Trainings, planned
 from workflows.planning import Plan, make_plan
-from workflows.trained_weights import Trainings, planned
 
 MAIN = "ndr_restore__noise_rain_haze__seed_{}"
 

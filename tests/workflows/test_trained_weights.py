@@ -17,7 +17,8 @@ from ndr.records.provenance import EvaluationProvenance
 from ndr.shipped_weights import ShippedWeights
 from tests.project_copy import PROGRAM, copy_project, run_in, succeeded
 from workflows.job_lines import WorkflowProgress
-from workflows.trained_weights import Trainer, planned_trainings
+from workflows.planned_trainings import planned_trainings
+from workflows.trained_weights import Trainer
 
 pytestmark = pytest.mark.slow
 RUN = "ffdnet__denoise__seed_0"
