@@ -14,7 +14,6 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,9 +22,10 @@ from ndr.specs.run_spec import RunSpec
 from ndr.specs.typed_file import SpecError
 from workflows.planned_trainings import planned_trainings
 from workflows.trained_weights import (
+    EXPECTED_ERRORS,
     Trainer,
+    completed,
     cores,
-    ending,
     gains_of,
     gains_text,
     prepare_sets,
@@ -43,20 +43,24 @@ def with_rate(spec: RunSpec, rate: float, steps: int) -> RunSpec:
 
 def gains_with_rate(trainer: Trainer, spec: RunSpec) -> dict[str, float] | None:
     """Gains in dB by validation set; None where the training failed or was stopped."""
-    if problem := trainer.trained(spec):
-        log.error("%s", problem)
+    try:
+        if problem := trainer.trained(spec):
+            log.error("%s", problem)
+            return None
+        gains = gains_of(trainer.validated(spec))
+    except EXPECTED_ERRORS as error:
+        log.error("%s: FAILED: %s", spec.run, error)
         return None
-    gains = gains_of(trainer.validated(spec))
     log.info("%s: %s dB", spec.run, gains_text(gains))
     return gains
 
 
-def table(specs: Sequence[RunSpec], gains: Sequence[dict[str, float] | None]) -> str:
+def table(gains: Sequence[tuple[RunSpec, dict[str, float] | None]]) -> str:
     """A line per training, best mean gain of each method first."""
     lines = []
-    for spec, found in zip(specs, gains, strict=True):
+    for spec, found in gains:
         mean = statistics.fmean(found.values()) if found else float("-inf")
-        text = f"mean {mean:+.2f}: {gains_text(found)}" if found else "failed"
+        text = f"mean {mean:+.2f}: {gains_text(found)}" if found else "failed or stopped"
         lines.append((spec.method, -mean, f"{spec.recipe.learning_rate:g}", text))
     return "\n".join(f"{method:12} {rate:8} {text}" for method, _, rate, text in sorted(lines))
 
@@ -78,24 +82,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         plan, planned = planned_trainings()
         by_run = {spec.run: spec for spec in planned}
         check_names("run of config/trainings.yaml", arguments.runs, list(by_run))
+        specs = [
+            with_rate(by_run[run], rate, arguments.steps)
+            for run in arguments.runs
+            for rate in arguments.rates
+        ]
     except (SpecError, UnknownNameError) as error:
         log.error("%s", error)
         return 2
-    specs = [
-        with_rate(by_run[run], rate, arguments.steps)
-        for run in arguments.runs
-        for rate in arguments.rates
-    ]
     try:
         prepare_sets(specs, plan, arguments.mirror)
     except subprocess.CalledProcessError as error:
         log.error("the training sets could not be prepared (see above): %s", error)
         return 1
     trainer = Trainer(plan, Path("weights"), False, len(specs))
-    with ending(trainer), ThreadPoolExecutor(arguments.cores) as pool:
-        gains = list(pool.map(lambda spec: gains_with_rate(trainer, spec), specs))
-    print(table(specs, gains))
-    return int(None in gains)
+    gains = list(
+        completed(trainer, specs, arguments.cores, lambda spec: gains_with_rate(trainer, spec))
+    )
+    print(table(gains))
+    return int(any(found is None for _, found in gains))
 
 
 if __name__ == "__main__":

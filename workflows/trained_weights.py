@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import TypeVar
 
 from ndr.metrics.metric import MAIN
 from ndr.nearest_name import UnknownNameError
@@ -46,6 +47,9 @@ VALIDATION_IMAGES = 16
 VALIDATION_CROP = 256
 PROTOCOL = "ndr"
 SCORED = ("run", "input")
+EXPECTED_ERRORS = (ShippedWeightsError, ResultFileError, OSError, RuntimeError, ValueError)
+"""Of one run; the others go on."""
+Result = TypeVar("Result")
 
 
 def validation_test_sets(spec: RunSpec, plan: Plan) -> tuple[TestSetSpec, ...]:
@@ -133,8 +137,8 @@ class Trainer:
         command += ["--curve", str(folder / "curve.csv")]
         command += ["--representation", str(folder / "representation.safetensors")]
         command += ["--provenance", str(folder / "provenance.json")]
-        done = _is_trained(folder / "checkpoint.safetensors", spec) or self.ended.is_set()
-        code = 0 if done else self._run(command, self.logs / "train" / f"{spec.run}.log")
+        needed = not (self.ended.is_set() or _is_trained(folder / "checkpoint.safetensors", spec))
+        code = self._run(command, self.logs / "train" / f"{spec.run}.log") if needed else 0
         if self.ended.is_set():
             return f"{spec.run}: stopped; the same command goes on"
         if code:
@@ -335,33 +339,41 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train_all(trainer: Trainer, specs: Sequence[RunSpec], cores: int) -> int:
     done = failed = 0
+    for _, line in completed(trainer, specs, cores, lambda spec: _reported(trainer, spec)):
+        if not line:
+            continue
+        done += 1
+        failed += "FAILED" in line or "NOT SHIPPED" in line
+        log.info("[%d/%d] %s", done, len(specs), line)
+    return int(failed > 0 or trainer.ended.is_set())
 
-    def train(spec: RunSpec) -> str:
-        if trainer.ended.is_set():
-            return ""
+
+def completed(
+    trainer: Trainer, specs: Sequence[RunSpec], cores: int, work: Callable[[RunSpec], Result]
+) -> Iterator[tuple[RunSpec, Result]]:
+    """Runs and what `work` made of them, as they end, so many at a time; progress counts them."""
+
+    def counted(spec: RunSpec) -> tuple[RunSpec, Result]:
         began = time.monotonic()
         try:
-            return trainer.train(spec)
+            return spec, work(spec)
         finally:
             if not trainer.ended.is_set():
                 trainer.progress.count(time.monotonic() - began)
 
     with ending(trainer), ThreadPoolExecutor(cores) as pool:
-        for job in as_completed([pool.submit(_reported, train, spec) for spec in specs]):
-            if not (line := job.result()):
-                continue
-            done += 1
-            failed += "FAILED" in line or "NOT SHIPPED" in line
-            log.info("[%d/%d] %s", done, len(specs), line)
+        for job in as_completed([pool.submit(counted, spec) for spec in specs]):
+            yield job.result()
     if not trainer.ended.is_set():
         trainer.progress.finish()
-    return int(failed > 0 or trainer.ended.is_set())
 
 
-def _reported(train: Callable[[RunSpec], str], spec: RunSpec) -> str:
+def _reported(trainer: Trainer, spec: RunSpec) -> str:
+    if trainer.ended.is_set():
+        return ""
     try:
-        return train(spec)
-    except (ShippedWeightsError, ResultFileError, OSError, RuntimeError, ValueError) as error:
+        return trainer.train(spec)
+    except EXPECTED_ERRORS as error:
         return f"{spec.run}: FAILED: {error}"
 
 
