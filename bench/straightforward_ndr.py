@@ -91,17 +91,9 @@ class MaterialisedCPConvolution(CPConvolution):
 
 
 class TextbookQuery(DegradationQuery):
-    """Products, softmax, weighted sum."""
+    """Products, softmax, weighted sum, in the paper's order."""
 
-    def forward(self, features: Tensor, vectors: Tensor) -> Tensor:
-        """U, (B, degradation_width, H, W)."""
-        height, width = features.shape[-2:]
-        queries = self.mapping(features).flatten(2).transpose(1, 2)
-        products = queries @ vectors.T
-        if self.temperature is not None:
-            products = products * self.temperature
-        explained = products.softmax(dim=-1) @ vectors
-        return self.projection(explained.transpose(1, 2).unflatten(2, (height, width)))
+    forward = DegradationQuery.as_written
 
 
 class DefaultFormat(UNet):

@@ -16,8 +16,12 @@ class DegradationQuery(nn.Module):
     """Approximate the degradation U of a feature map F by the vectors of D (Eq. 1 to 3).
 
     S = softmax over N of (map(F) . D) is the affinity of each pixel to each vector, and
-    U = project(sum over N of S D). Both together are one attention call in which the pixels are
-    queries and D is keys and values.
+    U = project(sum over N of S D).
+
+    Both products are with a D that is the same for all pixels, so `forward` multiplies it with the
+    1x1 convolutions on either side first: a pixel is mapped to its N products and back from its N
+    shares at once, and no map of M channels exists. At M = 128 this is a twelfth of the
+    arithmetic. `as_written` follows the paper's order; what a query costs is counted by it.
 
     The paper has one 1x1 convolution on either side. The public code maps F by a 3x3 convolution to
     the width of U and then by a 1x1 convolution to M, has a learned temperature in the softmax, and
@@ -48,28 +52,49 @@ class DegradationQuery(nn.Module):
     def _keys(self, vectors: Tensor) -> Tensor:
         return vectors if self.temperature is None else vectors * self.temperature
 
+    def _shares(self, features: Tensor, vectors: Tensor) -> Tensor:
+        """S, (B, H, W, N), in the precision of D: products reach tens, which bfloat16 rounds."""
+        *before, last = _convolutions(self.mapping)
+        for layer in before:
+            features = layer(features)
+        pixels = features.permute(0, 2, 3, 1).to(vectors.dtype)
+        with torch.autocast(vectors.device.type, enabled=False):
+            keys, (weight, bias) = self._keys(vectors), _weight_and_bias(last)
+            return F.linear(pixels, keys @ weight, keys @ bias).softmax(dim=-1)
+
     def forward(self, features: Tensor, vectors: Tensor) -> Tensor:
         """U, (B, degradation_width, H, W), from F (B, C, H, W) and D (N, M).
 
         The affinity is not kept.
         """
-        batch, _, height, width = features.shape
+        shares = self._shares(features, vectors)
+        with torch.autocast(vectors.device.type, enabled=False):
+            # The shares of a pixel sum to one, so an offset of all vectors is one of U.
+            projected, offset = vectors.T, torch.zeros_like(vectors[0])
+            for layer in _convolutions(self.projection):
+                weight, bias = _weight_and_bias(layer)
+                projected, offset = weight @ projected, weight @ offset + bias
+            return F.linear(shares, projected, offset).permute(0, 3, 1, 2)
+
+    def as_written(self, features: Tensor, vectors: Tensor) -> Tensor:
+        """What `forward` returns, in the order of Eq. 1 to 3."""
         queries = self.mapping(features).permute(0, 2, 3, 1)
-        dimension = queries.shape[-1]
-        explained = F.scaled_dot_product_attention(
-            queries.reshape(1, 1, -1, dimension),
-            self._keys(vectors)[None, None],
-            vectors[None, None],
-            scale=1.0,
-        )
-        explained = explained.reshape(batch, height, width, dimension).permute(0, 3, 1, 2)
-        return self.projection(explained)
+        shares = (queries @ self._keys(vectors).T).softmax(dim=-1)
+        return self.projection((shares @ vectors).permute(0, 3, 1, 2))
 
     def affinity(self, features: Tensor, vectors: Tensor) -> Tensor:
         """S, (B, N, H, W): the weights that `forward` uses; they sum to one over N."""
-        queries = self.mapping(features).permute(0, 2, 3, 1)
-        products = queries.float() @ self._keys(vectors).float().T
-        return products.softmax(dim=-1).permute(0, 3, 1, 2)
+        return self._shares(features, vectors).permute(0, 3, 1, 2)
+
+
+def _convolutions(layers: nn.Sequential) -> list[nn.Conv2d]:
+    return [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+
+
+def _weight_and_bias(layer: nn.Conv2d) -> tuple[Tensor, Tensor]:
+    """Of a 1x1 convolution, as a matrix and a vector."""
+    assert layer.bias is not None
+    return layer.weight.flatten(1), layer.bias
 
 
 class DegradationRepresentation(nn.Module):

@@ -154,6 +154,7 @@ class NDRDesign:
             lambda: self._query(level),
             feature_map(self.level_width(level)),
             torch.empty(self.count, self.dimension, device="meta"),
+            call=DegradationQuery.as_written,
         )
         return own + Budget(self.dimension * self.count // SKIPS, 0)
 

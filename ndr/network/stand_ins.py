@@ -40,8 +40,12 @@ def feature_map(channels: int) -> Tensor:
     return torch.empty(1, channels, COUNTED_SIDE, COUNTED_SIDE, device="meta")
 
 
-def budget_of(part: Callable[[], nn.Module], *inputs: Tensor) -> Budget:
-    """Count a part, given how it is made and what it takes; nothing of it holds data."""
+def budget_of(
+    part: Callable[[], nn.Module],
+    *inputs: Tensor,
+    call: Callable[..., Tensor] = nn.Module.__call__,
+) -> Budget:
+    """Count a part, given how it is made, what it takes and how it is called; without data."""
     # Its import tells every process that Triton's kernels cannot be counted; there are none here.
     logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)
     from torch.utils.flop_counter import FlopCounterMode
@@ -50,7 +54,7 @@ def budget_of(part: Callable[[], nn.Module], *inputs: Tensor) -> Budget:
         module = part()
     # The faster kernels of attention are one operation each, which the counter does not know.
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-        module(*inputs)
+        call(module, *inputs)
     return Budget(
         sum(parameter.numel() for parameter in module.parameters()),
         counter.get_total_flops() // (2 * COUNTED_SIDE**2),

@@ -200,6 +200,23 @@ def test_releases_inject_by_learned_scale_and_shift(
 
 
 @pytest.mark.parametrize("variant", list(VARIANTS))
+def test_folding_the_vectors_changes_neither_answer_nor_gradients(
+    features: Tensor, vectors: Tensor, variant: str
+) -> None:
+    query = randomised(DegradationQuery(CHANNELS, 3, M, VARIANTS[variant])).double()
+    found = []
+    for answer in (query.forward, query.as_written):
+        inputs = [each.double().requires_grad_() for each in (features, vectors)]
+        degradation = answer(*inputs)
+        loss = (degradation * torch.arange(degradation.numel()).reshape_as(degradation)).sum()
+        gradients = torch.autograd.grad(loss, [*inputs, *query.parameters()])
+        found.append([degradation, *gradients])
+    for folded, written in zip(*found, strict=True):
+        assert torch.allclose(folded, written, rtol=1e-9, atol=1e-9)
+    assert found[0][0].std() > 0.1
+
+
+@pytest.mark.parametrize("variant", list(VARIANTS))
 def test_affinity_is_what_the_query_uses(features: Tensor, vectors: Tensor, variant: str) -> None:
     query = randomised(DegradationQuery(CHANNELS, 3, M, VARIANTS[variant]))
     affinity = query.affinity(features, vectors)
