@@ -33,7 +33,7 @@ from ndr.photos.degradation_map import check_has_maps
 from ndr.photos.photo_reading import DEFAULT_MEGAPIXELS, PhotoError
 from ndr.photos.photo_restorer import OpenProgress, PhotoRestorer
 from ndr.photos.photo_writing import DEFAULT_QUALITY, SUFFIXES
-from ndr.photos.tile_stream import AUTO, Progress, chosen_tiles
+from ndr.photos.tile_stream import AUTO, Progress, chosen_tiles, measured_need
 from ndr.photos.weight_source import WeightRequest, load_requested
 from ndr.photos.work_list import COMPARISON, STRENGTH, VECTORS, PhotoJob, WorkList, work_list
 from ndr.specs.run_spec import PRECISIONS
@@ -193,7 +193,13 @@ def photo_restorer(options: argparse.Namespace) -> PhotoRestorer:
     return PhotoRestorer(
         method=method,
         device=device,
-        tiles=chosen_tiles(method.info, method.scale, options.tile, options.overlap),
+        tiles=chosen_tiles(
+            method.info,
+            method.scale,
+            options.tile,
+            options.overlap,
+            measured_need(method, options.tile, device),
+        ),
         side=side,
         precision=options.precision,
         threads=options.threads or torch.get_num_threads(),

@@ -6,12 +6,18 @@ photograph nor the result exists in floating point: a band of tiles does, as hig
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.weak import WeakIdKeyDictionary
 
 from ndr.evaluation.tiling import TileGrid, TilingError, blending_weights, tile_grid, tile_starts
 from ndr.image_decoding import Samples
@@ -31,6 +37,9 @@ WHOLE_PIXELS = {
 TILE = 512
 """Side of a tile on `auto`, in pixels of the result. The largest networks need 8 to 10 KB per pixel
 (measured: docs/restore.md), so these sizes keep them below 3 GB."""
+MEMORY_BYTES = 3e9
+"""What a network that needs less per pixel may take too, where tiles change the result."""
+MEASURED_SIDE = 128
 OVERLAP = {Tiling.SUPPORTED: 96, Tiling.DISCOURAGED: 64}
 """Shared pixels on `auto`, of the result. A quarter of them on each side has weight zero: 24 pixels
 are more than a network without wide view looks around. One with a wide view differs from tile to
@@ -220,7 +229,59 @@ class TileChoice:
         return self._grid
 
 
-def chosen_tiles(info: MethodInfo, scale: int, tile: str, overlap: int | None) -> TileChoice:
+class _HeldBytes(TorchDispatchMode):
+    """Follows the memory of the tensors that the operations inside of it make."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.peak = 0
+        self._held = 0
+        self._known = WeakIdKeyDictionary()
+
+    def __torch_dispatch__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            storage = tensor.untyped_storage() if isinstance(tensor, Tensor) else None
+            if storage is not None and storage not in self._known:
+                size = storage.nbytes()
+                self._known[storage] = size
+                weakref.finalize(storage, self._freed, size)
+                self._held += size
+                self.peak = max(self.peak, self._held)
+        return result
+
+    def _freed(self, size: int) -> None:
+        self._held -= size
+
+
+def bytes_per_pixel(method: Method, device: torch.device) -> float:
+    """Memory that a network takes per pixel of its input, measured on a small image.
+
+    What kernels take for themselves is not seen: a quarter more and 100 bytes cover it (resident
+    memory of NDR-Restore, Restormer, NAFNet, MPRNet and AOD-Net exceeded what is seen by up to 29 %
+    or 75 bytes).
+    """
+    image = torch.full((1, 3, MEASURED_SIDE, MEASURED_SIDE), 0.5, device=device)
+    with torch.inference_mode(), _HeldBytes() as held:
+        method.restore(image, SideInformation(sigma=25.0))
+    return 1.25 * held.peak / MEASURED_SIDE**2 + 100
+
+
+def measured_need(method: Method, tile: str, device: torch.device) -> float | None:
+    """`bytes_per_pixel` where `chosen_tiles` can use it, else None."""
+    wide = method.info.tiling is Tiling.DISCOURAGED and method.info.trainable
+    return bytes_per_pixel(method, device) if tile == AUTO and wide else None
+
+
+def chosen_tiles(
+    info: MethodInfo, scale: int, tile: str, overlap: int | None, need: float | None = None
+) -> TileChoice:
     """Fix the tiles of a method before the first photograph.
 
     Args:
@@ -229,6 +290,8 @@ def chosen_tiles(info: MethodInfo, scale: int, tile: str, overlap: int | None) -
         tile: `auto`, `whole`, or the side of a tile in pixels of the photograph.
         overlap: pixels that neighbouring tiles share; None: chosen on `auto`, else an
             eighth of the tile.
+        need: bytes per pixel of the photograph, see `measured_need`. A network that looks at all
+            it is given changes with the tile, so it gets as much as `MEMORY_BYTES` allow.
 
     Raises:
         TilingError: a number of pixels for a method that forbids tiles, or contradicting sizes.
@@ -237,7 +300,11 @@ def chosen_tiles(info: MethodInfo, scale: int, tile: str, overlap: int | None) -
         return TileChoice(info, None)
     if tile == AUTO:
         shared = OVERLAP.get(info.tiling, 0) // scale if overlap is None else overlap
-        return TileChoice(info, WHOLE_PIXELS[info.tiling] // scale**2, TILE // scale, shared)
+        whole, side = WHOLE_PIXELS[info.tiling] // scale**2, TILE // scale
+        if need is not None:
+            affordable = int(MEMORY_BYTES / need)
+            whole, side = max(whole, affordable), max(side, math.isqrt(affordable) // 64 * 64)
+        return TileChoice(info, whole, side, shared)
     try:
         side = int(tile)
     except ValueError:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 
 import pytest
+import torch
 
 from ndr.evaluation.tiling import TilingError
 from ndr.method import PRESETS, MethodInfo, SizeRequirements, Tiling
-from ndr.photos.tile_stream import chosen_tiles
-from ndr.registry import method_classes
+from ndr.photos.tile_stream import chosen_tiles, measured_need
+from ndr.registry import create, method_classes
 
 
 def info(tiling: Tiling) -> MethodInfo:
@@ -35,6 +36,35 @@ def test_small_photographs_go_through_in_one_pass(tiling: Tiling) -> None:
     doubled = chosen_tiles(info(tiling), 2, "auto", None)
     assert doubled.grid_for(300, 400) is not None
     assert doubled.grid_for(4000, 6000).tile == 256
+
+
+def test_a_network_that_looks_far_gets_what_three_gigabytes_hold() -> None:
+    wide = info(Tiling.DISCOURAGED)
+    narrow = chosen_tiles(wide, 1, "auto", None, need=2000.0)
+    assert narrow.grid_for(1000, 1500) is None
+    grid = narrow.grid_for(1001, 1500)
+    assert grid is not None
+    assert grid.tile == 1216  # 1224 in steps of 64
+    hungry = chosen_tiles(wide, 1, "auto", None, need=20_000.0)
+    assert hungry.grid_for(512, 640) is None
+    grid = hungry.grid_for(512, 641)
+    assert grid is not None
+    assert grid.tile == 512
+
+
+def test_a_network_that_needs_more_is_measured_to_need_more() -> None:
+    def need(method: str, tile: str = "auto", **arguments: int) -> float | None:
+        created = create(method, "small", **arguments).eval()
+        return measured_need(created, tile, torch.device("cpu"))
+
+    narrow, wide = need("restormer"), need("restormer", width=16)
+    assert narrow is not None
+    assert wide is not None
+    # It holds the gate's two halves and their product at full size at once, single precision.
+    assert narrow > 4 * 3 * 2.66 * 8
+    assert 1.7 * narrow < wide < 2.1 * narrow
+    assert need("restormer", tile="512") is None
+    assert need("ffdnet") is None  # tiles of a local network change nothing
 
 
 def test_the_warning_comes_once_and_only_with_tiles(caplog: pytest.LogCaptureFixture) -> None:
