@@ -9,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 from workflows.job_lines import watch
 from workflows.one_run import run_alone
+from workflows.warm_start import warm_up
 
 min_version("9.27")
 
@@ -60,6 +61,8 @@ onstart:
     # Jobs that run here are limited by the cores.
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
+        if suite.plan.tier.warm_start:
+            warm_up(shell)
 
 
 onsuccess:

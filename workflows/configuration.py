@@ -181,6 +181,9 @@ class Tier:
     slow_method_images: int | None = None
     """Images per test set for methods that need minutes per image."""
     pictures: int = 1
+    warm_start: bool = False
+    """Whether jobs on this machine are forks of one process with its imports done: they are so many
+    and so short that imports take most of their time. `benchmarks/` does not see into them."""
 
 
 TRAINING_KEYS = frozenset(
