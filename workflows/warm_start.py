@@ -38,6 +38,13 @@ PACKAGES = ("ndr", "reports", "workflows")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 FIXED = (*THREADS, "PYTHONPATH")
 """Variables that are read when libraries are imported: a job that has others starts as ever."""
+METHODS = ("ndr.train", "ndr.evaluate", "ndr.represent")
+"""Modules that import a method when they know which: all methods are imported for them."""
+LATER = {
+    "ndr.train": ("ndr.training.loop", "ndr.training.resume_state"),
+    "reports.figures.draw": ("pandas", "seaborn"),
+}
+"""What else a module imports only once it runs."""
 GRACE_SECONDS = 20.0
 """What jobs have to save their state in, once the run is gone."""
 _LENGTH = 8
@@ -165,26 +172,20 @@ class _Server:
         self._listener.bind(address)
         self._listener.listen(256)
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
-        self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, None)
+        self._selector.register(sys.stdin, selectors.EVENT_READ, None)
 
     def serve(self) -> None:
         """Run jobs until the run is gone; then end them."""
-        while True:
-            for key, _ in self._selector.select():
-                if key.data is None:
-                    self._end_jobs()
-                    return
-                key.data()
-
-    def _end_jobs(self) -> None:
-        for job in self._jobs:
-            job.send_signal(signal.SIGTERM)
-        last = time.monotonic() + GRACE_SECONDS
-        while self._jobs and time.monotonic() < last:
-            for job in list(self._jobs):
-                if os.waitpid(job.pid, os.WNOHANG)[0]:
-                    self._jobs.remove(job)
-            time.sleep(0.05)
+        last: float | None = None
+        while last is None or (self._jobs and time.monotonic() < last):
+            for key, _ in self._selector.select(None if last is None else 0.1):
+                if key.data is not None:
+                    key.data()
+                    continue
+                last = time.monotonic() + GRACE_SECONDS
+                self._selector.unregister(sys.stdin)
+                for job in self._jobs:
+                    job.send_signal(signal.SIGTERM)
         for job in self._jobs:
             job.send_signal(signal.SIGKILL)
 
@@ -246,7 +247,10 @@ class _Server:
         self._imported.add(module)
         # What is wrong with it, the job will say.
         with contextlib.suppress(Exception):
-            importlib.import_module(module)
+            for name in (module, *LATER.get(module, ())):
+                importlib.import_module(name)
+            if module in METHODS:
+                importlib.import_module("ndr.registry").method_classes()
         package, _, name = module.rpartition(".")
         sys.modules.pop(module, None)
         with contextlib.suppress(AttributeError, KeyError):

@@ -54,8 +54,8 @@ def main(what, *rest):
         raise ValueError(rest[0])
     elif what == "die":
         os.kill(os.getpid(), signal.SIGKILL)
-    elif what == "wait":
-        signal.signal(signal.SIGTERM, ended)
+    elif what in ("wait", "stay"):
+        signal.signal(signal.SIGTERM, ended if what == "wait" else signal.SIG_IGN)
         pathlib.Path("began.txt").write_text(str(os.getpid()))
         time.sleep(60)
         pathlib.Path("finished.txt").touch()
@@ -226,6 +226,20 @@ def test_jobs_end_with_a_run_that_is_killed(
     process.communicate()
     # They were asked to: a training saves its state.
     assert (folder / "ended.txt").exists()
+    assert not (folder / "finished.txt").exists()
+
+
+def test_jobs_are_killed_with_a_run_whose_shells_are_killed_too(
+    folder: Path, job: Job, run: subprocess.Popen[str]
+) -> None:
+    process = job("python -m reports.job stay; exit $?")
+    until((folder / "began.txt").exists)
+    client = child_of(process)
+    run.kill()
+    os.kill(client, signal.SIGKILL)
+    process.communicate()
+    # At once: who starts the run again must not meet it.
+    until(lambda: gone(int((folder / "began.txt").read_text())))
     assert not (folder / "finished.txt").exists()
 
 
