@@ -156,6 +156,13 @@ class Recipe:
         for name in ("steps", "batch", "patch"):
             if getattr(self, name) < 1:
                 raise SpecError(f"recipe: {name} must be at least 1, found {getattr(self, name)}")
+        for name in ("learning_rate", "gamma", "gradient_clip_norm"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise SpecError(f"recipe: {name} must be above 0, found {value}")
+        for name in ("weight_decay", "minimum_learning_rate", "warmup_steps"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise SpecError(f"recipe: {name} must be at least 0, found {getattr(self, name)}")
         if self.ema_decay is not None and not 0 < self.ema_decay < 1:
             raise SpecError(f"recipe: ema_decay must lie between 0 and 1, found {self.ema_decay}")
         if self.stops_at is not None and not 0 < self.stops_at < 1:

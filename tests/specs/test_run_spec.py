@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 
 import pytest
 
@@ -107,6 +108,14 @@ def test_values_outside_the_known_choices_are_refused() -> None:
     for decay in (0.0, 1.0, -0.5):
         with pytest.raises(SpecError, match=f"ema_decay must lie between 0 and 1, found {decay}"):
             Recipe(steps=1, batch=1, patch=1, learning_rate=1, ema_decay=decay)
+    numbers = {"learning_rate": (0.0, -1e-3, math.nan), "gradient_clip_norm": (0.0, math.inf)}
+    for name, values in numbers.items():
+        for value in values:
+            with pytest.raises(SpecError, match=f"{name} must be above 0, found {value}"):
+                Recipe(**{"steps": 1, "batch": 1, "patch": 1, "learning_rate": 1.0, name: value})
+    for name in ("weight_decay", "minimum_learning_rate", "warmup_steps"):
+        with pytest.raises(SpecError, match=f"{name} must be at least 0, found -1"):
+            Recipe(**{"steps": 1, "batch": 1, "patch": 1, "learning_rate": 1.0, name: -1})
     with pytest.raises(UnknownNameError, match=r"'adamm': did you mean"):
         Recipe(steps=1, batch=1, patch=1, learning_rate=1, optimiser="adamm")
     with pytest.raises(SpecError, match="no task"):
