@@ -39,7 +39,7 @@ publish: $(INSTALLED)  ## the report as a folder for any static host: make publi
 
 test: $(INSTALLED)  ## all checks: formatting, lint, tests
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m workflows.lint
-	OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # AGAINST is a git revision to compare with, in place of the straightforward formulation of each method
 bench: $(INSTALLED)  ## speed and memory of the networks, and seconds of all methods, before and after
@@ -74,7 +74,7 @@ update-reference: reference-runs  ## renew the committed metrics: shows what cha
 	$(BIN)/python -m reports.update_reference --new="results/$$REFERENCE_TIER" --reference="reports/reference/$$REFERENCE_TIER" $(if $(YES),--yes)
 
 coverage: $(INSTALLED)  ## which lines the tests run: a table, and .cache/coverage/html/index.html
-	OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest -n auto --dist loadfile --cov --cov-report=term --cov-report=html
+	OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest -n auto --dist loadfile --no-loadscope-reorder --cov --cov-report=term --cov-report=html
 
 lint: $(INSTALLED)  ## style, spelling, types and the workflow, of the files that git tracks
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m workflows.lint

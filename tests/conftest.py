@@ -45,7 +45,9 @@ LONGEST_FIRST = (
     "test_reviewers.py",
     "test_restored_clone.py",
 )
-"""Files that take minutes: begun first, they do not leave the other processes idle at the end."""
+"""Files that take minutes: begun first, they do not leave the other processes idle at the end.
+
+pytest-xdist would begin with the files of most tests: `--no-loadscope-reorder` keeps this order."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
