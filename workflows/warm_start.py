@@ -191,6 +191,7 @@ class _Server:
 
     def _accept(self) -> None:
         client, _ = self._listener.accept()
+        descriptors: list[int] = []
         try:
             length, descriptors, _, _ = socket.recv_fds(client, _LENGTH, 3)
             content = b""
@@ -203,7 +204,7 @@ class _Server:
             fits = self._fits(request)
             client.sendall(_ACCEPTED if fits else _DECLINED)
         except OSError:
-            fits, descriptors = False, []
+            fits = False
         if fits:
             self._start(request, client, descriptors)
         else:

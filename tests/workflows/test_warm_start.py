@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from workflows.progress import alive
 from workflows.warm_start import ADDRESS, THREADS, run_job, shell_prefix
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no forks")
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has
 ROOT = Path(__file__).parents[2]
 RUN = """
 import os, signal, sys
+from workflows.progress import alive
 from workflows.warm_start import start_server
 assert start_server()
 print(os.environ["NDR_WARM_START"], flush=True)
@@ -128,12 +130,13 @@ def child_of(process: subprocess.Popen[str]) -> int:
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
+def begun(folder: Path, job: Job, what: str = "wait") -> tuple[subprocess.Popen[str], int, int]:
+    """A shell whose job has begun: the shell, the process that waits for the job, and the job."""
+    # The shell stays: it would become its last command.
+    shell = job(f"python -m reports.job {what}; exit $?")
+    began = folder / "began.txt"
+    until(lambda: began.exists() and began.read_text() != "")
+    return shell, child_of(shell), int(began.read_text())
 
 
 def imports(folder: Path) -> int:
@@ -199,31 +202,28 @@ def test_without_a_server_jobs_start_as_ever(environment: dict[str, str], job: J
 
 @pytest.mark.usefixtures("run")
 def test_a_signal_reaches_the_job(folder: Path, job: Job) -> None:
-    process = job("python -m reports.job wait; exit $?")
-    until((folder / "began.txt").exists)
-    os.kill(child_of(process), signal.SIGTERM)
-    process.communicate()
-    assert process.returncode == 7
+    shell, waiting, _ = begun(folder, job)
+    os.kill(waiting, signal.SIGTERM)
+    shell.communicate()
+    assert shell.returncode == 7
     assert (folder / "ended.txt").exists()
 
 
 @pytest.mark.usefixtures("run")
 def test_a_job_is_killed_with_whoever_waits_for_it(folder: Path, job: Job) -> None:
-    process = job("python -m reports.job wait; exit $?")
-    until((folder / "began.txt").exists)
-    os.kill(child_of(process), signal.SIGKILL)
-    process.communicate()
-    until(lambda: gone(int((folder / "began.txt").read_text())))
+    shell, waiting, pid = begun(folder, job)
+    os.kill(waiting, signal.SIGKILL)
+    shell.communicate()
+    until(lambda: not alive(pid))
     assert not (folder / "ended.txt").exists()
 
 
 def test_jobs_end_with_a_run_that_is_killed(
     folder: Path, job: Job, run: subprocess.Popen[str]
 ) -> None:
-    process = job("python -m reports.job wait")
-    until((folder / "began.txt").exists)
+    shell, _, _ = begun(folder, job)
     run.kill()
-    process.communicate()
+    shell.communicate()
     # They were asked to: a training saves its state.
     assert (folder / "ended.txt").exists()
     assert not (folder / "finished.txt").exists()
@@ -232,14 +232,12 @@ def test_jobs_end_with_a_run_that_is_killed(
 def test_jobs_are_killed_with_a_run_whose_shells_are_killed_too(
     folder: Path, job: Job, run: subprocess.Popen[str]
 ) -> None:
-    process = job("python -m reports.job stay; exit $?")
-    until((folder / "began.txt").exists)
-    client = child_of(process)
+    shell, waiting, pid = begun(folder, job, "stay")
     run.kill()
-    os.kill(client, signal.SIGKILL)
-    process.communicate()
+    os.kill(waiting, signal.SIGKILL)
+    shell.communicate()
     # At once: who starts the run again must not meet it.
-    until(lambda: gone(int((folder / "began.txt").read_text())))
+    until(lambda: not alive(pid))
     assert not (folder / "finished.txt").exists()
 
 
