@@ -198,7 +198,7 @@ def photo_restorer(options: argparse.Namespace) -> PhotoRestorer:
             method.scale,
             options.tile,
             options.overlap,
-            measured_need(method, options.tile, device),
+            measured_need(method, device),
         ),
         side=side,
         precision=options.precision,

@@ -6,6 +6,7 @@ photograph nor the result exists in floating point: a band of tiles does, as hig
 
 from __future__ import annotations
 
+import functools
 import math
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -207,6 +208,8 @@ class TileChoice:
     """Side of a tile of the others, in pixels of the photograph."""
     overlap: int = 0
     _grid: TileGrid | None = None
+    _need: Callable[[], float] | None = None
+    """Bytes per pixel of the photograph, measured where one is too large otherwise."""
 
     def grid_for(self, height: int, width: int) -> TileGrid | None:
         """Tiles of a photograph of that size, or None for one pass.
@@ -217,6 +220,11 @@ class TileChoice:
         """
         if self.whole_pixels is None or height * width <= self.whole_pixels:
             return None
+        if self._need is not None:
+            affordable, self._need = int(MEMORY_BYTES / self._need()), None
+            self.whole_pixels = max(self.whole_pixels, affordable)
+            self.tile = max(self.tile, math.isqrt(affordable) // 64 * 64)
+            return self.grid_for(height, width)
         if self.info.tiling is Tiling.FORBIDDEN:
             raise TilingError(
                 f"{self.info.name} needs the whole image and cannot be run in tiles; {width}x"
@@ -273,14 +281,18 @@ def bytes_per_pixel(method: Method, device: torch.device) -> float:
     return 1.25 * held.peak / MEASURED_SIDE**2 + 100
 
 
-def measured_need(method: Method, tile: str, device: torch.device) -> float | None:
-    """`bytes_per_pixel` where `chosen_tiles` can use it, else None."""
+def measured_need(method: Method, device: torch.device) -> Callable[[], float] | None:
+    """`bytes_per_pixel` of a network whose tiles change the result, else None."""
     wide = method.info.tiling is Tiling.DISCOURAGED and method.info.trainable
-    return bytes_per_pixel(method, device) if tile == AUTO and wide else None
+    return functools.partial(bytes_per_pixel, method, device) if wide else None
 
 
 def chosen_tiles(
-    info: MethodInfo, scale: int, tile: str, overlap: int | None, need: float | None = None
+    info: MethodInfo,
+    scale: int,
+    tile: str,
+    overlap: int | None,
+    need: Callable[[], float] | None = None,
 ) -> TileChoice:
     """Fix the tiles of a method before the first photograph.
 
@@ -290,8 +302,9 @@ def chosen_tiles(
         tile: `auto`, `whole`, or the side of a tile in pixels of the photograph.
         overlap: pixels that neighbouring tiles share; None: chosen on `auto`, else an
             eighth of the tile.
-        need: bytes per pixel of the photograph, see `measured_need`. A network that looks at all
-            it is given changes with the tile, so it gets as much as `MEMORY_BYTES` allow.
+        need: bytes per pixel of the photograph, see `measured_need`; asked for by the first that
+            needs tiles on `auto`. A network that looks at all it is given changes with the
+            tile, so it gets as much as `MEMORY_BYTES` allow.
 
     Raises:
         TilingError: a number of pixels for a method that forbids tiles, or contradicting sizes.
@@ -300,11 +313,8 @@ def chosen_tiles(
         return TileChoice(info, None)
     if tile == AUTO:
         shared = OVERLAP.get(info.tiling, 0) // scale if overlap is None else overlap
-        whole, side = WHOLE_PIXELS[info.tiling] // scale**2, TILE // scale
-        if need is not None:
-            affordable = int(MEMORY_BYTES / need)
-            whole, side = max(whole, affordable), max(side, math.isqrt(affordable) // 64 * 64)
-        return TileChoice(info, whole, side, shared)
+        whole = WHOLE_PIXELS[info.tiling] // scale**2
+        return TileChoice(info, whole, TILE // scale, shared, _need=need)
     try:
         side = int(tile)
     except ValueError:

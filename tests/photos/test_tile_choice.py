@@ -40,12 +40,12 @@ def test_small_photographs_go_through_in_one_pass(tiling: Tiling) -> None:
 
 def test_a_network_that_looks_far_gets_what_three_gigabytes_hold() -> None:
     wide = info(Tiling.DISCOURAGED)
-    narrow = chosen_tiles(wide, 1, "auto", None, need=2000.0)
+    narrow = chosen_tiles(wide, 1, "auto", None, need=lambda: 2000.0)
     assert narrow.grid_for(1000, 1500) is None
     grid = narrow.grid_for(1001, 1500)
     assert grid is not None
     assert grid.tile == 1216  # 1224 in steps of 64
-    hungry = chosen_tiles(wide, 1, "auto", None, need=20_000.0)
+    hungry = chosen_tiles(wide, 1, "auto", None, need=lambda: 20_000.0)
     assert hungry.grid_for(512, 640) is None
     grid = hungry.grid_for(512, 641)
     assert grid is not None
@@ -53,9 +53,10 @@ def test_a_network_that_looks_far_gets_what_three_gigabytes_hold() -> None:
 
 
 def test_a_network_that_needs_more_is_measured_to_need_more() -> None:
-    def need(method: str, tile: str = "auto", **arguments: int) -> float | None:
+    def need(method: str, **arguments: int) -> float | None:
         created = create(method, "small", **arguments).eval()
-        return measured_need(created, tile, torch.device("cpu"))
+        measure = measured_need(created, torch.device("cpu"))
+        return None if measure is None else measure()
 
     narrow, wide = need("restormer"), need("restormer", width=16)
     assert narrow is not None
@@ -63,8 +64,26 @@ def test_a_network_that_needs_more_is_measured_to_need_more() -> None:
     # It holds the gate's two halves and their product at full size at once, single precision.
     assert narrow > 4 * 3 * 2.66 * 8
     assert 1.7 * narrow < wide < 2.1 * narrow
-    assert need("restormer", tile="512") is None
     assert need("ffdnet") is None  # tiles of a local network change nothing
+
+
+def test_memory_is_measured_once_and_only_for_a_photograph_that_needs_tiles() -> None:
+    asked: list[str] = []
+
+    def need() -> float:
+        asked.append("asked")
+        return 2000.0
+
+    wide = info(Tiling.DISCOURAGED)
+    choice = chosen_tiles(wide, 1, "auto", None, need)
+    assert choice.grid_for(512, 640) is None
+    assert not asked
+    assert choice.grid_for(1000, 1500) is None
+    assert choice.grid_for(4000, 6000) is not None
+    assert asked == ["asked"]
+    for tile in ("512", "whole"):
+        chosen_tiles(wide, 1, tile, None, need).grid_for(4000, 6000)
+    assert asked == ["asked"]
 
 
 def test_the_warning_comes_once_and_only_with_tiles(caplog: pytest.LogCaptureFixture) -> None:
