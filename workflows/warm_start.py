@@ -38,7 +38,7 @@ PACKAGES = ("ndr", "reports", "workflows")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 FIXED = (*THREADS, "PYTHONPATH")
 """Variables that are read when libraries are imported: a job that has others starts as ever."""
-METHODS = ("ndr.train", "ndr.evaluate", "ndr.represent")
+METHODS = ("ndr.train", "ndr.evaluate", "ndr.represent", "ndr.shipped_weights")
 """Modules that import a method when they know which: all methods are imported for them."""
 LATER = {
     "ndr.train": ("ndr.training.loop", "ndr.training.resume_state"),
