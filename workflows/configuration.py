@@ -133,8 +133,7 @@ class TierTestSet:
     set: Name
     sigma: float | None = None
     paper_column: str | None = None
-    """The column's name in the file of the paper's numbers, where it is not the key here; empty
-    where the paper has no such column."""
+    """Its name among the paper's numbers, if not the key here; empty: the paper has none."""
     scale: Literal[1, 2] = 1
     """Size of the truth over the size of the input."""
     parameter: str | None = None
@@ -145,6 +144,8 @@ class TierTestSet:
     reference: bool = True
     stand_in: str = ""
     """What is shown in place of the paper's set, in a few words."""
+    beside: str | None = None
+    """Column that it follows in each table that has it, without a number of the paper."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

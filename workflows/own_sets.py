@@ -1,4 +1,4 @@
-"""Sets of the user's own in the plan: columns of the tables and images to train on.
+"""Sets of the user's own in the plan: test sets of the tier and images to train on.
 
 `own_test_sets` and `own_train_sets` of the configuration, explained in docs/add_a_test_set.md.
 """
@@ -10,7 +10,6 @@ from pathlib import Path
 
 from ndr.data.catalogue import Catalogue, load_catalogue
 from ndr.data.own_set import OwnSet, has_clean_images, own_set, with_own_sets
-from ndr.metrics.protocol import NO_REFERENCE
 from ndr.nearest_name import check_names
 from ndr.specs.typed_file import SpecError
 from workflows.configuration import (
@@ -18,7 +17,6 @@ from workflows.configuration import (
     OwnTrainSet,
     Settings,
     SuiteConfig,
-    Table,
     Tier,
     TierTestSet,
 )
@@ -87,44 +85,3 @@ def tier_with_own_sets(tier: Tier, config: SuiteConfig, settings: Settings) -> T
             )
         train_sets[train.name] = (train.name,)
     return dataclasses.replace(tier, test_sets=columns, train_sets=train_sets)
-
-
-def fits(own: OwnTestSet, table: Table, tier: Tier, settings: Settings) -> str:
-    """Why a set of the user's own cannot be a column of a table; empty where it can."""
-    if not any(own.task in settings.settings[row.setting].tasks for row in table.rows):
-        return f"none of its systems is trained for the task {own.task}"
-    if {tier.test_sets[column].scale for column in table.columns} != {own.scale}:
-        return f"its images are not of scale {own.scale}"
-    reference = tier.test_sets[own.name].reference
-    if (table.protocol == NO_REFERENCE) == reference:
-        return (
-            "it rates photographs without ground truth, and the set has a folder clean/"
-            if reference
-            else "it compares with ground truth, and the set has no folder clean/"
-        )
-    return ""
-
-
-def table_with_own_columns(
-    name: str, table: Table, tier: Tier, config: SuiteConfig, settings: Settings
-) -> Table:
-    """The table with a column for each of the user's sets that fits, or that names the table.
-
-    They count in no average: that is the paper's.
-
-    Raises:
-        SpecError: a set that names the table does not fit.
-    """
-    added: list[str] = []
-    for own in config.own_test_sets:
-        if own.tables and name not in own.tables:
-            continue
-        problem = fits(own, table, tier, settings)
-        if problem and own.tables:
-            raise SpecError(f"own test set {own.name!r} cannot stand in {name}: {problem}")
-        if not problem:
-            added.append(own.name)
-    average = table.average
-    if not isinstance(average, bool):
-        average = {**average, **dict.fromkeys(added, 0.0)}
-    return dataclasses.replace(table, columns=(*table.columns, *added), average=average)
