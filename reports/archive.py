@@ -31,6 +31,7 @@ from ndr.specs.typed_file import SpecError
 from reports.number_format import counted
 from workflows import ROOT
 from workflows.configuration import names_in, read_table
+from workflows.snakemake_child import run_snakemake
 
 log = logging.getLogger("reports.archive")
 
@@ -191,13 +192,10 @@ def collect(results: Path, folder: Path, names: Sequence[str]) -> Path:
 
 def _make(tier: str, tables: Sequence[str], cores: str, mirrors: Sequence[str]) -> None:
     """Make the report; what is done is not done again."""
-    command = [sys.executable, "-m", "snakemake", "--cores", cores, "reports/all_tables.html"]
-    command += ["--config", f"tier={tier}", f"tables={json.dumps(list(tables))}"]
+    config = [f"tier={tier}", f"tables={json.dumps(list(tables))}"]
     if mirrors:
-        command.append(
-            f"data_mirrors={json.dumps([str(Path(each).resolve()) for each in mirrors])}"
-        )
-    subprocess.run(command, check=True, cwd=ROOT)
+        config.append(f"data_mirrors={json.dumps([str(Path(each).resolve()) for each in mirrors])}")
+    run_snakemake(["--cores", cores, "reports/all_tables.html", "--config", *config])
 
 
 def main(argv: Sequence[str] | None = None) -> int:

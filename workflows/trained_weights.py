@@ -39,6 +39,7 @@ from workflows.kept_progress import KeptProgress
 from workflows.planned_trainings import planned_trainings
 from workflows.planning import Plan
 from workflows.rows import input_row
+from workflows.snakemake_child import run_snakemake
 
 log = logging.getLogger("workflows.trained_weights")
 
@@ -262,14 +263,13 @@ def prepare_sets(specs: Sequence[RunSpec], plan: Plan, mirrors: Sequence[str]) -
     """Prepare training and validation sets by Snakemake.
 
     Raises:
-        subprocess.CalledProcessError: it failed, and has said why.
+        subprocess.CalledProcessError: it failed and has said why, or it was ended.
     """
     sets = {name for spec in specs for name in spec.sets}
     sets |= {test.set for spec in specs for test in validation_test_sets(spec, plan)}
     missing = [f"{SETS}/{name}/manifest.csv" for name in sorted(sets)]
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", *missing, "--config"]
-    command += [f"tier={plan.config.tier}", f"data_mirrors={list(mirrors)!r}"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    config = [f"tier={plan.config.tier}", f"data_mirrors={list(mirrors)!r}"]
+    run_snakemake(["--cores", "1", *missing, "--config", *config], quiet=True)
 
 
 def _hours(specs: Sequence[RunSpec], shipped: ShippedWeights) -> str:
