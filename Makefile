@@ -29,9 +29,10 @@ export CORES TIER REMOTE AGAINST MIRROR DIR ADDRESS REFERENCE_TIER
 tables: $(INSTALLED)  ## the report at the default tier: reports/all_tables.html
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores "$$CORES" reports/all_tables.html
 
-# What the report of the tier small stands on, for git: published/small/. MIRROR: as below.
+# What the report of the tier small stands on, for git: published/small/ and the README's table.
+# MIRROR: as below.
 published: $(INSTALLED)  ## every table, value and figure of the public test sets: make published MIRROR=/data
-	PATH="$(CURDIR)/$(BIN):$$PATH" python -m reports.archive --cores "$$CORES" $${MIRROR:+--mirror="$$MIRROR"}
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m reports.archive --show-in=README.md --cores "$$CORES" $${MIRROR:+--mirror="$$MIRROR"}
 
 # ADDRESS: where the folder will be found, for the picture that links to it show.
 publish: $(INSTALLED)  ## the report as a folder for any static host: make publish DIR=public

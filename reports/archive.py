@@ -29,6 +29,7 @@ from ndr.records.record import ResultFileError
 from ndr.records.table_result import TableResult
 from ndr.specs.typed_file import SpecError
 from reports.number_format import counted
+from reports.tables.markdown_export import block_markdown, finished_blocks
 from workflows import ROOT
 from workflows.configuration import names_in, read_table
 from workflows.snakemake_child import run_snakemake
@@ -36,7 +37,9 @@ from workflows.snakemake_child import run_snakemake
 log = logging.getLogger("reports.archive")
 
 HEADLINE = "table_05"
-"""The table that the index shows."""
+"""The table that the index shows, and the finished blocks of which the suite's README shows."""
+BEGIN, END = "<!-- Table V of published/small begins -->\n", "<!-- and ends -->\n"
+"""What `--show-in` writes between."""
 WHOLE = ("claims", "leaks", "network_costs", "parameter_counts", "sensitivity")
 """Files of the whole report, `<name>.json`."""
 
@@ -190,6 +193,33 @@ def collect(results: Path, folder: Path, names: Sequence[str]) -> Path:
     return folder / "README.md"
 
 
+def show_in(readme: Path, folder: Path, metric: str = "PSNR") -> None:
+    """Write the finished blocks of the headline table into a README, between its two marks.
+
+    Args:
+        readme: a Markdown file with `BEGIN` and `END`.
+        folder: what `collect` has made.
+        metric: the one that is shown.
+
+    Raises:
+        ArchiveError: the file has not both marks, once each and in order.
+        ResultFileError: the table is damaged.
+        OSError: a file cannot be read or written.
+    """
+    text = readme.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end or BEGIN in after or END in before + after:
+        raise ArchiveError(
+            f"{readme}: expected the lines {BEGIN.strip()!r} and {END.strip()!r} once each, in "
+            "this order; the table goes between them"
+        )
+    table = TableResult.read(folder / "tables" / f"{HEADLINE}.json")
+    blocks = [block_markdown(table, block, metric) for block in finished_blocks(table)]
+    shown = "\n\n".join(blocks or ["No block is finished yet."])
+    write_text(readme, f"{before}{begin}\n{shown}\n\n{end}{after}")
+
+
 def _make(tier: str, tables: Sequence[str], cores: str, mirrors: Sequence[str]) -> None:
     """Make the report; what is done is not done again."""
     config = [f"tier={tier}", f"tables={json.dumps(list(tables))}"]
@@ -208,6 +238,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     option("--cores", default="all", metavar="N|all", help="default: %(default)s")
     option("--mirror", action="append", default=[], metavar="DIR", help="where published sets lie")
     option("--out", type=Path, metavar="DIR", help="default: published/<tier>")
+    option("--show-in", type=Path, metavar="FILE", help="README that shows Table V of it")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
@@ -216,6 +247,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _make(arguments.tier, tables, arguments.cores, arguments.mirror)
         folder = arguments.out or ROOT / "published" / arguments.tier
         found = collect(ROOT / "results" / arguments.tier, folder, tables)
+        if arguments.show_in:
+            show_in(arguments.show_in, folder)
     except subprocess.CalledProcessError as error:
         log.error("the report was not made (see above): exit code %d", error.returncode)
         return 1

@@ -112,3 +112,36 @@ def table_markdown(table: TableResult) -> str:
             lines.append(f"- {entry.severity}: {escaped(where)}: {escaped(entry.message)}")
         lines.append("")
     return "\n".join(lines)
+
+
+def finished_blocks(table: TableResult) -> list[Block]:
+    """Blocks in which every system that the paper prints a row for has been measured."""
+    return [
+        block
+        for block in table.blocks
+        if all(
+            cell.status in (*t.MEASURED, t.BLANK)
+            for row in block.rows
+            if row.printed
+            for cell in row.cells
+        )
+    ]
+
+
+def block_markdown(table: TableResult, block: Block, metric: str) -> str:
+    """One block as a small table of one metric, for a page that shows a result in passing."""
+    where = table.metrics.index(metric)
+    heads = [f"{escaped(column.label)}" for column in table.columns]
+    lines = [
+        f"| {escaped(block.name)}, {metric} | " + " | ".join(heads) + " |",
+        "|---|" + "---:|" * len(heads),
+    ]
+    for row in block.rows:
+        label = escaped(row.exported_label)
+        cells = [
+            _number(cell.shown[where]) if cell.status in t.MEASURED else MISSING
+            for cell in row.cells
+        ]
+        shown = label if row.kind == t.METHOD else f"*{label}*"
+        lines.append("| " + " | ".join([shown, *cells]) + " |")
+    return "\n".join(lines)

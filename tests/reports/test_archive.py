@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import gzip
 import io
 import json
@@ -11,11 +12,20 @@ from pathlib import Path
 import pytest
 
 from ndr.records.claim_results import ClaimResult, ClaimResults
+from ndr.specs.table_plan import TablePlan
 from reports import archive
-from reports.archive import ArchiveError, collect, tables_of
+from reports.archive import BEGIN, END, ArchiveError, collect, show_in, tables_of
 from reports.claims.verdicts import UNDECIDED
+from reports.number_format import MISSING
 from reports.summarise import main as summarise
 from tests.reports import fabricated_results as made
+
+
+def summarise_as(plan: TablePlan, results: Path) -> None:
+    outputs = [
+        f"--out-{kind}={results}/tables/table_05.{kind}" for kind in ("json", "csv", "md", "tex")
+    ]
+    summarise([f"--table-json={plan.canonical_json()}", f"--results={results}", *outputs])
 
 
 @pytest.fixture
@@ -23,11 +33,8 @@ def results(tmp_path: Path) -> Path:
     """A finished report of one table, by the suite's own writers."""
     results = tmp_path / "results" / "smoke"
     plan = made.write_standard(results)
-    outputs = [
-        f"--out-{kind}={results}/tables/table_05.{kind}" for kind in ("json", "csv", "md", "tex")
-    ]
     (results / "tables").mkdir()
-    summarise([f"--table-json={plan.canonical_json()}", f"--results={results}", *outputs])
+    summarise_as(plan, results)
     claim = ClaimResult(
         id="dq_helps",
         says="DQ helps.",
@@ -133,3 +140,48 @@ def test_wrong_input_is_told_in_a_line(
     assert archive.main(["--tier", "paper", "--out", "nowhere/paper"]) == 2
     assert "table_01.json" in caplog.text
     assert not Path("nowhere").exists()
+
+
+def test_a_readme_shows_the_finished_blocks_between_its_marks(
+    results: Path, tmp_path: Path
+) -> None:
+    plan = made.write_standard(results)  # AirNet is missing in its only block
+    runs = {"NAFNet": made.NAFNET, "NDR-Restore": made.NDR}
+    rows = [made.row(run, method, block="rain+haze") for method, run in runs.items()]
+    summarise_as(dataclasses.replace(plan, rows=(*plan.rows, *rows)), results)
+    folder = collect(results, tmp_path / "published" / "smoke", ["table_05"]).parent
+    readme = tmp_path / "README.md"
+    readme.write_text(f"# A suite\n{BEGIN}what was\n{END}More.\n", encoding="utf-8")
+    show_in(readme, folder)
+    text = readme.read_text(encoding="utf-8")
+    assert text == (
+        f"# A suite\n{BEGIN}\n"
+        "| rain+haze, PSNR | Noise, sigma = 25 | Rain | Haze | Average |\n"
+        "|---|---:|---:|---:|---:|\n"
+        f"| *Degraded input* | 20.50 | 25.50 | {MISSING} | 23.00 |\n"
+        f"| NAFNet | <u>29.25</u> | <u>25.25</u> | {MISSING} | <u>27.25</u> |\n"
+        f"| NDR-Restore | **30.50** | **35.75** | {MISSING} | **33.12** |\n"
+        f"\n{END}More.\n"
+    )
+    show_in(readme, folder)
+    assert readme.read_text(encoding="utf-8") == text
+
+
+def test_a_readme_says_so_where_no_block_is_finished(results: Path, tmp_path: Path) -> None:
+    folder = collect(results, tmp_path / "published" / "smoke", ["table_05"]).parent
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{BEGIN}{END}", encoding="utf-8")
+    show_in(readme, folder)
+    assert "No block is finished yet." in readme.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("marks", ["", BEGIN, END, END + BEGIN, BEGIN + END + BEGIN + END])
+def test_a_readme_without_its_two_marks_stays_as_it_is(
+    results: Path, tmp_path: Path, marks: str
+) -> None:
+    folder = collect(results, tmp_path / "published" / "smoke", ["table_05"]).parent
+    readme = tmp_path / "README.md"
+    readme.write_text(f"# A suite\n{marks}", encoding="utf-8")
+    with pytest.raises(ArchiveError, match="once each, in this order"):
+        show_in(readme, folder)
+    assert readme.read_text(encoding="utf-8") == f"# A suite\n{marks}"
