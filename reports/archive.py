@@ -24,6 +24,7 @@ from ndr.atomic_file import write_text
 from ndr.nearest_name import UnknownNameError, check_names
 from ndr.records import table_result as t
 from ndr.records.claim_results import ClaimResults
+from ndr.records.figure_record import FigureRecord
 from ndr.records.provenance import evaluation_provenance
 from ndr.records.record import ResultFileError
 from ndr.records.table_result import TableResult
@@ -40,6 +41,9 @@ HEADLINE = "table_05"
 """The table that the index shows, and the finished blocks of which the suite's README shows."""
 BEGIN, END = "<!-- Table V of published/small begins -->\n", "<!-- and ends -->\n"
 """What `--show-in` writes between."""
+WITHOUT_PHOTOGRAPHS = ("matrix_change", "network_drawing", "quality_cost", "scatter")
+"""Kinds of figures that are kept. The others show images of the test sets, most of which are for
+research only and may not be passed on."""
 WHOLE = ("claims", "leaks", "network_costs", "parameter_counts", "sensitivity")
 """Files of the whole report, `<name>.json`."""
 
@@ -75,9 +79,11 @@ def _copied(results: Path, folder: Path, tables: Sequence[TableResult]) -> Itera
     for name in WHOLE:
         yield from _copy(results / f"{name}.json", folder)
     for described in sorted((results / "figures").glob("*.json")):
-        drawn = [described.with_suffix(f".{kind}") for kind in ("svg", "png")]
-        for path in (described, next((path for path in drawn if path.exists()), drawn[-1])):
-            yield from _copy(path, folder / "figures")
+        record = FigureRecord.read(described)
+        if record.kind in WITHOUT_PHOTOGRAPHS:
+            drawn = described.with_suffix(".svg" if record.svg else ".png")
+            for path in (described, drawn):
+                yield from _copy(path, folder / "figures")
 
 
 def _copy(path: Path, folder: Path) -> Iterator[Path]:
@@ -138,7 +144,9 @@ def index(tables: Sequence[TableResult], claims: ClaimResults, headline: str) ->
         "",
         "`per_image/<run>.csv.gz` holds the value of every image under every protocol, "
         "`provenance/` how it came about, `claims.json` the verdicts with their numbers. "
-        "`figures/` are the report's. docs/results.md reads the values as a data frame.",
+        "docs/results.md reads the values as a data frame. Of the figures those are not kept that "
+        "show images of the test sets, because most sets may not be passed on: "
+        f"`snakemake --cores all figure_07 --config tier={tables[0].tier}` draws one.",
         "",
     ]
     return "\n".join(lines)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ndr.records.claim_results import ClaimResult, ClaimResults
+from ndr.records.figure_record import DRAWN, FigureRecord
 from ndr.specs.table_plan import TablePlan
 from reports import archive
 from reports.archive import BEGIN, END, ArchiveError, collect, show_in, tables_of
@@ -19,6 +20,7 @@ from reports.claims.verdicts import UNDECIDED
 from reports.number_format import MISSING
 from reports.summarise import main as summarise
 from tests.reports import fabricated_results as made
+from workflows.configuration import names_in, read_figure
 
 
 def summarise_as(plan: TablePlan, results: Path) -> None:
@@ -49,16 +51,37 @@ def results(tmp_path: Path) -> Path:
     ClaimResults("smoke", (claim,)).write(results / "claims.json")
     for name in ("leaks", "network_costs", "parameter_counts", "sensitivity"):
         (results / f"{name}.json").write_text("{}")
-    (results / "figures").mkdir()
-    for name in (
-        "figure_01.json",
-        "figure_01.png",
-        "figure_02.json",
-        "figure_02.png",
-        "figure_02.svg",
-    ):
-        (results / "figures" / name).write_text("{}")
+    write_figure(results, "figure_07", "picture_grid", "png")
+    write_figure(results, "figure_12", "matrix_change", "png")
+    write_figure(results, "figure_size", "quality_cost", "png", "svg")
     return results
+
+
+def write_figure(results: Path, name: str, kind: str, *drawn: str) -> None:
+    """A figure's record, and files in place of what it describes."""
+    record = FigureRecord(
+        name=name,
+        label="Figure",
+        title="A figure",
+        kind=kind,
+        tier="smoke",
+        paper=True,
+        status=DRAWN,
+        reason="",
+        caption="What it shows.",
+        reading="",
+        protocol="",
+        protocol_description="",
+        alt="A figure.",
+        sha256="0" * 64,
+        dark_sha256="0" * 64,
+        width=8,
+        height=8,
+        svg="svg" in drawn,
+    )
+    record.write(results / "figures" / f"{name}.json")
+    for ending in drawn:
+        (results / "figures" / f"{name}.{ending}").write_bytes(ending.encode())
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -76,8 +99,9 @@ def test_everything_that_the_tables_stand_on_is_kept(results: Path, tmp_path: Pa
     assert f"provenance/training_{made.NDR}.json" in kept
     assert {f"tables/table_05.{kind}" for kind in ("csv", "json", "md", "tex")} <= kept.keys()
     drawn = {name for name in kept if name.startswith("figures/")}
+    # Those that show images of a test set stay behind.
     assert drawn == {
-        f"figures/figure_{name}" for name in ("01.json", "01.png", "02.json", "02.svg")
+        f"figures/figure_{name}" for name in ("12.json", "12.png", "size.json", "size.svg")
     }
     values = gzip.decompress(kept[f"per_image/{made.NDR}.csv.gz"])
     assert values == (results / "evaluations" / made.NDR / "per_image.csv").read_bytes()
@@ -109,7 +133,7 @@ def test_equal_results_are_equal_files_and_old_ones_go(results: Path, tmp_path: 
     [
         "tables/table_05.tex",
         "leaks.json",
-        "figures/figure_01.png",
+        "figures/figure_12.png",
         f"evaluations/{made.NDR}/per_image.csv",
     ],
 )
@@ -185,3 +209,9 @@ def test_a_readme_without_its_two_marks_stays_as_it_is(
     with pytest.raises(ArchiveError, match="once each, in this order"):
         show_in(readme, folder)
     assert readme.read_text(encoding="utf-8") == f"# A suite\n{marks}"
+
+
+def test_each_kind_of_figure_is_known_to_show_images_or_not() -> None:
+    kinds = {read_figure(name).kind for name in names_in("figures")}
+    shows = {"picture_grid", "feature_maps", "heatmaps", "recreation", "residuals"}
+    assert kinds == shows | set(archive.WITHOUT_PHOTOGRAPHS)
