@@ -34,8 +34,10 @@ def _shown(
         paper_text="" if paper is None else printed.text,
         difference=None if value is None or paper is None else value - paper,
         degraded_input=degraded_input if finite_input else None,
+        # The infinite mean of inputs of which one equals its truth says nothing of the others.
         below_input=ours is not None
         and degraded_input is not None
+        and finite_input
         and goodness(ours.as_float) <= goodness(degraded_input),
     )
 

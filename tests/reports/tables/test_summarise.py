@@ -161,6 +161,17 @@ def test_equal_to_the_input_is_not_better(results: Path) -> None:
     assert not find_cell(table, "NAFNet", RAIN).shown[0].below_input
 
 
+def test_nothing_is_below_inputs_of_which_one_equals_its_truth(results: Path) -> None:
+    plan = made.write_standard(results)
+    sets = {NOISE: {"a": math.inf, "b": 21.0}, RAIN: {"a": 25.0, "b": 26.0}}
+    made.write_evaluation(results, made.INPUT, sets)
+    table = summarise(plan, results)
+    noise = find_cell(table, "NAFNet", NOISE).shown[0]
+    assert (noise.value, noise.degraded_input, noise.below_input) == (29.25, None, False)
+    assert find_cell(table, "NAFNet", RAIN).shown[0].below_input
+    assert any("infinite PSNR" in message for message in messages(table, "protocol"))
+
+
 def test_a_system_that_is_not_in_the_suite_keeps_the_papers_numbers(results: Path) -> None:
     table = summarise(made.write_standard(results), results)
     cell = find_cell(table, "AirNet", NOISE)
