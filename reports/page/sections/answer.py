@@ -277,10 +277,10 @@ def _sentence(view: PageTable, block: Block, chart: Chart | None) -> str:
 
 
 def _tasks(table: TableResult, row: Row) -> list[Column]:
-    """One column per task, the middle one of several noise levels."""
+    """One of the paper's columns per task, the middle one of several noise levels."""
     groups: dict[str, list[Column]] = {}
     for column, cell in zip(table.columns, row.cells, strict=True):
-        if column.test_set and cell.status != t.BLANK:
+        if column.test_set and column.paper_column and cell.status != t.BLANK:
             task = re.sub(r"_sigma\d+$", "", column.paper_column)
             groups.setdefault(task, []).append(column)
     return [columns[(len(columns) - 1) // 2] for columns in groups.values()]

@@ -134,6 +134,14 @@ def test_each_task_shows_another_photograph_and_neither_the_best_nor_the_worst(
         ("Noise, sigma = 25", "scene1"),
         ("Rain", "scene0"),
     ]
+    # A column that the paper does not have is no further task.
+    columns = made.plan(ROWS).columns
+    beside = tuple(
+        dataclasses.replace(each, paper_column="") if each.test_set == RAIN else each
+        for each in columns
+    )
+    fewer = answer_of(small_report, results, view_of(results, columns=beside)).restored
+    assert [one.column.label for one in fewer] == ["Noise, sigma = 25"]
     assert restored[0].psnr == (17.5, 25.5)
     assert [name for name, _ in restored[0].pictures] == [
         "Degraded input", "NDR-Restore", "Ground truth",
