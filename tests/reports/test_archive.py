@@ -13,12 +13,14 @@ import pytest
 
 from ndr.records.claim_results import ClaimResult, ClaimResults
 from ndr.records.figure_record import DRAWN, FigureRecord
+from ndr.records.table_result import TableResult
 from ndr.specs.table_plan import TablePlan
 from reports import archive
 from reports.archive import BEGIN, END, ArchiveError, collect, show_in, tables_of
 from reports.claims.verdicts import UNDECIDED
 from reports.number_format import MISSING
 from reports.summarise import main as summarise
+from tests.conftest import REPOSITORY
 from tests.reports import fabricated_results as made
 from workflows.configuration import names_in, read_figure
 
@@ -215,3 +217,20 @@ def test_each_kind_of_figure_is_known_to_show_images_or_not() -> None:
     kinds = {read_figure(name).kind for name in names_in("figures")}
     shows = {"picture_grid", "feature_maps", "heatmaps", "recreation", "residuals"}
     assert kinds == shows | set(archive.WITHOUT_PHOTOGRAPHS)
+
+
+def test_the_readme_shows_the_published_report(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_bytes((REPOSITORY / "README.md").read_bytes())
+    show_in(readme, REPOSITORY / "published" / "small")
+    assert readme.read_bytes() == (REPOSITORY / "README.md").read_bytes()
+
+
+def test_the_published_report_is_whole() -> None:
+    folder = REPOSITORY / "published" / "small"
+    tables = [TableResult.read(folder / "tables" / f"{name}.json") for name in tables_of("small")]
+    for run in archive.runs_of(tables):
+        assert (folder / "per_image" / f"{run}.csv.gz").is_file()
+        assert (folder / "provenance" / f"{run}.json").is_file()
+    assert ClaimResults.read(folder / "claims.json").tier == "small"
+    assert sum(path.stat().st_size for path in folder.rglob("*")) < 15e6
