@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ndr.atomic_file import write_text
+from ndr.metrics.metric import MAIN
 from ndr.nearest_name import UnknownNameError, check_names
 from ndr.records import table_result as t
 from ndr.records.claim_results import ClaimResults
@@ -201,7 +202,7 @@ def collect(results: Path, folder: Path, names: Sequence[str]) -> Path:
     return folder / "README.md"
 
 
-def show_in(readme: Path, folder: Path, metric: str = "PSNR") -> None:
+def show_in(readme: Path, folder: Path, metric: str = MAIN) -> None:
     """Write the finished blocks of the headline table into a README, between its two marks.
 
     Args:
