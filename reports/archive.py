@@ -45,8 +45,10 @@ BEGIN, END = "<!-- Table V of published/small begins -->\n", "<!-- and ends -->\
 WITHOUT_PHOTOGRAPHS = ("matrix_change", "network_drawing", "quality_cost", "scatter")
 """Kinds of figures that are kept. The others show images of the test sets, most of which are for
 research only and may not be passed on."""
-WHOLE = ("claims", "leaks", "network_costs", "parameter_counts", "sensitivity")
+WHOLE = ("claims", "network_costs", "parameter_counts", "sensitivity")
 """Files of the whole report, `<name>.json`."""
+PACKED = ("leaks",)
+"""The same, too long to be kept as they are: `<name>.json.gz`."""
 
 
 class ArchiveError(ValueError):
@@ -79,6 +81,8 @@ def _copied(results: Path, folder: Path, tables: Sequence[TableResult]) -> Itera
             yield from _copy(results / "tables" / f"{table.name}.{kind}", folder / "tables")
     for name in WHOLE:
         yield from _copy(results / f"{name}.json", folder)
+    for name in PACKED:
+        yield from _pack(results / f"{name}.json", folder / f"{name}.json.gz")
     for described in sorted((results / "figures").glob("*.json")):
         record = FigureRecord.read(described)
         if record.kind in WITHOUT_PHOTOGRAPHS:
@@ -95,18 +99,25 @@ def _copy(path: Path, folder: Path) -> Iterator[Path]:
     shutil.copyfile(path, folder / path.name)
 
 
+def _pack(path: Path, packed: Path) -> Iterator[Path]:
+    if not path.is_file():
+        yield path
+        return
+    packed.parent.mkdir(parents=True, exist_ok=True)
+    # No time and no name in the head: equal values are equal bytes.
+    packed.write_bytes(gzip.compress(path.read_bytes(), mtime=0))
+
+
 def _keep_values(results: Path, folder: Path, runs: Sequence[str]) -> Iterator[Path]:
     """Values per image and provenance of each run; yields runs' files that are not there."""
     for kind in ("per_image", "provenance"):
         (folder / kind).mkdir(parents=True)
     for run in runs:
         source = results / "evaluations" / run
-        if not (source / "per_image.csv").is_file():
-            yield source / "per_image.csv"
+        missing = [*_pack(source / "per_image.csv", folder / "per_image" / f"{run}.csv.gz")]
+        if missing:
+            yield from missing
             continue
-        # No time and no name in the head: equal values are equal bytes.
-        packed = gzip.compress((source / "per_image.csv").read_bytes(), mtime=0)
-        (folder / "per_image" / f"{run}.csv.gz").write_bytes(packed)
         shutil.copyfile(source / "provenance.json", folder / "provenance" / f"{run}.json")
         job = evaluation_provenance(results, run)
         training = results / "runs" / ((job and job.training_run) or "") / "provenance.json"

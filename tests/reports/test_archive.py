@@ -105,6 +105,7 @@ def test_everything_that_the_tables_stand_on_is_kept(results: Path, tmp_path: Pa
     assert drawn == {
         f"figures/figure_{name}" for name in ("12.json", "12.png", "size.json", "size.svg")
     }
+    assert gzip.decompress(kept["leaks.json.gz"]) == (results / "leaks.json").read_bytes()
     values = gzip.decompress(kept[f"per_image/{made.NDR}.csv.gz"])
     assert values == (results / "evaluations" / made.NDR / "per_image.csv").read_bytes()
     rows = list(csv.DictReader(io.StringIO(values.decode())))
@@ -233,4 +234,5 @@ def test_the_published_report_is_whole() -> None:
         assert (folder / "per_image" / f"{run}.csv.gz").is_file()
         assert (folder / "provenance" / f"{run}.json").is_file()
     assert ClaimResults.read(folder / "claims.json").tier == "small"
+    assert (folder / "leaks.json.gz").is_file()
     assert sum(path.stat().st_size for path in folder.rglob("*")) < 15e6
