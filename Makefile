@@ -31,7 +31,7 @@ tables: $(INSTALLED)  ## the report at the default tier: reports/all_tables.html
 
 # What the report of the tier small stands on, for git: published/small/ and the README's table.
 # MIRROR: as below.
-published: $(INSTALLED)  ## every table, value and figure of the public test sets: make published MIRROR=/data
+published: $(INSTALLED)  ## every table and value of the public test sets: make published MIRROR=/data
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m reports.archive --show-in=README.md --cores "$$CORES" $${MIRROR:+--mirror="$$MIRROR"}
 
 # ADDRESS: where the folder will be found, for the picture that links to it show.

@@ -2,7 +2,7 @@
 
 Makes every table of a tier, those that are asked for by name too, and collects in
 `published/<tier>/` what others need to check or to use them: the tables (csv, md, tex, json), the
-values of each image (compressed), claims, figures, and how each number came about. Equal results
+values of each image (compressed), claims, plots, and how each number came about. Equal results
 give equal files, so that git shows what changed.
 """
 
@@ -78,34 +78,31 @@ def _copied(results: Path, folder: Path, tables: Sequence[TableResult]) -> Itera
     """Copy what needs no other form; yields what was expected and is not there."""
     for table in tables:
         for kind in ("csv", "json", "md", "tex"):
-            yield from _copy(results / "tables" / f"{table.name}.{kind}", folder / "tables")
+            name = f"tables/{table.name}.{kind}"
+            yield from _keep(results / name, folder / name)
     for name in WHOLE:
-        yield from _copy(results / f"{name}.json", folder)
+        yield from _keep(results / f"{name}.json", folder / f"{name}.json")
     for name in PACKED:
-        yield from _pack(results / f"{name}.json", folder / f"{name}.json.gz")
+        yield from _keep(results / f"{name}.json", folder / f"{name}.json.gz")
     for described in sorted((results / "figures").glob("*.json")):
         record = FigureRecord.read(described)
         if record.kind in WITHOUT_PHOTOGRAPHS:
             drawn = described.with_suffix(".svg" if record.svg else ".png")
             for path in (described, drawn):
-                yield from _copy(path, folder / "figures")
+                yield from _keep(path, folder / "figures" / path.name)
 
 
-def _copy(path: Path, folder: Path) -> Iterator[Path]:
+def _keep(path: Path, kept: Path) -> Iterator[Path]:
+    """Copy a file, compressed where its new name ends in `.gz`; yields it if it is not there."""
     if not path.is_file():
         yield path
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(path, folder / path.name)
-
-
-def _pack(path: Path, packed: Path) -> Iterator[Path]:
-    if not path.is_file():
-        yield path
-        return
-    packed.parent.mkdir(parents=True, exist_ok=True)
-    # No time and no name in the head: equal values are equal bytes.
-    packed.write_bytes(gzip.compress(path.read_bytes(), mtime=0))
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    if kept.suffix == ".gz":
+        # No time and no name in the head: equal values are equal bytes.
+        kept.write_bytes(gzip.compress(path.read_bytes(), mtime=0))
+    else:
+        shutil.copyfile(path, kept)
 
 
 def _keep_values(results: Path, folder: Path, runs: Sequence[str]) -> Iterator[Path]:
@@ -114,7 +111,7 @@ def _keep_values(results: Path, folder: Path, runs: Sequence[str]) -> Iterator[P
         (folder / kind).mkdir(parents=True)
     for run in runs:
         source = results / "evaluations" / run
-        missing = [*_pack(source / "per_image.csv", folder / "per_image" / f"{run}.csv.gz")]
+        missing = [*_keep(source / "per_image.csv", folder / "per_image" / f"{run}.csv.gz")]
         if missing:
             yield from missing
             continue

@@ -109,12 +109,9 @@ def _with_own_columns(
 
 def _with_columns_beside(table: Table, tier: Tier) -> Table:
     """The table with those of the tier's columns that stand beside one of its own, after it."""
-    beside = [key for key, each in tier.test_sets.items() if each.beside in table.columns]
-    columns = [
-        name
-        for column in table.columns
-        for name in (column, *(key for key in beside if tier.test_sets[key].beside == column))
-    ]
+    columns: list[str] = []
+    for column in table.columns:
+        columns += [column, *(key for key, each in tier.test_sets.items() if each.beside == column)]
     return _with_columns(table, columns)
 
 

@@ -25,7 +25,9 @@ def _shown(
     value = ours.value if ours else None
     paper = printed.value
     goodness = METRICS[metric].goodness
-    finite_input = degraded_input is not None and math.isfinite(degraded_input)
+    # The infinite mean of inputs of which one equals its truth says nothing of the others.
+    finite = degraded_input is not None and math.isfinite(degraded_input)
+    reference = degraded_input if finite else None
     return Shown(
         metric=metric,
         value=value,
@@ -33,12 +35,10 @@ def _shown(
         paper=paper,
         paper_text="" if paper is None else printed.text,
         difference=None if value is None or paper is None else value - paper,
-        degraded_input=degraded_input if finite_input else None,
-        # The infinite mean of inputs of which one equals its truth says nothing of the others.
+        degraded_input=reference,
         below_input=ours is not None
-        and degraded_input is not None
-        and finite_input
-        and goodness(ours.as_float) <= goodness(degraded_input),
+        and reference is not None
+        and goodness(ours.as_float) <= goodness(reference),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
 from ndr.metrics.metric import METRICS
 from ndr.records import table_result as t
@@ -63,11 +64,18 @@ def _paper_words(table: TableResult) -> str:
     )
 
 
-def _line(row: Row) -> str:
+def _line(row: Row, entries: Iterable[str]) -> str:
+    """A system and its numbers; what is no method of the paper is in italics."""
     label = escaped(row.exported_label)
-    if row.kind != t.METHOD:
-        label = f"*{label}*"
-    return "| " + " | ".join([label, *(e for cell in row.cells for e in _cell(cell))]) + " |"
+    return _joined([label if row.kind == t.METHOD else f"*{label}*", *entries])
+
+
+def _head(first: str, heads: Sequence[str]) -> list[str]:
+    return [_joined([first, *heads]), "|---|" + "---:|" * len(heads)]
+
+
+def _joined(entries: Iterable[str]) -> str:
+    return f"| {' | '.join(entries)} |"
 
 
 def _block(table: TableResult, block: Block) -> list[str]:
@@ -81,9 +89,8 @@ def _block(table: TableResult, block: Block) -> list[str]:
         f"### {escaped(block.name)}",
         "",
         *mixed,
-        "| " + " | ".join(["Method", *heads]) + " |",
-        "|---|" + "---:|" * len(heads),
-        *(_line(row) for row in block.rows),
+        *_head("Method", heads),
+        *(_line(row, (e for cell in row.cells for e in _cell(cell))) for row in block.rows),
         "",
     ]
 
@@ -131,17 +138,13 @@ def finished_blocks(table: TableResult) -> list[Block]:
 def block_markdown(table: TableResult, block: Block, metric: str) -> str:
     """One block as a small table of one metric, for a page that shows a result in passing."""
     where = table.metrics.index(metric)
-    heads = [f"{escaped(column.label)}" for column in table.columns]
-    lines = [
-        f"| {escaped(block.name)}, {metric} | " + " | ".join(heads) + " |",
-        "|---|" + "---:|" * len(heads),
-    ]
+    lines = _head(
+        f"{escaped(block.name)}, {metric}", [escaped(column.label) for column in table.columns]
+    )
     for row in block.rows:
-        label = escaped(row.exported_label)
-        cells = [
+        entries = (
             _number(cell.shown[where]) if cell.status in t.MEASURED else MISSING
             for cell in row.cells
-        ]
-        shown = label if row.kind == t.METHOD else f"*{label}*"
-        lines.append("| " + " | ".join([shown, *cells]) + " |")
+        )
+        lines.append(_line(row, entries))
     return "\n".join(lines)
