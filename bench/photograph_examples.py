@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def part(photograph: Image.Image, example: Example) -> Image.Image:
     return box.resize(SIZE, Image.Resampling.LANCZOS)
 
 
-def side_by_side(pairs: list[tuple[Example, Image.Image, Image.Image]]) -> Image.Image:
+def side_by_side(pairs: Sequence[tuple[Example, Image.Image, Image.Image]]) -> Image.Image:
     """A row per photograph: its caption, before on the left, after on the right."""
     width, height = SIZE
     sheet = Image.new("RGB", (2 * width + GAP, len(pairs) * (height + CAPTION) - GAP), "white")
