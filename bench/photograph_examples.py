@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ndr.atomic_file import atomic_path
+from ndr.data.image_files import read_rgb, to_uint8
 from ndr.degradations.rain_streaks import add_rain, draw_rain_parameters
 from ndr.restore import main as restore
 from ndr.seeds import numpy_generator
@@ -52,10 +53,10 @@ EXAMPLES = (
 
 def rainy() -> Image.Image:
     """The packaged photograph with the rain of the test sets, always the same."""
-    clean = np.asarray(Image.open(CLEAN).convert("RGB"), dtype=np.float32) / 255
     generator = numpy_generator(0, "photograph examples", "rain")
+    clean = read_rgb(CLEAN) / np.float32(255)
     drawn = add_rain(clean, draw_rain_parameters(generator), generator)
-    return Image.fromarray(np.rint(drawn * 255).astype(np.uint8))
+    return Image.fromarray(to_uint8(drawn))
 
 
 def part(photograph: Image.Image, example: Example) -> Image.Image:
