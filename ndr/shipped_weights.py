@@ -13,14 +13,16 @@ import hashlib
 import inspect
 import json
 import logging
+import shutil
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ndr.atomic_file import atomic_path, write_text
+from ndr.model_cards import OVERVIEW, card, core_seconds, overview
 from ndr.records.provenance import TrainingProvenance, file_sha256
 from ndr.records.record import ResultFileError
 from ndr.records.shipped_weights import METADATA_KEY, ShippedFile, ShippedHeader, ShippedIndex
@@ -157,22 +159,48 @@ def pack(
         method=header.spec.method,
         seconds_per_step=round(core_seconds(shipped.training), 4),
     )
-    known = ShippedWeights.of(target).files.values()
-    others = [each for each in known if each.run != entry.run and each.key != entry.key]
-    runs = tuple(sorted([*others, entry], key=lambda each: each.run))
-    ShippedIndex(runs=runs).write(target / INDEX)
+    _add_entry(target, entry)
     return entry
 
 
-def core_seconds(training: TrainingProvenance) -> float:
-    """Seconds of a core that a step took: less than on the clock where others used it too.
+def _add_entry(folder: Path, entry: ShippedFile) -> None:
+    """To the index, in place of one of the same run or key, and to the overview of all cards."""
+    known = ShippedWeights.of(folder).files.values()
+    others = [each for each in known if each.run != entry.run and each.key != entry.key]
+    runs = tuple(sorted([*others, entry], key=lambda each: each.run))
+    ShippedIndex(runs=runs).write(folder / INDEX)
+    headers = [ShippedHeader.read(folder / entry.file) for entry in runs]
+    write_text(folder / OVERVIEW, overview(headers))
 
-    A training that was resumed knows the clock alone.
+
+def take_over(entry: ShippedFile, source: ShippedWeights, target: Path) -> ShippedHeader:
+    """Copy one run from another folder of shipped weights, as of another machine.
+
+    Args:
+        entry: of the index of `source`.
+        source: the other folder.
+        target: this one; an entry of the same run or key is replaced.
+
+    Raises:
+        ShippedWeightsError: the file is missing, damaged, or of another run than the index says.
     """
-    on_the_clock = training.seconds_per_step
-    if training.resumed_at:
-        return on_the_clock
-    return min(on_the_clock, training.processor_seconds / max(1, training.steps_done))
+    if problem := source.problem(entry):
+        raise ShippedWeightsError(problem)
+    path = source.folder / entry.file
+    _, _, header = unpacked(path)
+    _check_run(entry, header, path)
+    with atomic_path(target / entry.file) as temporary:
+        shutil.copyfile(path, temporary)
+    write_text((target / entry.file).with_suffix(".md"), card(header, entry.bytes))
+    _add_entry(target, entry)
+    return header
+
+
+def _check_run(entry: ShippedFile, header: ShippedHeader, path: Path) -> None:
+    if header.key != entry.key or shipped_key(header.spec) != entry.key:
+        raise ShippedWeightsError(
+            f"{path} is of another run ({header.spec.run}) than the index says"
+        )
 
 
 def _halved(value: Tensor) -> Tensor:
@@ -237,10 +265,7 @@ def take(spec: RunSpec, folder: Path, results: Mapping[str, Path]) -> ShippedHea
         raise ShippedWeightsError(problem)
     path = folder / entry.file
     method, snapshots, header = unpacked(path)
-    if header.key != entry.key or shipped_key(header.spec) != entry.key:
-        raise ShippedWeightsError(
-            f"{path} is of another run ({header.spec.run}) than the index says"
-        )
+    _check_run(entry, header, path)
     write_text(results["curve"], header.curve)
     with atomic_path(results["representation"]) as temporary:
         temporary.write_bytes(save(snapshots))
@@ -261,47 +286,6 @@ def take(spec: RunSpec, folder: Path, results: Mapping[str, Path]) -> ShippedHea
         ),
     )
     return header
-
-
-def card(header: ShippedHeader, size: int) -> str:
-    """The model card of a shipped run, Markdown, written from its metadata alone."""
-    spec, training = header.spec, header.training
-    recipe = spec.recipe
-    info = method_class(spec.method).info
-    hours = core_seconds(training) * training.steps_done / 3600
-    tasks = ", ".join(task.name for task in spec.setting.tasks)
-    facts: list[tuple[str, Any]] = [
-        ("Method", f"{info.paper_label}, written anew from {info.citation}"),
-        ("Tasks", f"{tasks} (mix `{spec.setting.name}`, balance `{spec.setting.balance}`)"),
-        ("Changes", ", ".join(f"{k} = {v}" for k, v in spec.changes.items()) or "none"),
-        ("Parameters", f"{training.parameters:,} in training, file {size / 1e6:.2f} MB"),
-        (
-            "Recipe",
-            f"{recipe.last_step} steps of {recipe.batch} patches of {recipe.patch} pixels, "
-            f"{recipe.optimiser}, rate {recipe.learning_rate:g} {recipe.schedule}, "
-            f"{recipe.pixel_loss} loss, {spec.precision}, seed {spec.seed}",
-        ),
-        ("Trained on", ", ".join(spec.sets) + f" (hash of the images {training.data_sha256[:16]})"),
-        ("Time", f"{hours:.2f} core-hours, {training.place}, {training.started[:10]}"),
-        ("Code", f"commit {training.commit}{' with changes' if training.modified else ''}"),
-        ("Versions", ", ".join(f"{k} {training.versions[k]}" for k in ("python", "torch"))),
-    ]
-    lines = [f"# {spec.run}", "", "| | |", "|---|---|"]
-    lines += [f"| {name} | {value} |" for name, value in facts]
-    lines += ["", "PSNR on validation images, over the degraded input:", ""]
-    lines += ["| validation set | dB | gain |", "|---|---|---|"]
-    lines += [
-        f"| {name} | {value:.2f} | {header.validation_gain[name]:+.2f} |"
-        for name, value in header.validation.items()
-    ]
-    lines += [
-        "",
-        "A narrow network of the tier `small`: it shows what the method's idea does at this size, "
-        "not what the paper's network reaches. Weights in half precision; the training images are "
-        "for research use.",
-        "",
-    ]
-    return "\n".join(lines)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,7 +13,6 @@ import gzip
 import json
 import logging
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -34,7 +33,7 @@ from reports.number_format import counted
 from reports.tables.markdown_export import block_markdown, finished_blocks
 from workflows import ROOT
 from workflows.configuration import names_in, read_table
-from workflows.snakemake_child import run_snakemake
+from workflows.snakemake_child import SnakemakeError, run_snakemake
 
 log = logging.getLogger("reports.archive")
 
@@ -266,8 +265,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = collect(ROOT / "results" / arguments.tier, folder, tables)
         if arguments.show_in:
             show_in(arguments.show_in, folder)
-    except subprocess.CalledProcessError as error:
-        log.error("the report was not made (see above): exit code %d", error.returncode)
+    except SnakemakeError as error:
+        log.error("the report was not made: %s", error)
         return 1
     except (ArchiveError, ResultFileError, SpecError, UnknownNameError, OSError) as error:
         log.error("%s", error)

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from ndr import shipped_weights
 from ndr.checkpoint import load_run_checkpoint, read_checkpoint, write_checkpoint
+from ndr.model_cards import OVERVIEW, overview
 from ndr.records.provenance import TrainingProvenance
 from ndr.records.record import ResultFileError
 from ndr.records.shipped_weights import ShippedHeader, ShippedIndex
@@ -24,8 +25,10 @@ from ndr.shipped_weights import (
     pack,
     shipped_key,
     take,
+    take_over,
 )
 from ndr.specs.run_spec import RunSpec
+from tests.conftest import REPOSITORY
 from tests.run_headers import header, run_spec
 from tests.shipped_runs import CURVE, network, shipped, trained
 
@@ -108,6 +111,48 @@ def test_the_index_holds_each_run_once(tmp_path: Path, spec: RunSpec) -> None:
     (tmp_path / "weights" / INDEX).write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(ResultFileError, match="stands twice"):
         ShippedWeights.of(tmp_path / "weights")
+
+
+def test_the_overview_has_every_training_and_how_far_those_of_one_network_differ(
+    tmp_path: Path, spec: RunSpec
+) -> None:
+    # In the order of their numbers, 2 before 10.
+    gains = {2: 1.5, 0: 1.0, 10: 3.5}
+    for seed, gain in gains.items():
+        run = trained(tmp_path, dataclasses.replace(spec, seed=seed))
+        pack(run, tmp_path / "weights", {"rain": 26.0 + gain}, {"rain": 26.0})
+    lines = (tmp_path / "weights" / OVERVIEW).read_text(encoding="utf-8").splitlines()
+    assert "3 networks, " in lines[2]
+    first = next(n for n, line in enumerate(lines) if "seed_0.md" in line)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[first : first + 4]]
+    assert [row[1] for row in rows] == ["0", "2", "10", ""]
+    assert rows[1][0] == f"[NDR-Restore, lambda_degrad = 0.5]({spec.run[:-1]}2.md)"
+    # The standard deviation of 1.0, 1.5, 3.5 with n - 1.
+    assert [row[-1] for row in rows] == ["+1.00", "+1.50", "+3.50", "+2.00 ± 1.32"]
+
+
+def test_the_overview_beside_the_shipped_networks_is_theirs() -> None:
+    weights = REPOSITORY / "weights"
+    entries = ShippedWeights.of(weights).files.values()
+    expected = overview(ShippedHeader.read(weights / entry.file) for entry in entries)
+    assert (weights / OVERVIEW).read_text(encoding="utf-8") == expected
+
+
+def test_a_run_is_taken_over_as_it_was_packed(tmp_path: Path, spec: RunSpec) -> None:
+    entry = shipped(tmp_path, spec)
+    source, target = ShippedWeights.of(tmp_path / "weights"), tmp_path / "target"
+    assert take_over(entry, source, target).spec.run == spec.run
+    for path in source.folder.iterdir():
+        assert (target / path.name).read_bytes() == path.read_bytes(), path.name
+    other = shipped(tmp_path, run_spec())
+    one_bit(source.folder / other.file)
+    with pytest.raises(ShippedWeightsError, match="is damaged"):
+        take_over(other, source, target)
+    swapped = dataclasses.replace(other, file=entry.file, sha256=entry.sha256)
+    with pytest.raises(ShippedWeightsError, match="is of another run"):
+        take_over(swapped, source, target)
+    assert [each.run for each in ShippedWeights.of(target).files.values()] == [spec.run]
+    assert not (target / other.file).exists()
 
 
 def test_a_folder_without_an_index_ships_nothing(tmp_path: Path, spec: RunSpec) -> None:

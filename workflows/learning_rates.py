@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import logging
 import statistics
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,11 +20,12 @@ from ndr.nearest_name import UnknownNameError, check_names
 from ndr.specs.run_spec import RunSpec
 from ndr.specs.typed_file import SpecError
 from workflows.planned_trainings import planned_trainings
-from workflows.trained_weights import (
+from workflows.snakemake_child import SnakemakeError
+from workflows.trained_weights import cores
+from workflows.trainer import (
     EXPECTED_ERRORS,
     Trainer,
     completed,
-    cores,
     gains_of,
     gains_text,
     prepare_sets,
@@ -92,8 +92,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     try:
         prepare_sets(specs, plan, arguments.mirror)
-    except subprocess.CalledProcessError as error:
-        log.error("the training sets could not be prepared (see above): %s", error)
+    except SnakemakeError as error:
+        log.error("the training sets could not be prepared: %s", error)
         return 1
     trainer = Trainer(plan, Path("weights"), False, len(specs))
     gains = list(

@@ -11,6 +11,10 @@ from types import FrameType
 from workflows import ROOT
 
 
+class SnakemakeError(RuntimeError):
+    """Snakemake failed, and has printed why, or was ended."""
+
+
 def run_snakemake(arguments: Sequence[str], *, quiet: bool = False) -> None:
     """Run Snakemake in the suite's folder; a SIGTERM meanwhile goes to it, and its end is awaited.
 
@@ -22,7 +26,7 @@ def run_snakemake(arguments: Sequence[str], *, quiet: bool = False) -> None:
         quiet: without its standard output; errors are shown.
 
     Raises:
-        subprocess.CalledProcessError: it failed and has said why, or it was ended.
+        SnakemakeError: it failed and has said why, or it was ended.
     """
     command = [sys.executable, "-m", "snakemake", *arguments]
     ended = False
@@ -42,5 +46,7 @@ def run_snakemake(arguments: Sequence[str], *, quiet: bool = False) -> None:
         code = child.wait()
     finally:
         signal.signal(signal.SIGTERM, previous)
-    if code or ended:
-        raise subprocess.CalledProcessError(code or -signal.SIGTERM, command)
+    if ended:
+        raise SnakemakeError("Snakemake was ended; the same command goes on")
+    if code:
+        raise SnakemakeError(f"Snakemake failed with exit code {code}, see above")

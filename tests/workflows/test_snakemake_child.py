@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.conftest import REPOSITORY
-from workflows.snakemake_child import run_snakemake
+from workflows.snakemake_child import SnakemakeError, run_snakemake
 
 WORKFLOW = """\
 rule first:
@@ -44,13 +44,13 @@ def workflow(tmp_path: Path) -> list[str]:
 def test_a_failure_is_one_of_the_command(workflow: list[str], tmp_path: Path) -> None:
     run_snakemake([*workflow, str(tmp_path / "quick")], quiet=True)
     assert (tmp_path / "quick").is_file()
-    with pytest.raises(subprocess.CalledProcessError):
+    with pytest.raises(SnakemakeError, match=r"^Snakemake failed with exit code 1, see above$"):
         run_snakemake([*workflow, str(tmp_path / "broken")], quiet=True)
 
 
 def test_no_job_begins_once_the_command_is_ended(workflow: list[str], tmp_path: Path) -> None:
     words = [sys.executable, "-c", COMMAND, *workflow, str(tmp_path / "second")]
-    command = psutil.Popen(words, cwd=REPOSITORY, stderr=subprocess.DEVNULL)
+    command = psutil.Popen(words, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not (tmp_path / "begun").exists():
         assert command.poll() is None
@@ -59,7 +59,9 @@ def test_no_job_begins_once_the_command_is_ended(workflow: list[str], tmp_path: 
     below = command.children(recursive=True)
     assert below
     command.send_signal(signal.SIGTERM)
-    assert command.wait(timeout=120) != 0
+    _, printed = command.communicate(timeout=120)
+    assert command.returncode != 0
+    assert printed.endswith("SnakemakeError: Snakemake was ended; the same command goes on\n")
     assert not any(each.is_running() for each in below)
     assert (tmp_path / "first").is_file()
     assert not (tmp_path / "second").exists()

@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ndr.model_cards import OVERVIEW
 from ndr.records.provenance import EvaluationProvenance
-from ndr.shipped_weights import ShippedWeights
+from ndr.shipped_weights import INDEX, ShippedWeights
 from tests.project_copy import PROGRAM, copy_project, run_in, succeeded
 from workflows.job_lines import WorkflowProgress
 from workflows.planned_trainings import planned_trainings
-from workflows.trained_weights import Trainer
+from workflows.trainer import Trainer
 
 pytestmark = pytest.mark.slow
 RUN = "ffdnet__denoise__seed_0"
@@ -36,22 +37,20 @@ def project(folder: Path, steps: int) -> Path:
     group = {"tables": ["table_01"], "methods": ["ffdnet"], "seeds": [0]}
     trainings = yaml.safe_dump({"tier": "smoke", "order": [group]})
     (folder / "config" / "trainings.yaml").write_text(trainings, encoding="utf-8")
-    for command in (
-        ("init", "--quiet"),
-        ("config", "user.name", "A Tester"),
-        ("config", "user.email", "tester@example.org"),
-        ("add", "."),
-        ("commit", "--quiet", "--message", "Begin"),
-    ):
-        subprocess.run(("git", *command), cwd=folder, check=True)
+    git(folder, "init", "--quiet")
+    git(folder, "config", "user.name", "A Tester")
+    git(folder, "config", "user.email", "tester@example.org")
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "--message", "Begin")
     return folder
 
 
-def subjects(folder: Path) -> list[str]:
-    log = subprocess.run(
-        ("git", "log", "--format=%s"), cwd=folder, check=True, capture_output=True, text=True
+def git(folder: Path, *arguments: str) -> list[str]:
+    """Lines that git prints."""
+    printed = subprocess.run(
+        ("git", *arguments), cwd=folder, check=True, capture_output=True, text=True
     )
-    return log.stdout.splitlines()
+    return printed.stdout.splitlines()
 
 
 def test_a_trained_run_is_packed_committed_and_taken(tmp_path: Path) -> None:
@@ -61,11 +60,27 @@ def test_a_trained_run_is_packed_committed_and_taken(tmp_path: Path) -> None:
     progress = WorkflowProgress.read(folder / "logs" / "smoke" / "progress.json")
     assert (progress.done, progress.total, progress.running) == (1, 1, ())
     assert progress.finished is not None
-    assert subjects(folder) == [f"Ship the trained network {RUN}", "Begin"]
+    assert git(folder, "log", "--format=%s") == [f"Ship the trained network {RUN}", "Begin"]
     shipped = ShippedWeights.of(folder / "weights")
     (entry,) = shipped.files.values()
     assert (entry.run, shipped.problem(entry)) == (RUN, "")
+    overview = (folder / "weights" / OVERVIEW).read_text(encoding="utf-8")
+    assert f"]({RUN}.md) | 0 |" in overview
+    assert not git(folder, "status", "--porcelain", "--", "weights")
     assert "0 runs to train" in succeeded(folder, run_in(folder, COMMAND))
+    # What another machine has trained is taken from its folder, and committed alike.
+    elsewhere = tmp_path / "elsewhere"
+    shutil.move(folder / "weights", elsewhere)
+    git(folder, "commit", "--quiet", "--all", "--message", "Forget")
+    printed = succeeded(folder, run_in(folder, (*COMMAND, "--take-from", str(elsewhere))))
+    assert f"{RUN}: taken from {elsewhere}, gains in dB: noise_15 " in printed
+    assert "0 runs to train" in printed
+    assert not git(folder, "status", "--porcelain", "--", "weights")
+    for name in (entry.file, OVERVIEW, INDEX, f"{RUN}.md"):
+        assert (folder / "weights" / name).read_bytes() == (elsewhere / name).read_bytes()
+    refused = run_in(folder, (*COMMAND, "--take-from", str(tmp_path / "nowhere")))
+    assert refused.returncode == 2
+    assert "expected shipped weights with their index.json in" in refused.stderr
     # Ended between training and packing, it is packed without another training.
     packed = (folder / "weights" / entry.file).read_bytes()
     shutil.rmtree(folder / "weights")
@@ -126,7 +141,7 @@ def test_rates_are_tried_on_validation_images(tmp_path: Path) -> None:
     assert better in succeeded(folder, run_in(folder, given))
     assert [log.read_bytes() for log in logs] == before, "what was trained was trained again"
     assert not (folder / "weights").exists()
-    assert subjects(folder) == ["Begin"]
+    assert git(folder, "log", "--format=%s") == ["Begin"]
     unknown = run_in(folder, (*command[:-3], "ffdnet__denoise__seed_7"))
     assert unknown.returncode == 2
     assert RUN in unknown.stderr
