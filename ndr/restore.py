@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 
+from ndr.allocator import keep_freed_memory
 from ndr.console import printable, start_logging
 from ndr.device import DEVICES, DeviceError, chosen_device
 from ndr.evaluation.tiling import TilingError
@@ -118,6 +119,7 @@ def argument_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
+    keep_freed_memory()
     parser = argument_parser()
     options = parser.parse_args(argv)
     _check_numbers(parser, options)

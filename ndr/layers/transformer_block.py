@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from ndr.layers.layer_norm import exact_layer_norm
+from ndr.layers.row_bands import in_row_bands
 
 EPSILON = 1e-5
 SMALLEST_LENGTH = 1e-12
@@ -106,7 +107,9 @@ class ChannelAttention(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, H, W) -> same shape."""
         batch, width, height, breadth = features.shape
-        mixed = self.depthwise(self.query_key_value(features)).permute(0, 2, 3, 1)
+        mixed = in_row_bands(
+            features, 3 * width, lambda band: self.depthwise(self.query_key_value(band))
+        ).permute(0, 2, 3, 1)
         output = _MixChannels.apply(
             mixed.reshape(batch, height * breadth, 3 * width),
             self.temperature,
@@ -233,8 +236,15 @@ class GatedFeedForward(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, H, W) -> same shape."""
-        wide = self.depthwise(self.project_in(features)).permute(0, 2, 3, 1)
-        output = _GateAndProject.apply(wide, self.project_out.weight.flatten(1))
+        return in_row_bands(
+            features,
+            self.project_in.out_channels,
+            lambda band: self.depthwise(self.project_in(band)),
+            self._gate_and_project,
+        )
+
+    def _gate_and_project(self, wide: Tensor) -> Tensor:
+        output = _GateAndProject.apply(wide.permute(0, 2, 3, 1), self.project_out.weight.flatten(1))
         if self.project_out.bias is not None:
             output = output + self.project_out.bias.to(output.dtype)
         return output.permute(0, 3, 1, 2)

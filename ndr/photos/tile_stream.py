@@ -36,11 +36,12 @@ WHOLE_PIXELS = {
 }
 """Largest photograph, in pixels of the result, that goes through in one pass on `auto`."""
 TILE = 512
-"""Side of a tile on `auto`, in pixels of the result. The largest networks need 8 to 10 KB per pixel
+"""Side of a tile on `auto`, in pixels of the result. The largest networks need 5 to 10 KB per pixel
 (measured: docs/restore.md), so these sizes keep them below 3 GB."""
 MEMORY_BYTES = 3e9
 """What a network that needs less per pixel may take too, where tiles change the result."""
-MEASURED_SIDE = 128
+MEASURED_SIDE = 256
+"""Large enough that what is held once at any size (`ndr.layers.row_bands`) counts little."""
 OVERLAP = {Tiling.SUPPORTED: 96, Tiling.DISCOURAGED: 64}
 """Shared pixels on `auto`, of the result. A quarter of them on each side has weight zero: 24 pixels
 are more than a network without wide view looks around. One with a wide view differs from tile to
@@ -271,14 +272,14 @@ class _HeldBytes(TorchDispatchMode):
 def bytes_per_pixel(method: Method, device: torch.device) -> float:
     """Memory that a network takes per pixel of its input, measured on a small image.
 
-    What kernels take for themselves is not seen: a quarter more and 100 bytes cover it (resident
-    memory of NDR-Restore, Restormer, NAFNet, MPRNet and AOD-Net exceeded what is seen by up to 29 %
-    or 75 bytes).
+    What kernels take for themselves is not seen: four fifths more cover it (resident memory of
+    NDR-Restore, Restormer, NAFNet, MPRNet and AOD-Net, each with images of 1.6 and 2.6 megapixels,
+    exceeded what is seen by 22 to 76 %).
     """
     image = torch.full((1, 3, MEASURED_SIDE, MEASURED_SIDE), 0.5, device=device)
     with torch.inference_mode(), _HeldBytes() as held:
         method.restore(image, SideInformation(sigma=25.0))
-    return 1.25 * held.peak / MEASURED_SIDE**2 + 100
+    return 1.8 * held.peak / MEASURED_SIDE**2
 
 
 def measured_need(method: Method, device: torch.device) -> Callable[[], float] | None:
