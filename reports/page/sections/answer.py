@@ -49,6 +49,8 @@ class ChartRow:
     """The paper's number less the degraded input measured here."""
     reason: str = ""
     """Why there is no gain."""
+    trainings: int = 0
+    """How many the gain is of; from `MINIMUM_TRAININGS` on its interval is over them too."""
 
     def ends(self) -> list[float]:
         """Everything that the chart has to have room for."""
@@ -69,6 +71,17 @@ class Chart:
     low: float
     high: float
     ticks: tuple[float, ...]
+
+    @property
+    def interval_over(self) -> str:
+        """What the intervals are over: some are wider because a system was trained more often."""
+        drawn = [row for row in self.rows if row.gain is not None and row.gain.interval is not None]
+        often = [row.label for row in drawn if row.trainings >= MINIMUM_TRAININGS]
+        if not often:
+            return "over images"
+        if len(often) == len(drawn):
+            return "over images and trainings"
+        return f"over images, of {_names(often)} over trainings too"
 
     def place(self, value: float) -> float:
         """Where a gain lies, in per cent of the width."""
@@ -181,6 +194,7 @@ def _chart_rows(view: PageTable, place: int, block: Block, results: Path) -> Ite
             paper=None if shown.paper is None or given is None else shown.paper - given,
             # In the place of a bar there is room for the first words; the table has them all.
             reason="" if measured else (row.reason or cell.reason or cell.status).split(";")[0],
+            trainings=1 + len(row.other_seeds) if measured else 0,
         )
 
 

@@ -76,6 +76,28 @@ def test_the_chart_holds_paired_gains_and_the_papers_numbers(
     assert 0.0 in chart.ticks
 
 
+def test_the_chart_says_whose_interval_is_over_trainings_too(
+    small_report: SmallReport, tmp_path: Path
+) -> None:
+    results = write(tmp_path, 8.0, 7.0)
+
+    def over(*often: str) -> str:
+        rows = [row for row in ROWS if row.run]
+        for place, row in enumerate(rows):
+            if row.run in often:
+                seeds = tuple(row.run.replace("seed_0", f"seed_{seed}") for seed in (1, 2))
+                for gain, run in enumerate(seeds):
+                    made.write_trained(results, run, values(28.0 + gain, 32.0 + gain))
+                rows[place] = dataclasses.replace(row, other_seeds=seeds)
+        chart = answer_of(small_report, results, view_of(results, tuple(rows))).chart
+        assert chart is not None
+        return chart.interval_over
+
+    assert over() == "over images"
+    assert over(NDR) == "over images, of NDR-Restore over trainings too"
+    assert over(NDR, NAFNET) == "over images and trainings"
+
+
 @pytest.mark.parametrize(
     ("ours", "theirs", "words"),
     [
