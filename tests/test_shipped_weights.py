@@ -205,15 +205,33 @@ def test_a_file_of_another_run_under_the_name_is_told(tmp_path: Path, spec: RunS
         taken(tmp_path, spec)
 
 
-def test_weights_that_half_precision_cannot_hold_are_not_packed(
-    tmp_path: Path, spec: RunSpec
-) -> None:
-    run = trained(tmp_path, spec)
+def with_first_weight(folder: Path, spec: RunSpec, value: float) -> Path:
+    """A training whose first parameter has this value everywhere."""
+    run = trained(folder, spec)
     method = network(spec)
     with torch.no_grad():
-        next(method.parameters()).fill_(1e6)
+        next(method.parameters()).fill_(value)
     write_checkpoint(run / "checkpoint.safetensors", method, header(spec))
-    with pytest.raises(ShippedWeightsError, match="not finite in half precision"):
+    return run
+
+
+def test_numbers_beyond_half_precision_are_kept(tmp_path: Path, spec: RunSpec) -> None:
+    run = with_first_weight(tmp_path, spec, 538_183.375)
+    entry = pack(run, tmp_path / "weights", {"rain": 1.0}, {"rain": 0.0})
+    types = [value.dtype for value in load_file(tmp_path / "weights" / entry.file).values()]
+    assert types.count(torch.float32) == 1
+    assert torch.float16 in types
+    method = network(spec, seed=4)
+    load_run_checkpoint(method, taken(tmp_path, spec)["checkpoint"], spec.sha256())
+    assert next(method.parameters()).unique().tolist() == [538_183.375]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_training_that_diverged_is_not_packed(
+    value: float, tmp_path: Path, spec: RunSpec
+) -> None:
+    run = with_first_weight(tmp_path, spec, value)
+    with pytest.raises(ShippedWeightsError, match="is not finite; the training diverged"):
         pack(run, tmp_path / "weights", {"rain": 1.0}, {"rain": 0.0})
     assert not list((tmp_path / "weights").glob("*"))
 
