@@ -70,7 +70,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    stopwatch = Stopwatch()
+    # Trained networks are committed as they are done, and a training reads none.
+    stopwatch = Stopwatch(apart_from=("weights",))
     keep_freed_memory()
     arguments = _parser().parse_args(argv)
     logging.basicConfig(

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import typing
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -50,13 +51,17 @@ def _git(*arguments: str) -> str | None:
     return result.stdout.strip()
 
 
-def code_version() -> dict[str, Any]:
-    """Commit of the working tree, and whether files differ from it; None outside of git."""
-    status = _git("status", "--porcelain", "--untracked-files=no")
-    return {
-        "commit": _git("rev-parse", "HEAD"),
-        "modified": None if status is None else bool(status),
-    }
+def code_version(apart_from: Sequence[str] = ()) -> dict[str, Any]:
+    """Commit of the working tree, and whether files differ from it; None outside of git.
+
+    Args:
+        apart_from: folders that the job does not read. Commits of these alone do not count: they
+            may be rebased or taken over elsewhere, and name no other code.
+    """
+    paths = ["--", ".", *(f":(exclude){folder}" for folder in apart_from)]
+    status = _git("status", "--porcelain", "--untracked-files=no", *paths)
+    commit = _git("log", "-1", "--format=%H", *paths) if apart_from else _git("rev-parse", "HEAD")
+    return {"commit": commit or None, "modified": None if status is None else bool(status)}
 
 
 @functools.cache
@@ -140,9 +145,13 @@ def text_sha256(text: str) -> str:
 
 
 class Stopwatch:
-    """Start of a job, in wall-clock and processor time."""
+    """Start of a job: its code, and wall-clock and processor time.
 
-    def __init__(self) -> None:
+    `apart_from`: see `code_version`. The code is that of the start, which is what runs.
+    """
+
+    def __init__(self, apart_from: Sequence[str] = ()) -> None:
+        self._code = code_version(apart_from)
         self.started = datetime.datetime.now(datetime.UTC)
         self._wall = time.perf_counter()
         self._processor = time.process_time()
@@ -150,7 +159,7 @@ class Stopwatch:
     def facts(self, command: str | None = None) -> dict[str, Any]:
         """The fields of `Job` for the job that ends now; `command` is the process's where None."""
         return {
-            **code_version(),
+            **self._code,
             "command": command or shlex.join([Path(sys.executable).name, *sys.argv]),
             "started": self.started.isoformat(timespec="seconds"),
             "wall_seconds": round(time.perf_counter() - self._wall, 3),
@@ -180,7 +189,7 @@ class Job(Record):
     FILE: ClassVar[str] = "provenance file"
 
     commit: str | None
-    """Of the working tree; None outside of git."""
+    """Of the working tree when the job began (`code_version`); None outside of git."""
     modified: bool | None
     """Whether files differed from the commit."""
     command: str

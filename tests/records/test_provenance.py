@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ndr.records.provenance import ROOT, Job, Stopwatch
+import pytest
+
+from ndr.records import provenance
+from ndr.records.provenance import ROOT, Job, Stopwatch, code_version
 
 MEASURE = """
 from ndr.records.provenance import peak_memory_mib
@@ -48,3 +51,38 @@ def test_no_folder_of_this_machine_is_written(tmp_path: Path) -> None:
         'python ndr/train.py --x \'{"a":"/"}\' --sets .../a --out=.../c https://host/a/b ~/.cache/x'
     )
     assert not any(str(folder) in text for folder in (ROOT, tmp_path, Path.home()))
+
+
+def test_commits_of_what_a_job_does_not_read_name_no_other_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+
+    def git(*arguments: str) -> None:
+        author = ("-c", "user.name=A Tester", "-c", "user.email=tester@example.org")
+        subprocess.run(("git", *author, *arguments), cwd=tmp_path, check=True, capture_output=True)
+
+    def commit(name: str) -> None:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"{name}\n")
+        git("add", ".")
+        git("commit", "--message", name)
+
+    git("init")
+    assert code_version(("weights",)) == {"commit": None, "modified": False}
+    commit("code.py")
+    begun = Stopwatch(("weights",))
+    code = code_version()
+    commit("weights/one.md")
+    assert code_version() != code
+    assert code_version(("weights",)) == code
+    (tmp_path / "weights" / "one.md").write_text("changed\n")
+    assert code_version()["modified"]
+    assert not code_version(("weights",))["modified"]
+    # What runs is what was there when the job began.
+    commit("code.py")
+    (tmp_path / "code.py").write_text("changed\n")
+    assert code_version(("weights",))["modified"]
+    assert begun.facts().items() >= code.items()
+    monkeypatch.setattr(provenance, "ROOT", tmp_path.parent)
+    assert code_version(("weights",)) == {"commit": None, "modified": None}
