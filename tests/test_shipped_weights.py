@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -136,6 +137,22 @@ def test_the_overview_beside_the_shipped_networks_is_theirs() -> None:
     entries = ShippedWeights.of(weights).files.values()
     expected = overview(ShippedHeader.read(weights / entry.file) for entry in entries)
     assert (weights / OVERVIEW).read_text(encoding="utf-8") == expected
+
+
+def test_the_commits_that_trained_are_in_the_history() -> None:
+    def git(*arguments: str) -> str:
+        command = ("git", *arguments)
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+    if git("rev-parse", "--is-shallow-repository") != "false":
+        pytest.skip("no full git history here")
+    history = set(git("rev-list", "HEAD").splitlines())
+    weights = REPOSITORY / "weights"
+    for entry in ShippedWeights.of(weights).files.values():
+        training = ShippedHeader.read(weights / entry.file).training
+        assert training.commit in history, entry.run
+        assert training.modified is False, entry.run
 
 
 def test_a_run_is_taken_over_as_it_was_packed(tmp_path: Path, spec: RunSpec) -> None:
