@@ -186,16 +186,36 @@ _GAUSSIAN_WEIGHTS = _gaussian_weights()
 
 def _local_mean(values: NDArray[np.float64], window: str) -> NDArray[np.float64]:
     """Weighted mean of each window inside (H, W), a fresh array; both windows are separable."""
+    if window == "gaussian":
+        return _gaussian_mean(_gaussian_mean(values, axis=0), axis=1)
     # Here, because the report reads protocols in 40 short processes and filters nothing.
-    from scipy.ndimage import correlate1d, uniform_filter1d
+    from scipy.ndimage import uniform_filter1d
 
     margin = WINDOW_SIDES[window] // 2
     inside = slice(margin, -margin)
-    if window == "gaussian":
-        columns = correlate1d(values, _GAUSSIAN_WEIGHTS, axis=0)[inside]
-        return correlate1d(columns, _GAUSSIAN_WEIGHTS, axis=1)[:, inside]
     columns = uniform_filter1d(values, UNIFORM_SIDE, axis=0)[inside]
     return uniform_filter1d(columns, UNIFORM_SIDE, axis=1)[:, inside]
+
+
+def _gaussian_mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """Weighted mean along one axis of (H, W), where the whole window is inside.
+
+    In the order of `scipy.ndimage.correlate1d`, to the same bits, for all pixels at a time: half of
+    its time where the width is a power of two, nine tenths elsewhere.
+    """
+    inside = values.shape[axis] - GAUSSIAN_SIDE + 1
+    shifted = [
+        values[shift : shift + inside] if axis == 0 else values[:, shift : shift + inside]
+        for shift in range(GAUSSIAN_SIDE)
+    ]
+    middle = GAUSSIAN_SIDE // 2
+    total = shifted[middle] * _GAUSSIAN_WEIGHTS[middle]
+    pair = np.empty_like(total)
+    for shift in range(middle):
+        np.add(shifted[shift], shifted[-1 - shift], out=pair)
+        pair *= _GAUSSIAN_WEIGHTS[shift]
+        total += pair
+    return total
 
 
 def _check_images(restored: Pixels, clean: Pixels) -> None:

@@ -153,21 +153,34 @@ def test_wrong_sizes_are_named() -> None:
 def test_a_window_is_two_filters_along_one_axis_each(monkeypatch: pytest.MonkeyPatch) -> None:
     """What SSIM costs: four local means per channel, 11 + 11 products per pixel, not 121."""
     filters: list[str] = []
-    for name in ("correlate1d", "uniform_filter1d"):
-        original = getattr(scipy.ndimage, name)
+    places = {"_gaussian_mean": full_reference, "uniform_filter1d": scipy.ndimage}
+    for name, place in places.items():
+        original = getattr(place, name)
 
         def counted(*given: Any, _run: Any = original, _name: str = name, **named: Any) -> Any:
             filters.append(_name)
             return _run(*given, **named)
 
-        monkeypatch.setattr(scipy.ndimage, name, counted)
+        monkeypatch.setattr(place, name, counted)
     images = np.random.default_rng(0).random((2, 64, 48, 3))
-    for window, name in (("gaussian", "correlate1d"), ("uniform", "uniform_filter1d")):
+    for window, name in (("gaussian", "_gaussian_mean"), ("uniform", "uniform_filter1d")):
         filters.clear()
         ssim(images[0], images[1], window)
         assert filters == [name] * (3 * 4 * 2)
     small, large = (function_calls(ssim, *images[:, :side]) for side in (16, 64))
     assert small == large
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("shape", [(11, 12), (64, 48), (256, 256)])
+def test_the_gaussian_mean_is_that_of_scipy(shape: tuple[int, int], axis: int) -> None:
+    values = np.random.default_rng(0).random(shape)
+    weights = full_reference._gaussian_weights()
+    inside = (slice(5, -5), slice(None))[:: 1 if axis == 0 else -1]
+    expected = scipy.ndimage.correlate1d(values, weights, axis=axis)[inside]
+    # To the bit, but where a compiler has joined a product and a sum.
+    found = full_reference._gaussian_mean(values, axis)
+    np.testing.assert_allclose(found, expected, rtol=1e-14, atol=0)
 
 
 @pytest.mark.parametrize("metric", [psnr, ssim])
