@@ -29,6 +29,7 @@ FLOORS = {
     "ndr.checkpoint": 1,
     "ndr.published_weights": 1,
     "ndr.shipped_weights": 1,
+    "ndr.model_cards": 1,
     "ndr.device": 1,
     "ndr.console": 1,
     "ndr.allocator": 1,
