@@ -10,7 +10,6 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import Any
 
 from ndr.records.provenance import TrainingProvenance
 from ndr.records.shipped_weights import ShippedHeader
@@ -43,10 +42,10 @@ def card(header: ShippedHeader, size: int) -> str:
     recipe = spec.recipe
     info = method_class(spec.method).info
     tasks = ", ".join(task.name for task in spec.setting.tasks)
-    facts: list[tuple[str, Any]] = [
+    facts = [
         ("Method", f"{info.paper_label}, written anew from {info.citation}"),
         ("Tasks", f"{tasks} (mix `{spec.setting.name}`, balance `{spec.setting.balance}`)"),
-        ("Changes", ", ".join(f"{k} = {v}" for k, v in spec.changes.items()) or "none"),
+        ("Changes", _changes(spec) or "none"),
         ("Parameters", f"{training.parameters:,} in training, file {size / 1e6:.2f} MB"),
         (
             "Recipe",
@@ -63,11 +62,11 @@ def card(header: ShippedHeader, size: int) -> str:
         ("Versions", ", ".join(f"{k} {training.versions[k]}" for k in ("python", "torch"))),
     ]
     lines = [f"# {spec.run}", "", "| | |", "|---|---|"]
-    lines += [f"| {name} | {value} |" for name, value in facts]
+    lines += [_row(fact) for fact in facts]
     lines += ["", "PSNR on validation images, over the degraded input:", ""]
     lines += ["| validation set | dB | gain |", "|---|---|---|"]
     lines += [
-        f"| {name} | {value:.2f} | {header.validation_gain[name]:+.2f} |"
+        _row((name, f"{value:.2f}", f"{header.validation_gain[name]:+.2f}"))
         for name, value in header.validation.items()
     ]
     lines += [
@@ -147,6 +146,10 @@ def _but_seed(spec: RunSpec) -> RunSpec:
 
 
 def _network(spec: RunSpec) -> str:
-    changes = ", ".join(f"{name} = {value}" for name, value in spec.changes.items())
     label = method_class(spec.method).info.paper_label
-    return f"{label}, {changes}" if changes else label
+    return f"{label}, {changes}" if (changes := _changes(spec)) else label
+
+
+def _changes(spec: RunSpec) -> str:
+    """What differs from the tier, in words; empty where nothing does."""
+    return ", ".join(f"{name} = {value}" for name, value in spec.changes.items())
