@@ -138,9 +138,11 @@ def pack(
         spec=header.spec,
         training=TrainingProvenance.read(run / "provenance.json"),
         curve=(run / "curve.csv").read_text(encoding="utf-8"),
-        validation={name: round(value, 4) for name, value in validation.items()},
+        # In the order that the file gives them back in: its card is the same when written again.
+        validation={name: round(value, 4) for name, value in sorted(validation.items())},
         validation_gain={
-            name: round(value - degraded_input[name], 4) for name, value in validation.items()
+            name: round(value - degraded_input[name], 4)
+            for name, value in sorted(validation.items())
         },
     )
     file = target / f"{header.run}.safetensors"
@@ -167,7 +169,13 @@ def _add_entry(folder: Path, entry: ShippedFile) -> None:
     others = [each for each in known if each.run != entry.run and each.key != entry.key]
     runs = tuple(sorted([*others, entry], key=lambda each: each.run))
     ShippedIndex(runs=runs).write(folder / INDEX)
-    headers = [ShippedHeader.read(folder / entry.file) for entry in runs]
+    headers = []
+    for each in runs:
+        try:
+            headers.append(ShippedHeader.read(folder / each.file))
+        except (FileNotFoundError, ResultFileError) as error:
+            # Another run's file: what was just packed is not lost for it.
+            log.warning("%s; it is left out of %s", error, folder / OVERVIEW)
     write_text(folder / OVERVIEW, overview(headers))
 
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from ndr import shipped_weights
 from ndr.checkpoint import load_run_checkpoint, read_checkpoint, write_checkpoint
-from ndr.model_cards import OVERVIEW, overview
+from ndr.model_cards import OVERVIEW, card, overview
 from ndr.records.provenance import TrainingProvenance
 from ndr.records.record import ResultFileError
 from ndr.records.shipped_weights import ShippedHeader, ShippedIndex
@@ -132,11 +132,36 @@ def test_the_overview_has_every_training_and_how_far_those_of_one_network_differ
     assert [row[-1] for row in rows] == ["+1.00", "+1.50", "+3.50", "+2.00 ± 1.32"]
 
 
-def test_the_overview_beside_the_shipped_networks_is_theirs() -> None:
+def test_the_cards_and_the_overview_beside_the_shipped_networks_are_theirs() -> None:
     weights = REPOSITORY / "weights"
-    entries = ShippedWeights.of(weights).files.values()
-    expected = overview(ShippedHeader.read(weights / entry.file) for entry in entries)
-    assert (weights / OVERVIEW).read_text(encoding="utf-8") == expected
+    headers = []
+    for entry in ShippedWeights.of(weights).files.values():
+        headers.append(ShippedHeader.read(weights / entry.file))
+        path = weights / f"{entry.run}.md"
+        assert path.read_text(encoding="utf-8") == card(headers[-1], entry.bytes), entry.run
+    assert (weights / OVERVIEW).read_text(encoding="utf-8") == overview(headers)
+
+
+def test_a_card_written_from_the_file_is_the_one_that_was_packed(
+    tmp_path: Path, spec: RunSpec
+) -> None:
+    gains = {"rain": 27.5, "haze": 20.0}
+    entry = pack(trained(tmp_path, spec), tmp_path, gains, dict.fromkeys(gains, 19.0))
+    header = ShippedHeader.read(tmp_path / entry.file)
+    assert (tmp_path / f"{spec.run}.md").read_text(encoding="utf-8") == card(header, entry.bytes)
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut"])
+def test_a_damaged_file_of_another_run_does_not_keep_a_training_from_being_packed(
+    damage: str, tmp_path: Path, spec: RunSpec, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = tmp_path / "weights" / shipped(tmp_path, run_spec()).file
+    other.unlink() if damage == "missing" else other.write_bytes(other.read_bytes()[:5])
+    entry = shipped(tmp_path, spec)
+    assert ShippedWeights.of(tmp_path / "weights").find(spec) == entry
+    text = (tmp_path / "weights" / OVERVIEW).read_text(encoding="utf-8")
+    assert "1 network, " in text
+    assert other.name in caplog.text
 
 
 def test_the_commits_that_trained_are_in_the_history() -> None:
