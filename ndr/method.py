@@ -212,8 +212,9 @@ class Method(nn.Module):
 
     info: ClassVar[MethodInfo]
     training_only: ClassVar[frozenset[str]] = frozenset()
-    """Names of children that `forward` never uses (discriminators); the authors' checkpoints of the
-    restoring network lack them."""
+    """Names of children that `forward` never uses (discriminators); shipped networks lack them."""
+    official_lacks: ClassVar[frozenset[str]] = frozenset()
+    """Those of them that the authors' checkpoints of the restoring network lack too."""
     trains_channels_last: ClassVar[bool] = False
     """Whether training on a CPU is faster with `ndr.device.lay_out_channels_last`, as measured
     (`bench.method_speed`); evaluations always lay out so."""
@@ -367,7 +368,7 @@ class Method(nn.Module):
         kept = {
             key: value
             for key, value in self.state_dict().items()
-            if key.partition(".")[0] in self.training_only
+            if key.partition(".")[0] in self.official_lacks
         }
         load_strictly(self, {**kept, **self.map_official_state(state)}, source)
 

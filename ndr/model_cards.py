@@ -72,8 +72,8 @@ def card(header: ShippedHeader, size: int) -> str:
     lines += [
         "",
         "A narrow network of the tier `small`: it shows what the method's idea does at this size, "
-        "not what the paper's network reaches. Weights in half precision; the training images are "
-        "for research use.",
+        "not what the paper's network reaches. Weights in half precision, what is beyond its range "
+        "in single; the training images are for research use.",
         "",
     ]
     return "\n".join(lines)

@@ -225,7 +225,7 @@ def _fits(cls: type[Method], arguments: Mapping[str, Any], mapped: Mapping[str, 
         return {
             key: value.shape
             for key, value in state.items()
-            if key.partition(".")[0] not in cls.training_only
+            if key.partition(".")[0] not in cls.official_lacks
         }
 
     try:

@@ -1,8 +1,9 @@
 """The networks that the suite has trained and ships: packed for git, and taken from there.
 
 A file `weights/<run>.safetensors` holds one training: its weights in half precision, the
-snapshots of D, and, as metadata, its spec, curve and circumstances. It is known by what was
-trained, not by the code that trained it: `shipped_key`. `python -m ndr.shipped_weights` turns it
+snapshots of D, and, as metadata, its spec, curve and circumstances. Parts that only training needs
+(`Method.training_only`) are left out. It is known by what was trained, not by the code that trained
+it: `shipped_key`. `python -m ndr.shipped_weights` turns it
 back into the files that a training leaves.
 """
 
@@ -130,7 +131,12 @@ def pack(
     state, header = read_checkpoint(run / "checkpoint.safetensors")
     if infinite := [name for name, value in state.items() if not value.isfinite().all()]:
         raise ShippedWeightsError(f"{run}: {infinite[0]} is not finite; the training diverged")
-    halves = {_WEIGHTS + name: _halved(value) for name, value in state.items()}
+    cls = method_class(header.spec.method)
+    halves = {
+        _WEIGHTS + key: _halved(value)
+        for key, value in state.items()
+        if not _is_training_only(cls, key)
+    }
     snapshots = load_file(run / "representation.safetensors")
     halves |= {_SNAPSHOTS + name: _halved(value) for name, value in snapshots.items()}
     shipped = ShippedHeader(
@@ -209,6 +215,10 @@ def _check_run(entry: ShippedFile, header: ShippedHeader, path: Path) -> None:
         )
 
 
+def _is_training_only(cls: type[Method], key: str) -> bool:
+    return key.partition(".")[0] in cls.training_only
+
+
 def _halved(value: Tensor) -> Tensor:
     """In half precision where that holds its numbers; variances of features can be beyond it."""
     half = value.half() if value.is_floating_point() else value
@@ -218,10 +228,13 @@ def _halved(value: Tensor) -> Tensor:
 def unpacked(path: Path) -> tuple[Method, dict[str, Tensor], ShippedHeader]:
     """The network of a shipped file in single precision, the snapshots of D, and the metadata.
 
+    Parts that only training needs hold zeros where the file lacks them.
+
     Raises:
         FileNotFoundError: no such file.
         ShippedWeightsError: damaged, no shipped file, or of a network of another shape.
     """
+    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -239,8 +252,13 @@ def unpacked(path: Path) -> tuple[Method, dict[str, Tensor], ShippedHeader]:
         prefix = _WEIGHTS if name.startswith(_WEIGHTS) else _SNAPSHOTS
         whole = value.float() if value.is_floating_point() else value
         parts[prefix][name.removeprefix(prefix)] = whole
+    absent = {
+        key: torch.zeros_like(value)
+        for key, value in method.state_dict().items()
+        if _is_training_only(type(method), key)
+    }
     try:
-        load_strictly(method, parts[_WEIGHTS], str(path))
+        load_strictly(method, {**absent, **parts[_WEIGHTS]}, str(path))
     except CheckpointError as error:
         raise ShippedWeightsError(str(error)) from error
     return method, parts[_SNAPSHOTS], header

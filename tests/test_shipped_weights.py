@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from ndr import shipped_weights
 from ndr.checkpoint import load_run_checkpoint, read_checkpoint, write_checkpoint
@@ -18,7 +19,7 @@ from ndr.model_cards import OVERVIEW, card, overview
 from ndr.records.provenance import TrainingProvenance
 from ndr.records.record import ResultFileError
 from ndr.records.shipped_weights import ShippedHeader, ShippedIndex
-from ndr.registry import method_arguments
+from ndr.registry import method_arguments, method_class, method_names
 from ndr.shipped_weights import (
     INDEX,
     ShippedWeights,
@@ -64,6 +65,43 @@ def test_a_shipped_run_comes_back_as_a_training_leaves_it(tmp_path: Path, spec: 
     assert torch.equal(snapshots["D"][1], representation.half().float())
     provenance = TrainingProvenance.read(results["provenance"])
     assert (provenance.run, provenance.spec_sha256) == (spec.run, spec.sha256())
+
+
+WITH_TRAINING_PARTS = [name for name in method_names() if method_class(name).training_only]
+
+
+@pytest.mark.parametrize("name", WITH_TRAINING_PARTS)
+def test_what_only_training_needs_is_not_shipped(tmp_path: Path, name: str) -> None:
+    spec = run_spec(name)
+    entry = shipped(tmp_path, spec)
+    keys = {key.removeprefix("weights.") for key in load_file(tmp_path / "weights" / entry.file)}
+    original = network(spec)
+    left_out = original.state_dict().keys() - keys
+    assert left_out
+    assert {key.partition(".")[0] for key in left_out} == original.training_only
+    method = network(spec, seed=4)
+    load_run_checkpoint(method, taken(tmp_path, spec)["checkpoint"], spec.sha256())
+    assert not any(method.state_dict()[key].any() for key in left_out)
+    original.load_state_dict({k: v.half().to(v) for k, v in original.state_dict().items()})
+    image = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(method.eval().restore(image), original.eval().restore(image))
+
+
+def test_files_that_hold_the_training_parts_too_are_taken(tmp_path: Path) -> None:
+    spec = run_spec("airnet")
+    entry = shipped(tmp_path, spec)
+    file = tmp_path / "weights" / entry.file
+    with safe_open(file, framework="pt") as content:
+        metadata = content.metadata()
+    tensors = {f"weights.{k}": v.half() for k, v in network(spec).state_dict().items()}
+    save_file(tensors, file, metadata)
+    method, _, _ = shipped_weights.unpacked(file)
+    assert method.state_dict()["contrast.queue"].any()
+    del tensors["weights.network.first.weight"]
+    save_file(tensors, file, metadata)
+    with pytest.raises(ShippedWeightsError, match=r"1 missing: network\.first\.weight"):
+        shipped_weights.unpacked(file)
 
 
 def test_the_metadata_and_the_card_say_what_was_trained(tmp_path: Path, spec: RunSpec) -> None:

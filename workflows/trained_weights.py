@@ -68,8 +68,14 @@ def cores(text: str) -> int:
     """A number of cores, or all of this machine, as Snakemake takes it."""
     if text == "all":
         return os.cpu_count() or 1
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a number of at least 1, or all, found {text!r}")
+    return int(text)
+
+
+def _limit(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a number of at least 0, found {text!r}")
     return int(text)
 
 
@@ -84,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     option(
         "--weights", type=Path, default=Path("weights"), metavar="DIR", help="where they are put"
     )
-    option("--limit", type=int, metavar="N", help="train only so many")
+    option("--limit", type=_limit, metavar="N", help="train only so many")
     option("--runs", nargs="+", default=[], metavar="RUN", help="train only these, in this order")
     option(
         "--take-from",

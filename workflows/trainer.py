@@ -226,9 +226,12 @@ def _is_trained(checkpoint: Path, spec: RunSpec) -> bool:
 
 
 def commit_run(weights: Path, run: str, text: str) -> None:
-    """Commit a packed run: hours of training are safe as soon as they are done."""
+    """Commit a packed run, unless it is: hours of training are safe as soon as they are done."""
     files = [str(weights / name) for name in (f"{run}.safetensors", f"{run}.md", INDEX, OVERVIEW)]
     subprocess.run(["git", "add", "--", *files], check=True)
+    unchanged = ["git", "diff", "--cached", "--quiet", "HEAD", "--", *files]
+    if subprocess.run(unchanged, check=False).returncode == 0:
+        return
     message = f"Ship the trained network {run}\n\nGains on validation images in dB: {text}."
     subprocess.run(["git", "commit", "--quiet", "-m", message, "--", *files], check=True)
 

@@ -405,6 +405,7 @@ class AirNet(Method):
         },
     )
 
+    training_only = frozenset({"contrast"})
     official_names = (
         (r"^R\.head\.0\.", "network.first."),
         (r"^R\.tail\.0\.", "network.last."),

@@ -248,7 +248,7 @@ class EPDN(Method):
             "augment": ("horizontal_flip",),
         },
     )
-    training_only = frozenset({"discriminator"})
+    training_only = official_lacks = frozenset({"discriminator"})
 
     official_names = (
         (r"^model\.", "generator.deep."),

@@ -261,7 +261,7 @@ class FDGAN(Method):
             "gradient_clip_norm": None,
         },
     )
-    training_only = frozenset({"discriminator"})
+    training_only = official_lacks = frozenset({"discriminator"})
 
     official_names = (
         (r"^conv_refin1\.", "embedding."),

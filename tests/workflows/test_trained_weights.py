@@ -78,6 +78,14 @@ def test_a_trained_run_is_packed_committed_and_taken(tmp_path: Path) -> None:
     assert not git(folder, "status", "--porcelain", "--", "weights")
     for name in (entry.file, OVERVIEW, INDEX, f"{RUN}.md"):
         assert (folder / "weights" / name).read_bytes() == (elsewhere / name).read_bytes()
+    # What is committed already is no error.
+    (folder / "weights" / INDEX).unlink()
+    commits = git(folder, "log", "--format=%H")
+    succeeded(folder, run_in(folder, (*COMMAND, "--take-from", str(elsewhere), "--limit", "0")))
+    assert git(folder, "log", "--format=%H") == commits
+    refused = run_in(folder, (*COMMAND, "--limit", "-1"))
+    assert refused.returncode == 2
+    assert "expected a number of at least 0, found '-1'" in refused.stderr
     refused = run_in(folder, (*COMMAND, "--take-from", str(tmp_path / "nowhere")))
     assert refused.returncode == 2
     assert "expected shipped weights with their index.json in" in refused.stderr
