@@ -1,10 +1,10 @@
-"""Evaluating a run: each test image once through the method, every protocol on the result."""
+"""Evaluating a run: each degraded image once through the method, every protocol on the result."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from ndr.metrics.pyiqa_networks import PyiqaMetrics
 from ndr.nearest_name import check_names
 from ndr.records.per_image import ImageScore
 from ndr.specs.run_spec import EvaluationSpec
+from ndr.specs.typed_file import canonical_json, plain
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ def evaluate(
         test_sets.append(sets.images(spec, test_set, loaded.method.scale))
     pictures = Path(pictures)
     pictures.mkdir(parents=True, exist_ok=True)
-    scores: list[ImageScore] = []
+    by_set: dict[str, list[ImageScore]] = {}
     failures: dict[str, str] = {}
     unreferenced = any(not test_set.reference for test_set in spec.test_sets)
     # Those that run under terms of use are in the spec once these are accepted.
@@ -142,17 +143,23 @@ def evaluate(
         # Not drawn where nobody looks: in a log file each step would be a line.
         tqdm(total=sum(map(len, test_sets)), desc=spec.run, unit="image", disable=None) as progress,
     ):
-        for images in test_sets:
+        for alike in _by_degraded_images(test_sets, "clean" in info.side_information):
             try:
-                found = _scores_of_set(
-                    spec, images, restoration, judged, pictures=pictures, progress=progress
+                found = _scores_of_sets(
+                    spec, alike, restoration, judged, pictures=pictures, progress=progress
                 )
-                if not found:
-                    failures[images.spec.name] = "no image is large enough for any protocol"
-                scores += found
             except RestorationError as error:
-                failures[images.spec.name] = str(error)
-                logger.warning("%s, test set %r: %s", spec.run, images.spec.name, error)
+                names = [images.spec.name for images in alike]
+                failures |= dict.fromkeys(names, str(error))
+                logger.warning("%s, test set %s: %s", spec.run, ", ".join(names), error)
+                continue
+            failures |= {
+                name: "no image is large enough for any protocol"
+                for name, scores_of_set in found.items()
+                if not scores_of_set
+            }
+            by_set |= found
+    scores = [score for images in test_sets for score in by_set.get(images.spec.name, ())]
     return Evaluation(
         # All images of a run or none: a mean of some would say something else.
         tuple(each for each in scores if each.metric not in packaged.unavailable),
@@ -168,27 +175,49 @@ def evaluate(
     )
 
 
-def _scores_of_set(
+def _by_degraded_images(
+    test_sets: Sequence[DegradedImages], truth_is_asked_for: bool
+) -> list[list[DegradedImages]]:
+    """Test sets that degrade the same images alike together, in the order of their first.
+
+    They differ in whether the ground truth judges. A method that looks at it (the oracle) gets each
+    by itself.
+    """
+    groups: dict[str, list[DegradedImages]] = {}
+    for images in test_sets:
+        same = replace(images.spec, name="images", task="", reference=True)
+        key = images.spec.name if truth_is_asked_for else canonical_json(plain(same))
+        groups.setdefault(key, []).append(images)
+    return list(groups.values())
+
+
+def _scores_of_sets(
     spec: EvaluationSpec,
-    images: DegradedImages,
+    alike: Sequence[DegradedImages],
     restoration: Restoration,
     judged: Callable[[NDArray[np.float32], DegradedImage, str], Iterable[tuple[str, str, float]]],
     *,
     pictures: Path,
     progress: tqdm[Any],
-) -> list[ImageScore]:
-    """Scores of one test set: per image, in the order of the spec's protocols."""
-    name = images.spec.name
-    keep = spec.pictures if not spec.pictures_of or name in spec.pictures_of else 0
-    scores: list[ImageScore] = []
-    where = f"{spec.run}, test set {name!r}"
-    restored_images = restoration.restore_set(images, where)
-    for index, (image, restored) in enumerate(restored_images):
-        if index < keep:
-            write_png(pictures / name / f"{image.name}.png", to_uint8(restored))
-        scores.extend(
-            ImageScore(spec.run, name, image.name, image.scene, under, metric, value)
-            for under, metric, value in judged(restored, image, f"{where}, image {image.name!r}")
-        )
-        progress.update()
+) -> dict[str, list[ImageScore]]:
+    """Scores of test sets of the same degraded images, which are restored once.
+
+    By test set: per image, in the order of the spec's protocols.
+    """
+    scores: dict[str, list[ImageScore]] = {images.spec.name: [] for images in alike}
+    where = f"{spec.run}, test set {' and '.join(map(repr, scores))}"
+    restored_images = restoration.restore_set(alike[0], where)
+    for index, ((first, restored), *others) in enumerate(
+        zip(restored_images, *alike[1:], strict=True)
+    ):
+        for name, image in zip(scores, (first, *others), strict=True):
+            kept = spec.pictures if not spec.pictures_of or name in spec.pictures_of else 0
+            if index < kept:
+                write_png(pictures / name / f"{image.name}.png", to_uint8(restored))
+            found = judged(restored, image, f"{spec.run}, test set {name!r}, image {image.name!r}")
+            scores[name].extend(
+                ImageScore(spec.run, name, image.name, image.scene, under, metric, value)
+                for under, metric, value in found
+            )
+            progress.update()
     return scores

@@ -8,6 +8,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from tests.tiny_sets import write_tiny_set
 
 FOUR = ("ndr", "airnet", "restormer_y", "sr_y")
 TRAINING = "ef" * 32
+REAL_RAIN = replace(RAIN, name="real_rain", reference=False)
 UNPREPARED_SO = TestSetSpec("rain", "rain", "rainy", "1" * 64)
 
 
@@ -144,6 +146,50 @@ def test_each_image_passes_the_method_once_and_blindly(sets: Path, tmp_path: Pat
         assert degraded.shape == (1, 3, 40, 36)
         assert side.sigma is None
         assert side.clean is None
+
+
+def test_test_sets_of_the_same_degraded_images_share_their_restoration(
+    sets: Path, tmp_path: Path
+) -> None:
+    noise = NoiseSpec((25.0,))
+    noisy = TestSetSpec("noise_25", "noise", "photographs", "0" * 64, noise)
+    unreferenced = replace(noisy, name="real_noise", task="other", reference=False)
+    different = [
+        replace(noisy, name="other_level", noise=NoiseSpec((15.0,))),
+        replace(noisy, name="cropped", crop=32, reference=False),
+        replace(noisy, name="fewer", first_images=2),
+    ]
+    asked = (
+        RAIN,
+        unreferenced,
+        *different,
+        noisy,
+        replace(RAIN, name="real_rain", reference=False),
+    )
+    method = Doubling()
+    given = spec(test_sets=asked, pictures=1)
+    result = evaluated(given, sets, tmp_path / "together", loaded(method))
+    assert len(method.calls) == 2 + 3 + 3 + 3 + 2
+    assert len({degraded.numpy().tobytes() for degraded, _ in method.calls}) == 2 + 3 * 3
+    # The same numbers as those of each test set alone, and in the order of the spec.
+    alone = []
+    for test_set in asked:
+        own = spec(test_sets=(test_set,), pictures=1)
+        alone += evaluated(own, sets, tmp_path / "alone", loaded(Doubling())).scores
+    assert list(result.scores) == alone
+    assert list(result.images) == [test_set.name for test_set in asked]
+    for path in (tmp_path / "alone").rglob("*.png"):
+        same = tmp_path / "together" / path.relative_to(tmp_path / "alone")
+        assert same.read_bytes() == path.read_bytes()
+    assert len(list((tmp_path / "together").rglob("*.png"))) == len(asked)
+
+
+def test_a_method_that_looks_at_the_truth_gets_each_test_set_by_itself(
+    sets: Path, tmp_path: Path
+) -> None:
+    asked = (RAIN, REAL_RAIN)
+    with pytest.raises(EvaluationError, match=r"'real_rain'.*needs the ground truth"):
+        evaluated(spec("oracle", test_sets=asked), sets, tmp_path)
 
 
 def test_side_information_reaches_the_methods_that_ask_for_it(sets: Path, tmp_path: Path) -> None:
