@@ -3,8 +3,8 @@
 A file `weights/<run>.safetensors` holds one training: its weights in half precision, the
 snapshots of D, and, as metadata, its spec, curve and circumstances. Parts that only training needs
 (`Method.training_only`) are left out. It is known by what was trained, not by the code that trained
-it: `shipped_key`. `python -m ndr.shipped_weights` turns it
-back into the files that a training leaves.
+it: `shipped_key`. `python -m ndr.shipped_weights` turns it back into the files that a training
+leaves.
 """
 
 from __future__ import annotations

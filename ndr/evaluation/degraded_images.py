@@ -215,6 +215,12 @@ class DegradedImages:
         """Images of the complete test set, those that are left out here or missing included."""
         return self._pairs.manifest.expected - self._left_out
 
+    @property
+    def content(self) -> tuple[_Content, tuple[int, ...]]:
+        """All that decides the degraded images of a test set, whether the truth is seen or not."""
+        judged = replace(self.spec, reference=True)
+        return content_of(judged, self._suite_seed), tuple(self._indices)
+
     def __iter__(self) -> Iterator[DegradedImage]:
         content = content_of(self.spec, self._suite_seed)
         for index in self._indices:

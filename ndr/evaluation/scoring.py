@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,6 @@ from ndr.metrics.pyiqa_networks import PyiqaMetrics
 from ndr.nearest_name import check_names
 from ndr.records.per_image import ImageScore
 from ndr.specs.run_spec import EvaluationSpec
-from ndr.specs.typed_file import canonical_json, plain
 
 logger = logging.getLogger(__name__)
 
@@ -178,15 +177,14 @@ def evaluate(
 def _by_degraded_images(
     test_sets: Sequence[DegradedImages], truth_is_asked_for: bool
 ) -> list[list[DegradedImages]]:
-    """Test sets that degrade the same images alike together, in the order of their first.
+    """Test sets whose degraded images are equal together, in the order of their first.
 
     They differ in whether the ground truth judges. A method that looks at it (the oracle) gets each
     by itself.
     """
-    groups: dict[str, list[DegradedImages]] = {}
+    groups: dict[Hashable, list[DegradedImages]] = {}
     for images in test_sets:
-        same = replace(images.spec, name="images", task="", reference=True)
-        key = images.spec.name if truth_is_asked_for else canonical_json(plain(same))
+        key = images.spec.name if truth_is_asked_for else images.content
         groups.setdefault(key, []).append(images)
     return list(groups.values())
 
@@ -200,21 +198,21 @@ def _scores_of_sets(
     pictures: Path,
     progress: tqdm[Any],
 ) -> dict[str, list[ImageScore]]:
-    """Scores of test sets of the same degraded images, which are restored once.
+    """Scores of test sets with the same degraded images, which are read and restored once.
 
     By test set: per image, in the order of the spec's protocols.
     """
     scores: dict[str, list[ImageScore]] = {images.spec.name: [] for images in alike}
     where = f"{spec.run}, test set {' and '.join(map(repr, scores))}"
-    restored_images = restoration.restore_set(alike[0], where)
-    for index, ((first, restored), *others) in enumerate(
-        zip(restored_images, *alike[1:], strict=True)
-    ):
-        for name, image in zip(scores, (first, *others), strict=True):
+    with_truth = next((images for images in alike if images.spec.reference), alike[0])
+    for index, (image, restored) in enumerate(restoration.restore_set(with_truth, where)):
+        for test_set in (images.spec for images in alike):
+            name = test_set.name
             kept = spec.pictures if not spec.pictures_of or name in spec.pictures_of else 0
             if index < kept:
                 write_png(pictures / name / f"{image.name}.png", to_uint8(restored))
-            found = judged(restored, image, f"{spec.run}, test set {name!r}, image {image.name!r}")
+            shown = image if test_set.reference else replace(image, clean=None)
+            found = judged(restored, shown, f"{spec.run}, test set {name!r}, image {image.name!r}")
             scores[name].extend(
                 ImageScore(spec.run, name, image.name, image.scene, under, metric, value)
                 for under, metric, value in found

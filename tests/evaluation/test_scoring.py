@@ -159,13 +159,7 @@ def test_test_sets_of_the_same_degraded_images_share_their_restoration(
         replace(noisy, name="cropped", crop=32, reference=False),
         replace(noisy, name="fewer", first_images=2),
     ]
-    asked = (
-        RAIN,
-        unreferenced,
-        *different,
-        noisy,
-        replace(RAIN, name="real_rain", reference=False),
-    )
+    asked = (RAIN, unreferenced, *different, noisy, REAL_RAIN)
     method = Doubling()
     given = spec(test_sets=asked, pictures=1)
     result = evaluated(given, sets, tmp_path / "together", loaded(method))
