@@ -31,6 +31,7 @@ FLOORS = {
     "ndr.shipped_weights": 1,
     "ndr.model_cards": 1,
     "ndr.device": 1,
+    "ndr.mixed_precision": 1,
     "ndr.console": 1,
     "ndr.allocator": 1,
     "ndr.nearest_name": 1,

@@ -16,6 +16,7 @@ from torch import Tensor
 from ndr.evaluation.degraded_images import DegradedImage, DegradedImages, EvaluationError
 from ndr.evaluation.tiling import TileGrid, restore_in_tiles
 from ndr.method import Method, SideInformation
+from ndr.mixed_precision import autocast
 
 Restore = Callable[[Tensor, SideInformation], Tensor]
 """Degraded images (B, 3, H, W) and what is known of them -> (B, 3, scale * H, scale * W)."""
@@ -183,7 +184,7 @@ def fixed_arithmetic(precision: str, cpu_threads: int, device: torch.device) -> 
             torch.backends.cudnn.flags(
                 enabled=True, benchmark=False, deterministic=True, allow_tf32=False
             ),
-            torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"),
+            autocast(precision, device),
         ):
             yield
     finally:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from ndr.layers.layer_norm import exact_layer_norm
 from ndr.layers.row_bands import in_row_bands
+from ndr.mixed_precision import autocast_off
 
 EPSILON = 1e-5
 SMALLEST_LENGTH = 1e-12
@@ -145,7 +146,7 @@ class _MixChannels(torch.autograd.Function):
         """
         heads, width = len(temperature), projection.shape[0]
         exact = torch.promote_types(mixed.dtype, torch.float32)
-        with torch.autocast(mixed.device.type, enabled=False):
+        with autocast_off(mixed):
             query, key, value = mixed.split(width, dim=-1)
             lengths = torch.linalg.vector_norm(mixed[..., : 2 * width], dim=1, dtype=exact)
             lengths = lengths.clamp_min_(SMALLEST_LENGTH).unflatten(-1, (2, heads, -1))
@@ -165,7 +166,7 @@ class _MixChannels(torch.autograd.Function):
         mixed, temperature, projection, lengths, similarity, weights = ctx.saved_tensors
         heads, width = len(temperature), projection.shape[0]
         kind, exact = mixed.dtype, similarity.dtype
-        with torch.autocast(mixed.device.type, enabled=False):
+        with autocast_off(mixed):
             query, key, value = mixed.split(width, dim=-1)
             by_head = projection.to(exact).unflatten(1, (heads, -1)).transpose(0, 1)
             combined = (by_head @ weights).transpose(1, 2).flatten(2)
@@ -267,7 +268,7 @@ class _GateAndProject(torch.autograd.Function):
             projection: weight of the output convolution, (C, hidden).
         """
         ctx.save_for_backward(wide, projection)
-        with torch.autocast(wide.device.type, enabled=False):
+        with autocast_off(wide):
             gate, content = _halves(wide)
             return F.linear(F.gelu(gate).mul_(content), projection.to(wide.dtype))
 
@@ -276,7 +277,7 @@ class _GateAndProject(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients of `wide` and `projection`."""
         wide, projection = ctx.saved_tensors
-        with torch.autocast(wide.device.type, enabled=False):
+        with autocast_off(wide):
             gate, content = _halves(wide)
             product_gradient = gradient @ projection.to(wide.dtype)
             result = torch.empty_like(wide)

@@ -21,10 +21,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from ndr.data.mixture import Mixture, Sample
 from ndr.method import Batch, TrainingContext
+from ndr.mixed_precision import autocast
 from ndr.specs.run_spec import RunSpec
 from ndr.training.optimisation import (
     Optimiser,
-    autocast,
     clipped_gradient_norm,
     learning_rate,
     pixel_loss,

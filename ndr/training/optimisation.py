@@ -225,11 +225,6 @@ def set_up_numerics(cpu_threads: int) -> None:
     torch.backends.cuda.matmul.allow_tf32 = False
 
 
-def autocast(precision: str, device: torch.device) -> torch.autocast:
-    """Context of the forward pass: bf16 where the spec says so; weights stay in 32 bits."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
-
-
 def initialised_method(spec: RunSpec) -> Method:
     """The run's method with its initial weights, which method and seed decide, no more.
 

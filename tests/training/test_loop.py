@@ -14,9 +14,10 @@ from torch import Tensor
 
 from ndr.data.mixture import Mixture
 from ndr.method import TrainingContext
+from ndr.mixed_precision import autocast
 from ndr.specs.run_spec import TIMM_OPTIMISERS, RunSpec
 from ndr.training.loop import NonFiniteError, StepBatches, batches
-from ndr.training.optimisation import autocast, learning_rate, pixel_loss, seed_step
+from ndr.training.optimisation import learning_rate, pixel_loss, seed_step
 from ndr.training.progress import Interrupted, Interruption
 from ndr.training.resume_state import TrainingState
 from tests.training.tiny_training import (
