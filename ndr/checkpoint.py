@@ -6,7 +6,7 @@ Loading leaves nothing out: every missing, unknown or wrongly shaped key is an e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -43,14 +43,27 @@ def load_strictly(method: nn.Module, state: Mapping[str, Tensor], source: str) -
     method.load_state_dict(state)
 
 
-def check_shapes(method: nn.Module, shapes: Mapping[str, Sequence[int]], source: str) -> None:
+def check_shapes(
+    method: nn.Module,
+    shapes: Mapping[str, Sequence[int]],
+    source: str,
+    may_lack: Collection[str] = (),
+) -> None:
     """Raise unless the keys and shapes are those of the network, which may be on `meta`.
+
+    Args:
+        method: the network.
+        shapes: of the weights, by key.
+        source: where they are from, for the message.
+        may_lack: children of the network that need not be there.
 
     Raises:
         CheckpointError: the first ten missing, unknown and wrongly shaped keys.
     """
     expected = {key: tuple(value.shape) for key, value in method.state_dict().items()}
-    missing = sorted(expected.keys() - shapes.keys())
+    missing = sorted(
+        key for key in expected.keys() - shapes.keys() if key.partition(".")[0] not in may_lack
+    )
     unknown = sorted(shapes.keys() - expected.keys())
     others = [
         f"{key}: expected {expected[key]}, found {tuple(shapes[key])}"

@@ -64,7 +64,8 @@ def read_history(path: str | Path) -> tuple[NDArray[np.int64], NDArray[np.float3
 
     Raises:
         FileNotFoundError: no such file.
-        CheckpointError: damaged, or not written by a training of this suite.
+        CheckpointError: damaged, not written by a training of this suite, or left out of what is
+            shipped.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -73,6 +74,11 @@ def read_history(path: str | Path) -> tuple[NDArray[np.int64], NDArray[np.float3
         raise FileNotFoundError(f"no snapshots of D at {path}; train the run first")
     try:
         content = load_file(path)
+        if not content:
+            raise CheckpointError(
+                f"{path} is empty: this network is shipped without NDR-Degrad and the snapshots of "
+                "D; train it (--config sources=retrained)"
+            )
         return content["steps"], content["D"]
     except (SafetensorError, KeyError) as error:
         raise CheckpointError(

@@ -1,10 +1,10 @@
 """The networks that the suite has trained and ships: packed for git, and taken from there.
 
-A file `weights/<run>.safetensors` holds one training: its weights in half precision, the
-snapshots of D, and, as metadata, its spec, curve and circumstances. Parts that only training needs
-(`Method.training_only`) are left out. It is known by what was trained, not by the code that trained
-it: `shipped_key`. `python -m ndr.shipped_weights` turns it back into the files that a training
-leaves.
+A file `weights/<run>.safetensors` holds one training: its weights in half precision, and, as
+metadata, its spec, curve and circumstances. Parts that only training needs (`Method.training_only`)
+and the snapshots of D are left out, unless figures ask for them. It is known by what was trained,
+not by the code that trained it: `shipped_key`. `python -m ndr.shipped_weights` turns it back into
+the files that a training leaves.
 """
 
 from __future__ import annotations
@@ -111,6 +111,8 @@ def pack(
     target: Path,
     validation: Mapping[str, float],
     degraded_input: Mapping[str, float],
+    *,
+    whole: bool = False,
 ) -> ShippedFile:
     """Write the shipped form of a finished training, its card, and its entry of the index.
 
@@ -119,6 +121,7 @@ def pack(
         target: the folder of shipped weights.
         validation: PSNR on validation images, in dB.
         degraded_input: the same of the degraded images.
+        whole: with what restores nothing and figures ask for: NDR-Degrad, snapshots of D.
 
     Raises:
         FileNotFoundError, CheckpointError, ResultFileError: the training is not complete.
@@ -135,10 +138,11 @@ def pack(
     halves = {
         _WEIGHTS + key: _halved(value)
         for key, value in state.items()
-        if not _is_training_only(cls, key)
+        if whole or not _is_training_only(cls, key)
     }
-    snapshots = load_file(run / "representation.safetensors")
-    halves |= {_SNAPSHOTS + name: _halved(value) for name, value in snapshots.items()}
+    if whole:
+        snapshots = load_file(run / "representation.safetensors")
+        halves |= {_SNAPSHOTS + name: _halved(value) for name, value in snapshots.items()}
     shipped = ShippedHeader(
         key=shipped_key(header.spec),
         spec=header.spec,

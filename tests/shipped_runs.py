@@ -57,6 +57,6 @@ def trained(folder: Path, spec: RunSpec) -> Path:
     return run
 
 
-def shipped(folder: Path, spec: RunSpec) -> ShippedFile:
+def shipped(folder: Path, spec: RunSpec, *, whole: bool = False) -> ShippedFile:
     validation, degraded = {"noise_25": 30.125, "rain": 27.5}, {"noise_25": 20.0, "rain": 26.0}
-    return pack(trained(folder, spec), folder / "weights", validation, degraded)
+    return pack(trained(folder, spec), folder / "weights", validation, degraded, whole=whole)

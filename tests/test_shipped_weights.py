@@ -15,11 +15,14 @@ from safetensors.torch import load_file, save_file
 
 from ndr import shipped_weights
 from ndr.checkpoint import load_run_checkpoint, read_checkpoint, write_checkpoint
+from ndr.method import CheckpointError
 from ndr.model_cards import OVERVIEW, card, overview
+from ndr.photos.weight_source import WeightRequest, load_requested
 from ndr.records.provenance import TrainingProvenance
 from ndr.records.record import ResultFileError
 from ndr.records.shipped_weights import ShippedHeader, ShippedIndex
 from ndr.registry import method_arguments, method_class, method_names
+from ndr.represent import read_history
 from ndr.shipped_weights import (
     INDEX,
     ShippedWeights,
@@ -34,6 +37,7 @@ from tests.conftest import REPOSITORY
 from tests.run_headers import header, run_spec
 from tests.shipped_runs import CURVE, network, shipped, trained
 
+CPU = torch.device("cpu")
 RESULTS = ("checkpoint", "curve", "representation", "provenance")
 
 
@@ -49,7 +53,7 @@ def spec() -> RunSpec:
 
 
 def test_a_shipped_run_comes_back_as_a_training_leaves_it(tmp_path: Path, spec: RunSpec) -> None:
-    entry = shipped(tmp_path, spec)
+    entry = shipped(tmp_path, spec, whole=True)
     assert entry.run == spec.run == "ndr_restore__noise__lambda_degrad_0.5__seed_0"
     results = taken(tmp_path, spec)
     method, original = network(spec, seed=4), network(spec)
@@ -79,8 +83,12 @@ def test_what_only_training_needs_is_not_shipped(tmp_path: Path, name: str) -> N
     left_out = original.state_dict().keys() - keys
     assert left_out
     assert {key.partition(".")[0] for key in left_out} == original.training_only
-    method = network(spec, seed=4)
-    load_run_checkpoint(method, taken(tmp_path, spec)["checkpoint"], spec.sha256())
+    method, results = network(spec, seed=4), taken(tmp_path, spec)
+    load_run_checkpoint(method, results["checkpoint"], spec.sha256())
+    named, _ = load_requested(WeightRequest(str(tmp_path / "weights" / entry.file)), CPU)
+    assert named.source == "shipped"
+    with pytest.raises(CheckpointError, match="is shipped without NDR-Degrad"):
+        read_history(results["representation"])
     assert not any(method.state_dict()[key].any() for key in left_out)
     original.load_state_dict({k: v.half().to(v) for k, v in original.state_dict().items()})
     image = torch.rand(1, 3, 64, 64)

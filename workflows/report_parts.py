@@ -11,6 +11,7 @@ from ndr.metrics.protocol import NO_REFERENCE, description
 from ndr.nearest_name import check_names, named_entry
 from ndr.registry import method_class
 from ndr.specs.figure_plan import KINDS, REPRESENTATION_KINDS, FigurePlan, FigureRow
+from ndr.specs.run_spec import RunSpec
 from ndr.specs.table_plan import ComparedRow, ComparedTestSet, SensitivityPlan
 from workflows.configuration import Figure, FigureSystem
 from workflows.main_run import METHOD, SETTING, TABLE, main_input, main_run, other_noise
@@ -141,6 +142,13 @@ def enlarging_runs(plan: Plan) -> list[str]:
     """Trainings of the network of Figure 14, whose D claims ask too: it enlarges by 2."""
     changes = {"upscale": plan.config.upscale}
     return _asked_runs(plan, ENLARGING_SETTING, changes)[:1]
+
+
+def is_represented(plan: Plan, spec: RunSpec) -> bool:
+    """Whether figures and claims look into the D of a training, whatever its seed."""
+    asked = [(SETTING, changes) for changes in REPRESENTED]
+    asked.append((ENLARGING_SETTING, {"upscale": plan.config.upscale}))
+    return spec.method == METHOD and (spec.setting.name, dict(spec.changes)) in asked
 
 
 def _asked_runs(plan: Plan, setting: str, changes: Mapping[str, object]) -> list[str]:

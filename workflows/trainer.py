@@ -28,6 +28,7 @@ from workflows import SETS
 from workflows.job_lines import job_label
 from workflows.kept_progress import KeptProgress
 from workflows.planning import Plan
+from workflows.report_parts import is_represented
 from workflows.rows import input_row
 from workflows.snakemake_child import run_snakemake
 
@@ -106,7 +107,13 @@ class Trainer:
                 return f"{spec.run}: NOT SHIPPED, {worse}: {text} dB"
             text += f" ({worse})"
         with self._packing:
-            pack(self._folder(spec), self.weights, scores["run"], scores["input"])
+            pack(
+                self._folder(spec),
+                self.weights,
+                scores["run"],
+                scores["input"],
+                whole=is_represented(self.plan, spec),
+            )
             if self.commit:
                 commit_run(self.weights, spec.run, text)
         minutes = (time.monotonic() - began) / 60

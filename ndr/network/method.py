@@ -109,6 +109,7 @@ class NDRRestoreMethod(Method):
     )
 
     official_names = OFFICIAL_NAMES
+    training_only = frozenset({"degradation"})
     learns_representation: ClassVar[bool] = True
     """Whether D is trained; if not, it stays as it was drawn."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,8 @@ def load_requested(request: WeightRequest, device: torch.device) -> tuple[Loaded
         # Authors publish safetensors files too.
         with contextlib.suppress(ResultFileError):
             spec = ShippedHeader.read(path).spec
-            _check_network(spec.method, spec.arguments, path, "weights.")
+            may_lack = method_class(spec.method).training_only
+            _check_network(spec.method, spec.arguments, path, "weights.", may_lack)
             return _shipped(path, device)
     if name is None:
         raise CheckpointError(
@@ -182,7 +183,13 @@ def _of_run(
     return loaded, f"run {header.run} of tier {spec.tier}"
 
 
-def _check_network(name: str, arguments: Mapping[str, Any], path: Path, prefix: str = "") -> None:
+def _check_network(
+    name: str,
+    arguments: Mapping[str, Any],
+    path: Path,
+    prefix: str = "",
+    may_lack: Collection[str] = (),
+) -> None:
     """Raise unless a file has, below `prefix`, the weights of the network that its spec describes.
 
     Nothing is made before: a spec may ask for gigabytes, or for millions of layers.
@@ -204,7 +211,7 @@ def _check_network(name: str, arguments: Mapping[str, Any], path: Path, prefix: 
             f"{path}: its spec describes no network of {name} ({short(error)}); delete it and run "
             "again"
         ) from error
-    check_shapes(method, shapes, str(path))
+    check_shapes(method, shapes, str(path), may_lack)
 
 
 def _largest(value: Any) -> float:

@@ -164,7 +164,10 @@ def test_photographs_get_the_shipped_network_if_none_is_named(
     loaded, words = load_requested(WeightRequest(None), CPU)
     assert words == f"run {usual.run}, which this suite trained for 20 steps and ships"
     assert (loaded.source, loaded.checkpoint_sha256) == ("shipped", entry.sha256)
-    for name, value in network("ndr_restore").state_dict().items():
+    restoring = (
+        network("ndr_restore").get_submodule("restoration").state_dict(prefix="restoration.")
+    )
+    for name, value in restoring.items():
         assert torch.equal(loaded.method.state_dict()[name], value.half().float()), name
     named, _ = load_requested(WeightRequest(str(tmp_path / "weights" / entry.file)), CPU)
     assert same_weights(named.method, loaded.method)
