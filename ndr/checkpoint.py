@@ -55,15 +55,13 @@ def check_shapes(
         method: the network.
         shapes: of the weights, by key.
         source: where they are from, for the message.
-        may_lack: children of the network that need not be there.
+        may_lack: children and weights of the network that need not be there.
 
     Raises:
         CheckpointError: the first ten missing, unknown and wrongly shaped keys.
     """
     expected = {key: tuple(value.shape) for key, value in method.state_dict().items()}
-    missing = sorted(
-        key for key in expected.keys() - shapes.keys() if key.partition(".")[0] not in may_lack
-    )
+    missing = sorted(key for key in expected.keys() - shapes.keys() if not is_part(key, may_lack))
     unknown = sorted(shapes.keys() - expected.keys())
     others = [
         f"{key}: expected {expected[key]}, found {tuple(shapes[key])}"
@@ -79,6 +77,15 @@ def check_shapes(
         raise CheckpointError(
             f"{source} does not fit {type(method).__name__}: {' | '.join(problems)}"
         )
+
+
+def is_part(key: str, names: Collection[str]) -> bool:
+    """Whether a weight has one of these names, or belongs to a child that has.
+
+    >>> [is_part(key, {"head", "mask"}) for key in ("head.bias", "mask", "masks.bias")]
+    [True, True, False]
+    """
+    return any(key == name or key.startswith(f"{name}.") for name in names)
 
 
 def _shown(key: str) -> str:

@@ -129,16 +129,16 @@ def pack(
     """
     from safetensors.torch import load_file, save
 
-    from ndr.checkpoint import read_checkpoint
+    from ndr.checkpoint import is_part, read_checkpoint
 
     state, header = read_checkpoint(run / "checkpoint.safetensors")
     if infinite := [name for name, value in state.items() if not value.isfinite().all()]:
         raise ShippedWeightsError(f"{run}: {infinite[0]} is not finite; the training diverged")
     cls = method_class(header.spec.method)
+    computed = _computed(cls(**header.spec.arguments), state)
+    left_out = {*computed, *(() if whole else cls.training_only)}
     halves = {
-        _WEIGHTS + key: _halved(value)
-        for key, value in state.items()
-        if whole or not _is_training_only(cls, key)
+        _WEIGHTS + key: _halved(value) for key, value in state.items() if not is_part(key, left_out)
     }
     if whole:
         snapshots = load_file(run / "representation.safetensors")
@@ -154,6 +154,7 @@ def pack(
             name: round(value - degraded_input[name], 4)
             for name, value in sorted(validation.items())
         },
+        computed=computed,
     )
     file = target / f"{header.run}.safetensors"
     content = save(halves, metadata={METADATA_KEY: canonical_json(shipped.content())})
@@ -219,8 +220,15 @@ def _check_run(entry: ShippedFile, header: ShippedHeader, path: Path) -> None:
         )
 
 
-def _is_training_only(cls: type[Method], key: str) -> bool:
-    return key.partition(".")[0] in cls.training_only
+def _computed(fresh: Method, state: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Names of the buffers that are those of a network as it is made, such as masks of windows."""
+    return tuple(
+        sorted(
+            name
+            for name, value in fresh.named_buffers()
+            if name in state and state[name].equal(value)
+        )
+    )
 
 
 def _halved(value: Tensor) -> Tensor:
@@ -232,7 +240,8 @@ def _halved(value: Tensor) -> Tensor:
 def unpacked(path: Path) -> tuple[Method, dict[str, Tensor], ShippedHeader]:
     """The network of a shipped file in single precision, the snapshots of D, and the metadata.
 
-    Parts that only training needs hold zeros where the file lacks them.
+    Parts that only training needs hold zeros where the file lacks them, and buffers that the
+    network computes what it computes.
 
     Raises:
         FileNotFoundError: no such file.
@@ -242,7 +251,7 @@ def unpacked(path: Path) -> tuple[Method, dict[str, Tensor], ShippedHeader]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from ndr.checkpoint import load_strictly
+    from ndr.checkpoint import is_part, load_strictly
     from ndr.method import CheckpointError
 
     try:
@@ -256,10 +265,11 @@ def unpacked(path: Path) -> tuple[Method, dict[str, Tensor], ShippedHeader]:
         prefix = _WEIGHTS if name.startswith(_WEIGHTS) else _SNAPSHOTS
         whole = value.float() if value.is_floating_point() else value
         parts[prefix][name.removeprefix(prefix)] = whole
-    absent = {
+    fresh = method.state_dict()
+    absent = {name: fresh[name] for name in header.computed if name in fresh} | {
         key: torch.zeros_like(value)
-        for key, value in method.state_dict().items()
-        if _is_training_only(type(method), key)
+        for key, value in fresh.items()
+        if is_part(key, method.training_only)
     }
     try:
         load_strictly(method, {**absent, **parts[_WEIGHTS]}, str(path))

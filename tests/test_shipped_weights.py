@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from ndr.model_cards import OVERVIEW, card, overview
 from ndr.photos.weight_source import WeightRequest, load_requested
 from ndr.records.provenance import TrainingProvenance
 from ndr.records.record import ResultFileError
-from ndr.records.shipped_weights import ShippedHeader, ShippedIndex
+from ndr.records.shipped_weights import METADATA_KEY, ShippedHeader, ShippedIndex
 from ndr.registry import method_arguments, method_class, method_names
 from ndr.represent import read_history
 from ndr.shipped_weights import (
@@ -33,6 +34,7 @@ from ndr.shipped_weights import (
     take_over,
 )
 from ndr.specs.run_spec import RunSpec
+from ndr.specs.typed_file import canonical_json
 from tests.conftest import REPOSITORY
 from tests.run_headers import header, run_spec
 from tests.shipped_runs import CURVE, network, shipped, trained
@@ -80,7 +82,8 @@ def test_what_only_training_needs_is_not_shipped(tmp_path: Path, name: str) -> N
     entry = shipped(tmp_path, spec)
     keys = {key.removeprefix("weights.") for key in load_file(tmp_path / "weights" / entry.file)}
     original = network(spec)
-    left_out = original.state_dict().keys() - keys
+    computed = ShippedHeader.read(tmp_path / "weights" / entry.file).computed
+    left_out = original.state_dict().keys() - keys - set(computed)
     assert left_out
     assert {key.partition(".")[0] for key in left_out} == original.training_only
     method, results = network(spec, seed=4), taken(tmp_path, spec)
@@ -94,6 +97,45 @@ def test_what_only_training_needs_is_not_shipped(tmp_path: Path, name: str) -> N
     image = torch.rand(1, 3, 64, 64)
     with torch.inference_mode():
         assert torch.equal(method.eval().restore(image), original.eval().restore(image))
+
+
+@pytest.mark.parametrize("name", ["hat", "swinir"])
+def test_what_a_network_computes_is_not_shipped(tmp_path: Path, name: str) -> None:
+    spec = run_spec(name)
+    entry = shipped(tmp_path, spec)
+    file = tmp_path / "weights" / entry.file
+    computed, keys = ShippedHeader.read(file).computed, load_file(file).keys()
+    original = network(spec)
+    assert computed
+    assert set(computed) <= {key for key, _ in original.named_buffers()}
+    assert {f"weights.{key}" for key in original.state_dict().keys() - set(computed)} == keys
+    method = network(spec, seed=4)
+    load_run_checkpoint(method, taken(tmp_path, spec)["checkpoint"], spec.sha256())
+    named, _ = load_requested(WeightRequest(str(file)), CPU)
+    for key in computed:
+        assert torch.equal(method.state_dict()[key], original.state_dict()[key]), key
+        assert torch.equal(named.method.state_dict()[key], original.state_dict()[key]), key
+    content = ShippedHeader.read(file)
+    write_header(file, dataclasses.replace(content, computed=computed[1:]))
+    with pytest.raises(ShippedWeightsError, match=f"1 missing: {re.escape(computed[0])}"):
+        shipped_weights.unpacked(file)
+
+
+def write_header(file: Path, header: ShippedHeader) -> None:
+    metadata = {METADATA_KEY: canonical_json(header.content())}
+    save_file(load_file(file), file, metadata)
+
+
+def test_buffers_that_training_changed_are_shipped(tmp_path: Path) -> None:
+    spec = run_spec("swinir")
+    run, method = trained(tmp_path, spec), network(spec)
+    name, mask = next((k, v) for k, v in method.named_buffers() if v.is_floating_point())
+    mask.add_(1.0)
+    write_checkpoint(run / "checkpoint.safetensors", method, header(spec))
+    entry = pack(run, tmp_path / "weights", {"rain": 1.0}, {"rain": 0.0})
+    assert name not in ShippedHeader.read(tmp_path / "weights" / entry.file).computed
+    found, _, _ = shipped_weights.unpacked(tmp_path / "weights" / entry.file)
+    assert torch.equal(found.state_dict()[name], mask)
 
 
 def test_files_that_hold_the_training_parts_too_are_taken(tmp_path: Path) -> None:

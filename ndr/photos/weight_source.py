@@ -95,8 +95,9 @@ def load_requested(request: WeightRequest, device: torch.device) -> tuple[Loaded
             problem = f" ({error.__cause__})"
         # Authors publish safetensors files too.
         with contextlib.suppress(ResultFileError):
-            spec = ShippedHeader.read(path).spec
-            may_lack = method_class(spec.method).training_only
+            header = ShippedHeader.read(path)
+            spec = header.spec
+            may_lack = {*method_class(spec.method).training_only, *header.computed}
             _check_network(spec.method, spec.arguments, path, "weights.", may_lack)
             return _shipped(path, device)
     if name is None:

@@ -34,6 +34,8 @@ class ShippedHeader(Record):
     """PSNR on validation images by task or noise level, in dB."""
     validation_gain: dict[str, float]
     """The same, less the PSNR of the degraded input."""
+    computed: tuple[str, ...] = ()
+    """Buffers that the file lacks because the network computes them when it is made."""
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
