@@ -87,6 +87,7 @@ format: $(INSTALLED)  ## mend what can be mended
 # nothing is resolved. Byte code is written for what is imported: all of it is 380 MB more.
 $(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, found " + sys.version.split()[0])'
+	@! test -L $(VENV) || { echo "$(VENV) is a link, and what it points to would be emptied: remove the link, or call snakemake by itself" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --no-compile --no-deps --require-hashes --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .

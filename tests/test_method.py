@@ -471,3 +471,9 @@ def test_clean_images_must_belong_to_the_degraded() -> None:
         create("oracle").restore(
             torch.rand(1, 3, 8, 8), SideInformation(clean=torch.rand(1, 3, 8, 7))
         )
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_what_authors_files_lack_is_for_training_alone(name: str) -> None:
+    cls = method_class(name)
+    assert cls.official_lacks <= cls.training_only

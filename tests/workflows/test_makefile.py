@@ -69,3 +69,17 @@ def test_another_folder_than_the_suite_is_refused(tmp_path: Path) -> None:
     )
     assert result.returncode != 0
     assert "--directory is not supported" in result.stdout + result.stderr
+
+
+def test_an_environment_that_is_linked_is_not_emptied(tmp_path: Path) -> None:
+    shutil.copy(REPOSITORY / "Makefile", tmp_path)
+    for name in ("requirements.lock", "pyproject.toml"):
+        (tmp_path / name).touch()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "kept").touch()
+    (tmp_path / ".venv").symlink_to("other")
+    command = ["make", f"PYTHON={sys.executable}", ".venv/installed"]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert found.returncode != 0
+    assert ".venv is a link, and what it points to would be emptied" in found.stderr
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["kept"]
