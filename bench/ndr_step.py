@@ -3,7 +3,7 @@
 `python -m bench.ndr_step` runs one training step of both full networks on 1 x 3 x 128 x 128 and
 restores a 480 x 320 image, in turns so that a busy machine slows all alike, and takes the best
 of some rounds. Peak memory is that of a fresh process with one training step. The exit code is 1
-where a ratio is above its limit.
+where a ratio is above its limit; bfloat16 has none on a processor without instructions for it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from torch import Tensor
 from bench.straightforward_ndr import straightforward
 from ndr.atomic_file import write_json
 from ndr.method import SideInformation
+from ndr.mixed_precision import autocast, multiplies_bfloat16
 from ndr.network.method import NDRRestoreMethod
 from ndr.records.provenance import Stopwatch, peak_memory_mib
 from ndr.specs.typed_file import plain
@@ -51,7 +52,13 @@ class Contender:
 
     def precision(self) -> contextlib.AbstractContextManager[Any]:
         """The context in which forward passes run."""
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16)
+        return autocast("bf16" if self.bfloat16 else "fp32", torch.device("cpu"))
+
+    def limit(self, measure: str) -> float | None:
+        """Share of the reference's value; None for bfloat16 on a processor without it."""
+        if self.bfloat16 and not multiplies_bfloat16():
+            return None
+        return self.memory_limit if "MiB" in measure else self.time_limit
 
 
 REFERENCE = Contender("straightforward, fp32", lean=False)
@@ -134,7 +141,7 @@ def best_seconds(
             elapsed = time.perf_counter() - start
             best[contender.name] = min(best[contender.name], elapsed)
         if turn + 1 >= least and all(
-            holds(best, contender, contender.time_limit) for contender in CONTENDERS
+            holds(best, contender, contender.limit("s")) for contender in CONTENDERS
         ):
             break
     return best
@@ -158,7 +165,7 @@ def verdicts(measure: str, values: dict[str, float]) -> tuple[list[tuple[str, ..
     within = True
     for contender in CONTENDERS:
         value = values[contender.name]
-        limit = contender.memory_limit if "MiB" in measure else contender.time_limit
+        limit = contender.limit(measure)
         good = holds(values, contender, limit)
         within = within and good
         verdict = "" if limit is None else f"<= {limit}: {'holds' if good else 'MISSED'}"

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+import pytest
+
+from bench import ndr_step
 from bench.ndr_step import CONTENDERS, verdicts
 
 STRAIGHTFORWARD, FP32, BF16 = (contender.name for contender in CONTENDERS)
+
+
+@pytest.fixture(autouse=True)
+def with_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ndr_step, "multiplies_bfloat16", lambda: True)
+
+
+def test_processors_without_bfloat16_need_not_be_faster_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ndr_step, "multiplies_bfloat16", lambda: False)
+    rows, within = verdicts("training step, s", {STRAIGHTFORWARD: 10.0, FP32: 7.0, BF16: 9.0})
+    assert within
+    assert rows[2][4] == ""
+    assert not verdicts("training step, s", {STRAIGHTFORWARD: 10.0, FP32: 7.1, BF16: 9.0})[1]
 
 
 def test_verdicts_compare_with_the_reference() -> None:
