@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ndr.checkpoint import CheckpointError, load_strictly  # noqa: F401 - for methods
+from ndr.checkpoint import CheckpointError, is_part, load_strictly  # noqa: F401 - for methods
 from ndr.image_batch import (
     ImageError,
     RestorationError,  # noqa: F401 - for methods
@@ -368,7 +368,7 @@ class Method(nn.Module):
         kept = {
             key: value
             for key, value in self.state_dict().items()
-            if key.partition(".")[0] in self.official_lacks
+            if is_part(key, self.official_lacks)
         }
         load_strictly(self, {**kept, **self.map_official_state(state)}, source)
 

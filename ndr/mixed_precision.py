@@ -99,8 +99,6 @@ class ProductsInSinglePrecision(TorchFunctionMode):
 
 def _rounded(value: Any) -> Any:
     """In single precision, rounded to bfloat16; what is no tensor of such numbers is itself."""
-    if isinstance(value, list | tuple) and any(isinstance(item, Tensor) for item in value):
-        return [_rounded(item) for item in value]  # operands of einsum
     if not isinstance(value, Tensor) or not value.is_floating_point():
         return value
     return value.bfloat16().float()

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ndr.checkpoint import is_part
 from ndr.method import PRESETS, REGISTERED, CheckpointError, Method
 from ndr.nearest_name import UnknownNameError, check_names, unknown_name
 from ndr.published_weights import short
@@ -223,9 +224,7 @@ def _fits(cls: type[Method], arguments: Mapping[str, Any], mapped: Mapping[str, 
 
     def shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
         return {
-            key: value.shape
-            for key, value in state.items()
-            if key.partition(".")[0] not in cls.official_lacks
+            key: value.shape for key, value in state.items() if not is_part(key, cls.official_lacks)
         }
 
     try:

@@ -237,6 +237,11 @@ def _halved(value: Tensor) -> Tensor:
     return half if half.isfinite().all() else value
 
 
+def may_lack(header: ShippedHeader) -> set[str]:
+    """Children and weights of the network that need not be in its shipped file."""
+    return {*method_class(header.spec.method).training_only, *header.computed}
+
+
 def unpacked(path: Path) -> tuple[Method, dict[str, Tensor], ShippedHeader]:
     """The network of a shipped file in single precision, the snapshots of D, and the metadata.
 
@@ -265,11 +270,10 @@ def unpacked(path: Path) -> tuple[Method, dict[str, Tensor], ShippedHeader]:
         prefix = _WEIGHTS if name.startswith(_WEIGHTS) else _SNAPSHOTS
         whole = value.float() if value.is_floating_point() else value
         parts[prefix][name.removeprefix(prefix)] = whole
-    fresh = method.state_dict()
-    absent = {name: fresh[name] for name in header.computed if name in fresh} | {
-        key: torch.zeros_like(value)
-        for key, value in fresh.items()
-        if is_part(key, method.training_only)
+    absent = {
+        key: torch.zeros_like(value) if is_part(key, method.training_only) else value
+        for key, value in method.state_dict().items()
+        if is_part(key, may_lack(header))
     }
     try:
         load_strictly(method, {**absent, **parts[_WEIGHTS]}, str(path))

@@ -148,18 +148,21 @@ def is_represented(plan: Plan, spec: RunSpec) -> bool:
     """Whether figures and claims look into the D of a training, whatever its seed."""
     asked = [(SETTING, changes) for changes in REPRESENTED]
     asked.append((ENLARGING_SETTING, {"upscale": plan.config.upscale}))
-    return spec.method == METHOD and (spec.setting.name, dict(spec.changes)) in asked
+    return any(_is_of(spec, *each) for each in asked)
 
 
 def _asked_runs(plan: Plan, setting: str, changes: Mapping[str, object]) -> list[str]:
     """Runs of the paper's network in a mix, with these changes, that the tables ask for."""
     asked = plan.runs_of_tables()
-    wanted = (METHOD, setting, changes)
     return [
-        run
-        for run, spec in plan.runs.items()
-        if run in asked and (spec.method, spec.setting.name, dict(spec.changes)) == wanted
+        run for run, spec in plan.runs.items() if run in asked and _is_of(spec, setting, changes)
     ]
+
+
+def _is_of(spec: RunSpec, setting: str, changes: Mapping[str, object]) -> bool:
+    """Whether a training is one of the paper's network in a mix, with these changes."""
+    found = (spec.method, spec.setting.name, dict(spec.changes))
+    return found == (METHOD, setting, changes)
 
 
 def sensitivity_plan(plan: Plan) -> SensitivityPlan:

@@ -23,7 +23,7 @@ from ndr.records.provenance import ROOT, file_sha256
 from ndr.records.record import ResultFileError
 from ndr.records.shipped_weights import ShippedHeader
 from ndr.registry import fitting_arguments, method_arguments, method_class, official_state
-from ndr.shipped_weights import PHOTOGRAPHS, ShippedWeights, ShippedWeightsError, unpacked
+from ndr.shipped_weights import PHOTOGRAPHS, ShippedWeights, ShippedWeightsError, may_lack, unpacked
 from ndr.specs.run_spec import EvaluationSpec
 
 logger = logging.getLogger(__name__)
@@ -97,8 +97,7 @@ def load_requested(request: WeightRequest, device: torch.device) -> tuple[Loaded
         with contextlib.suppress(ResultFileError):
             header = ShippedHeader.read(path)
             spec = header.spec
-            may_lack = {*method_class(spec.method).training_only, *header.computed}
-            _check_network(spec.method, spec.arguments, path, "weights.", may_lack)
+            _check_network(spec.method, spec.arguments, path, "weights.", may_lack(header))
             return _shipped(path, device)
     if name is None:
         raise CheckpointError(
@@ -189,7 +188,7 @@ def _check_network(
     arguments: Mapping[str, Any],
     path: Path,
     prefix: str = "",
-    may_lack: Collection[str] = (),
+    absent: Collection[str] = (),
 ) -> None:
     """Raise unless a file has, below `prefix`, the weights of the network that its spec describes.
 
@@ -212,7 +211,7 @@ def _check_network(
             f"{path}: its spec describes no network of {name} ({short(error)}); delete it and run "
             "again"
         ) from error
-    check_shapes(method, shapes, str(path), may_lack)
+    check_shapes(method, shapes, str(path), absent)
 
 
 def _largest(value: Any) -> float:
